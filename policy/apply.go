@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Apply carries out what the decision changes on the subject that it was made
+// for, or on a deep copy of it: it edits subject.Meta and subject.Spec. A decision
+// that is not Mutated changes nothing.
+func (d Decision) Apply(subject Subject) {
+	e := d.edit
+	if e == nil {
+		return
+	}
+	spec := subject.Spec
+	for _, r := range e.resizes {
+		spec.Volumes[r.index].EmptyDir.SizeLimit = r.to.Quantity()
+	}
+	if e.volume != nil {
+		spec.Volumes = append(spec.Volumes, *e.volume.DeepCopy())
+	}
+	for _, m := range e.mounts {
+		c := m.container.of(spec)
+		c.VolumeMounts = append(c.VolumeMounts, *m.mount.DeepCopy())
+	}
+	for _, m := range e.memory {
+		resources := spec.Resources
+		if m.container != nil {
+			resources = &m.container.of(spec).Resources
+		}
+		resources.Limits[corev1.ResourceMemory] = *m.to.limit.Quantity()
+		if m.to.hasRequest {
+			if resources.Requests == nil {
+				resources.Requests = corev1.ResourceList{}
+			}
+			resources.Requests[corev1.ResourceMemory] = *m.to.request.Quantity()
+		}
+	}
+	if subject.Meta.Annotations == nil {
+		subject.Meta.Annotations = map[string]string{}
+	}
+	for _, a := range e.annotations() {
+		subject.Meta.Annotations[a.name] = a.value
+	}
+}
+
+// reason is the most conspicuous of what changes.
+func (e *edit) reason() Reason {
+	switch {
+	case e.volume != nil:
+		return AddVolume
+	case len(e.resizes) > 0:
+		return ResizeVolume
+	case len(e.mounts) > 0:
+		return AddMount
+	default:
+		return RaiseMemory
+	}
+}
+
+// detail says in a sentence what changes.
+func (e *edit) detail(mountPath string) string {
+	var parts []string
+	if e.volume != nil {
+		parts = append(parts, fmt.Sprintf("adds a Memory emptyDir of %s", BytesOf(*e.volume.EmptyDir.SizeLimit)))
+	}
+	for _, r := range e.resizes {
+		from := "none"
+		if r.from > 0 {
+			from = r.from.String()
+		}
+		parts = append(parts, fmt.Sprintf("changes the sizeLimit of volume %q from %s to %s", r.name, from, r.to))
+	}
+	if len(e.mounts) > 0 {
+		names := make([]string, len(e.mounts))
+		for i, m := range e.mounts {
+			names[i] = m.container.name
+		}
+		parts = append(parts, fmt.Sprintf("mounts it at %s in %s", mountPath, quoteAll(names)))
+	}
+	for _, m := range e.memory {
+		whose := "the Pod's memory"
+		if m.container != nil {
+			whose = fmt.Sprintf("the memory of %q", m.container.name)
+		}
+		if m.from.limit != m.to.limit {
+			parts = append(parts, fmt.Sprintf("raises %s limit from %s to %s", whose, m.from.limit, m.to.limit))
+		} else {
+			parts = append(parts, fmt.Sprintf("raises %s request to %s", whose, m.to.request))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,40 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// OOMBeforeFull: a memory limit is below the charge, which is what a full volume
+// costs: its pages and the kernel memory of its files. The container is then
+// OOM-killed before it ever sees "no space left on device", and, as the volume
+// outlives the restart, killed again at once. A policy with memory: Ignore does
+// not look.
+func checkOOM(j *judged, r *report) {
+	if j.policy.memory == v1alpha1.MemoryIgnore {
+		return
+	}
+	var largest Bytes // the charge of the largest volume, for the Pod as a whole
+	j.eachMount(func(c *containerState, m *mountState, v *volumeState) {
+		if !c.required() || !v.memory || v.size == 0 || !m.usable() {
+			return
+		}
+		mounted := j.mounted(v.size)
+		charge := j.size.ChargeOf(mounted)
+		largest = max(largest, charge)
+		if c.memory.limit > 0 && c.memory.limit < charge {
+			r.add(OOMBeforeFull, c.name, "container %q would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s; %s", c.name, mounted, j.policy.mountPath, charge, c.memory.limit, j.remedyForOOM(v))
+		}
+	})
+	if j.pod.limit > 0 && j.pod.limit < largest {
+		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: the volume at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, largest, j.pod.limit, largest)
+	}
+}
+
+func (j *judged) remedyForOOM(v *volumeState) string {
+	if v.size > j.policy.sizing.max {
+		return fmt.Sprintf("lower its sizeLimit to at most %s (the policy's max), or raise the memory limit to at least %s", j.policy.sizing.max, j.size.ChargeOf(v.size))
+	}
+	return fmt.Sprintf("raise the memory limit to at least %s and what the process needs", j.size.ChargeOf(v.size))
+}

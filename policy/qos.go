@@ -1,0 +1,30 @@
+package policy
+
+import corev1 "k8s.io/api/core/v1"
+
+// equalAndSet says whether CPU and memory each have a limit and a request equal
+// to it.
+func equalAndSet(r *corev1.ResourceRequirements) bool {
+	for _, name := range [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		limit := r.Limits[name]
+		request, found := r.Requests[name]
+		if limit.IsZero() || found && request.Cmp(limit) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// guaranteed says whether the Pod is of the QoS class Guaranteed. A request that
+// is absent counts as equal to the limit, as an API server fills it in.
+func (st *podState) guaranteed() bool {
+	if r := st.subject.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
+		return equalAndSet(r)
+	}
+	for i := range st.containers {
+		if c := &st.containers[i]; c.role != ephemeral && !equalAndSet(c.resources) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// record is the annotation shmkeeper.dev/injected: what a mutation added, so that
+// a second pass adds nothing. A tenant can write it too. All that a false one
+// does is to keep memory from being raised; the checks look at the Pod alone.
+type record struct {
+	Policy    string            `json:"policy"`
+	Volume    string            `json:"volume"`
+	SizeLimit resource.Quantity `json:"sizeLimit"`
+	// Memory is by the names of the containers.
+	Memory map[string]entry `json:"memory,omitempty"`
+	Pod    entry            `json:"pod,omitzero"`
+}
+
+// entry is what a mutation did to one limit and request, in bytes.
+type entry struct {
+	// Limit and Request are what the mutation left.
+	Limit   Bytes `json:"limit"`
+	Request Bytes `json:"request,omitempty"`
+	// LimitAdded is the part of Limit that the mutation added.
+	LimitAdded Bytes `json:"limitAdded,omitempty"`
+	// Charge is what Limit counts for the volume, whoever added it.
+	Charge Bytes `json:"charge"`
+}
+
+// countsLimit says whether the limit is the one that the entry is about.
+func (e entry) countsLimit(m *memoryState) bool { return e.Limit > 0 && e.Limit == m.limit }
+
+// countsRequest says the same of the request.
+func (e entry) countsRequest(m *memoryState) bool {
+	return e.Limit > 0 && m.hasRequest && e.Request == m.request
+}
+
+// longestRecord bounds the annotation that is read: what a mutation writes for a
+// Pod of a hundred containers is shorter.
+const longestRecord = 32 << 10
+
+// readRecord reads the annotation. One that is absent, malformed or impossible is
+// as none.
+func readRecord(annotations map[string]string) record {
+	text := annotations[v1alpha1.AnnotationInjected]
+	if text == "" || len(text) > longestRecord {
+		return record{}
+	}
+	var r record
+	if json.Unmarshal([]byte(text), &r) != nil || !r.Pod.possible() {
+		return record{}
+	}
+	for _, e := range r.Memory {
+		if !e.possible() {
+			return record{}
+		}
+	}
+	return r
+}
+
+func (e entry) possible() bool {
+	return e.Limit >= 0 && e.Request >= 0 && e.LimitAdded >= 0 && e.Charge >= 0 && e.LimitAdded <= e.Limit
+}
+
+// text is the annotation.
+func (r *record) text() string {
+	out, err := json.Marshal(r)
+	if err != nil {
+		// Strings, integers and a quantity always have a JSON form.
+		return ""
+	}
+	return string(out)
+}

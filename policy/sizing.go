@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// sizing is a compiled v1alpha1.Sizing: one model and its bounds.
+type sizing struct {
+	bounds
+	files         *filesModel
+	plain         Bytes // sizing.fixed; 0 where it is not given
+	memoryPercent int64
+	units         *unitsModel
+
+	// fixed is the size where no Pod changes it, computed once.
+	fixed *Size
+}
+
+// unitsModel is base + each x count.
+type unitsModel struct {
+	base, each           Bytes
+	annotation, resource string
+	literal              int64
+}
+
+// precompute sets fixed for the models that need no Pod.
+func (z *sizing) precompute() {
+	var s Size
+	switch {
+	case z.files != nil:
+		s = z.files.size(z.bounds)
+	case z.plain > 0:
+		s = plainSize(z.plain, z.bounds)
+	case z.units != nil && z.units.literal > 0:
+		s = plainSize(z.units.demand(z.units.literal), z.bounds)
+	default:
+		return
+	}
+	z.fixed = &s
+}
+
+func (u *unitsModel) demand(count int64) Bytes { return u.base.Plus(u.each.Times(count)) }
+
+// sized is the size of /dev/shm for one Pod, and what there is to say about it.
+type sized struct {
+	Size
+	invalid  []Violation // overrides that do not count
+	warnings []string
+}
+
+// sizeFor computes the size for a Pod: the model, then the Pod's overrides.
+func (p *compiled) sizeFor(st *podState) sized {
+	var out sized
+	switch {
+	case p.sizing.fixed != nil:
+		out.Size = *p.sizing.fixed
+	case p.sizing.memoryPercent > 0:
+		out = p.percentOfMemory(st)
+	default:
+		out = p.countedUnits(st)
+	}
+	p.override(st.subject.Meta.Annotations, &out)
+	return out
+}
+
+// percentOfMemory takes the largest limit (or request, where there is no limit) of
+// the containers that get the mount, without what a mutation added to it; the
+// Pod's own where no container has one.
+func (p *compiled) percentOfMemory(st *podState) sized {
+	var base Bytes
+	for i := range st.containers {
+		if c := &st.containers[i]; c.required() {
+			base = max(base, c.memory.base())
+		}
+	}
+	if base == 0 {
+		base = st.pod.base()
+	}
+	out := sized{Size: plainSize(base.Percent(p.sizing.memoryPercent), p.sizing.bounds)}
+	if base == 0 {
+		out.warnings = append(out.warnings, fmt.Sprintf(
+			"policy %q takes %d%% of the memory limit, and no container that gets the mount has a limit or request: the size is the policy's min, %s; set a memory limit",
+			p.name, p.sizing.memoryPercent, out.Limit))
+	}
+	return out
+}
+
+func (p *compiled) countedUnits(st *podState) sized {
+	u := p.sizing.units
+	if u.resource != "" {
+		return sized{Size: plainSize(u.demand(st.count(u.resource)), p.sizing.bounds)}
+	}
+	var warnings []string
+	text, found := st.subject.Meta.Annotations[u.annotation]
+	count, err := strconv.ParseInt(text, 10, 32)
+	if !found || err != nil || count < 0 {
+		count = 1
+		problem := "is absent"
+		if found {
+			problem = fmt.Sprintf("is %s, not a whole number", quote(text))
+		}
+		warnings = append(warnings, fmt.Sprintf("annotation %s %s, so policy %q counts one unit: write the count there, such as \"4\"", u.annotation, problem, p.name))
+	}
+	return sized{Size: plainSize(u.demand(count), p.sizing.bounds), warnings: warnings}
+}
+
+// count is how many of a resource the containers that get the mount have.
+func (st *podState) count(name string) int64 {
+	var total Bytes
+	for i := range st.containers {
+		c := &st.containers[i]
+		if !c.required() {
+			continue
+		}
+		q, found := c.resources.Limits[corev1.ResourceName(name)]
+		if !found {
+			q = c.resources.Requests[corev1.ResourceName(name)]
+		}
+		total = total.Plus(BytesOf(q))
+	}
+	return int64(total)
+}
