@@ -82,14 +82,14 @@ func (e *edit) detail(mountPath string) string {
 		parts = append(parts, fmt.Sprintf("mounts it at %s in %s", mountPath, quoteAll(names)))
 	}
 	for _, m := range e.memory {
-		whose := "the Pod's memory"
+		whose := "the Pod"
 		if m.container != nil {
-			whose = fmt.Sprintf("the memory of %q", m.container.name)
+			whose = quote(m.container.name)
 		}
 		if m.from.limit != m.to.limit {
-			parts = append(parts, fmt.Sprintf("raises %s limit from %s to %s", whose, m.from.limit, m.to.limit))
+			parts = append(parts, fmt.Sprintf("raises the memory limit of %s from %s to %s", whose, m.from.limit, m.to.limit))
 		} else {
-			parts = append(parts, fmt.Sprintf("raises %s request to %s", whose, m.to.request))
+			parts = append(parts, fmt.Sprintf("raises the memory request of %s to %s", whose, m.to.request))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/manifests/policies"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// loadedPolicy is a policy that was found valid, and where it was read.
+type loadedPolicy struct {
+	policy policy.Policy
+	source *v1alpha1.SharedMemoryPolicy
+	object manifest.Object
+}
+
+// loadPolicies reads the policies that the names stand for: names of the built-in library, files, and directories. No
+// names stand for the whole library. The error tells all that is wrong with them.
+func loadPolicies(names []string, stdin io.Reader) ([]loadedPolicy, error) {
+	var all problems
+	var loaded []loadedPolicy
+	if len(names) == 0 {
+		names = builtInNames()
+	}
+	for _, name := range names {
+		docs, err := policyDocuments(name, stdin)
+		if err != nil {
+			all.add(err)
+			continue
+		}
+		found, err := policiesIn(docs)
+		if err == nil && len(found) == 0 {
+			err = &manifest.Error{Source: name, Problem: "there is no SharedMemoryPolicy in it", Remedy: "name a file that has one"}
+		}
+		all.add(err)
+		loaded = append(loaded, found...)
+	}
+	all.add(sameNames(loaded))
+	return loaded, all.err()
+}
+
+// policyDocuments reads one built-in policy, file or directory. A built-in name is never looked up as a file, so that
+// it means the same in every directory; ./name is the file.
+func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error) {
+	if text, ok := builtIn(name); ok {
+		return manifest.Read(bytes.NewReader(text), "built-in policy "+name)
+	}
+	docs, err := manifest.ReadPaths([]string{name}, false, stdin)
+	if err != nil && !strings.ContainsAny(name, "./") {
+		return nil, fmt.Errorf("%w; kubectl shm policies lists the built-in ones", err)
+	}
+	return docs, err
+}
+
+// builtIn is the text of a policy of the library.
+func builtIn(name string) ([]byte, bool) {
+	for _, f := range policies.All() {
+		if f.Name == name {
+			return f.YAML, true
+		}
+	}
+	return nil, false
+}
+
+func builtInNames() []string {
+	var names []string
+	for _, f := range policies.All() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// policiesIn decodes and compiles the policies among the objects of documents.
+func policiesIn(docs []*manifest.Document) ([]loadedPolicy, error) {
+	var all problems
+	var loaded []loadedPolicy
+	for _, d := range docs {
+		objects, err := d.Objects()
+		all.add(err)
+		for _, o := range objects {
+			if !isPolicy(o) {
+				continue
+			}
+			l, err := compilePolicy(o)
+			all.add(err)
+			if err == nil {
+				loaded = append(loaded, l)
+			}
+		}
+	}
+	return loaded, all.err()
+}
+
+// isPolicy tells whether an object is a SharedMemoryPolicy, of whatever version.
+func isPolicy(o manifest.Object) bool {
+	group, _, _ := strings.Cut(o.APIVersion, "/")
+	return o.Kind == v1alpha1.Kind && group == v1alpha1.GroupVersion.Group
+}
+
+func compilePolicy(o manifest.Object) (loadedPolicy, error) {
+	if err := checkVersion(o); err != nil {
+		return loadedPolicy{}, err
+	}
+	source := &v1alpha1.SharedMemoryPolicy{}
+	if err := manifest.Decode(o, source, true); err != nil {
+		return loadedPolicy{}, err
+	}
+	compiled, errs := policy.Compile(source)
+	var all problems
+	for _, e := range errs {
+		all.add(policyError(o, e))
+	}
+	return loadedPolicy{policy: compiled, source: source, object: o}, all.err()
+}
+
+func checkVersion(o manifest.Object) error {
+	if o.APIVersion == v1alpha1.GroupVersion.String() {
+		return nil
+	}
+	return fieldError(o, "apiVersion", strconv.Quote(o.APIVersion)+" is not a version of "+v1alpha1.Kind, "write "+v1alpha1.GroupVersion.String())
+}
+
+func policyError(o manifest.Object, e *field.Error) *manifest.Error {
+	return fieldError(o, e.Field, e.ErrorBody(), "")
+}
+
+// sameNames refuses two policies of one name, of which a cluster could only have one.
+func sameNames(loaded []loadedPolicy) error {
+	var all problems
+	first := map[string]manifest.Object{}
+	for _, l := range loaded {
+		name := l.policy.Name()
+		if o, found := first[name]; found {
+			all.add(fieldError(l.object, "metadata.name", fmt.Sprintf("%q is also the name of the policy at %s", name, position(o)), "rename or remove one of them"))
+			continue
+		}
+		first[name] = l.object
+	}
+	return all.err()
+}
+
+// position is where an object begins.
+func position(o manifest.Object) string {
+	return o.Document.Source + ":" + strconv.Itoa(lineOf(o, "metadata.name"))
+}

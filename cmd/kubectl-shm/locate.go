@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+)
+
+// locate gives errors about fields of an object the file and the line in which the object has them. Errors of another
+// kind stay as they are.
+func locate(o manifest.Object, err error) error {
+	var all problems
+	all.add(err)
+	for i, e := range all.found {
+		var at *manifest.Error
+		if errors.As(e, &at) && at.Source == "" && o.Document != nil {
+			all.found[i] = fieldError(o, at.Path, at.Problem, at.Remedy)
+		}
+	}
+	return all.err()
+}
+
+// fieldError is an error about a field, whose path is that within the object.
+func fieldError(o manifest.Object, path, problem, remedy string) *manifest.Error {
+	return &manifest.Error{
+		Source: o.Document.Source, Line: lineOf(o, path),
+		Path: pathInDocument(o, path), Problem: problem, Remedy: remedy,
+	}
+}
+
+var listItem = regexp.MustCompile(`/([^/]+)/([0-9]+)`)
+
+// pathInDocument puts the place of an item of a List before a path.
+func pathInDocument(o manifest.Object, path string) string {
+	list := strings.TrimPrefix(listItem.ReplaceAllString(o.Pointer, ".$1[$2]"), ".")
+	switch {
+	case list == "":
+		return path
+	case path == "":
+		return list
+	default:
+		return list + "." + path
+	}
+}
+
+// lineOf is the line on which the document of an object has a field, or the nearest field around it that is there.
+//
+// manifest.Decode tells the line of every value that does not fit its type. So the field is decoded into a type
+// that nothing fits.
+func lineOf(o manifest.Object, path string) int {
+	steps := pathSteps.FindAllString(path, -1)
+	for ; len(steps) > 0; steps = steps[:len(steps)-1] {
+		want := pathInDocument(o, strings.TrimPrefix(strings.Join(steps, ""), "."))
+		var found problems
+		found.add(manifest.Decode(o, reflect.New(typeThatEndsAt(steps)).Interface(), false))
+		for _, err := range found.found {
+			var at *manifest.Error
+			if errors.As(err, &at) && at.Path == want {
+				return at.Line
+			}
+		}
+	}
+	return o.Document.Line
+}
+
+// pathSteps cuts a path such as spec.match.images[0] into .spec, .match, .images and [0].
+var pathSteps = regexp.MustCompile(`(?:^|\.)[A-Za-z]+|\[[0-9]+\]`)
+
+type nothingFits struct{}
+
+var errNothingFits = errors.New("nothing fits")
+
+func (nothingFits) UnmarshalJSON([]byte) error { return errNothingFits }
+
+var _ json.Unmarshaler = nothingFits{}
+
+func typeThatEndsAt(steps []string) reflect.Type {
+	t := reflect.TypeFor[nothingFits]()
+	for i := len(steps) - 1; i >= 0; i-- {
+		if strings.HasPrefix(steps[i], "[") {
+			t = reflect.SliceOf(t)
+			continue
+		}
+		name := strings.TrimPrefix(steps[i], ".")
+		t = reflect.StructOf([]reflect.StructField{{Name: "Field", Type: t, Tag: reflect.StructTag("json:" + strconv.Quote(name))}})
+	}
+	return t
+}

@@ -1,0 +1,16 @@
+// Command kubectl-shm sizes /dev/shm and reviews manifests without a cluster. On
+// the PATH it is a kubectl plugin: kubectl shm.
+package main
+
+import (
+	"os"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{
+		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
+		colour: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(os.Stdout.Fd())),
+	}))
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+type reviewOptions struct {
+	files     []string
+	recursive bool
+	policies  []string
+	labels    []string
+	namespace string
+	mode      string
+	output    string
+}
+
+func newReviewCommand(s streams) *cobra.Command {
+	var o reviewOptions
+	cmd := &cobra.Command{
+		Use:   "review -f FILE...|DIR|-",
+		Short: "Show what the webhook would do to the Pods and templates of manifests",
+		Long: `Shows what the webhook would do to each Pod, and to the Pods of each Deployment,
+StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob, in YAML or
+JSON manifests. Lists are looked into; all other objects pass and are counted.
+
+LimitRanges among the manifests apply to the objects of their namespace, and Namespaces
+give it their labels. A label shmkeeper.dev/mode counts as it does in a cluster; without
+one a namespace is taken for one labelled enforce.
+
+Outputs:
+  report  a line for each object, below it what would happen and why
+  diff    the changed manifests as a unified diff, which patch -p0 takes
+  yaml    all manifests, with the changes, for kubectl apply; what does not change stays
+          as it is, byte for byte
+  json    a list of {kind, namespace, name, outcome, policy, reason, detail, sizeLimit,
+          patch, violations: [{reason, detail, container}], warnings}; outcome is
+          Mutated, Violating, Compliant, Exempt or NotGoverned
+  patch   a list of {apiVersion, kind, namespace, name, patch} of the changed objects;
+          each patch is a JSON patch (RFC 6902), as kubectl patch --type=json takes it
+With diff, yaml and patch, violations and warnings go to standard error.
+
+Exit status: 0 when nothing would be refused, 1 when something would be, 2 for bad usage
+and manifests that cannot be read; standard output is then empty.`,
+		Example: `  # What would happen to this Pod, and why?
+  kubectl shm review -f examples/incident-pod.yaml
+
+  # What would change?
+  kubectl shm review -f examples/incident-deployment.yaml -o diff
+
+  # In a pipeline: the changed manifests, or exit status 1
+  kubectl shm review -f - -o yaml < examples/incident-deployment.yaml
+
+  # Under a policy of one's own
+  kubectl shm review -f examples/naive-repair.yaml -p examples/require-policy.yaml
+
+  # Under one policy of the library, in a namespace that is only warned
+  kubectl shm review -R -f examples -p authentik-proxy-outposts --namespace-labels shmkeeper.dev/mode=warn`,
+		Args: onlyFlags,
+		RunE: func(*cobra.Command, []string) error { return o.run(s) },
+	}
+	explainUsage(cmd)
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.files, "filename", "f", nil, "`file`, directory, or - for standard input; may be repeated")
+	f.BoolVarP(&o.recursive, "recursive", "R", false, "read the directories within a directory too")
+	f.StringArrayVarP(&o.policies, "policy", "p", nil, "policies to judge by: a `file`, a directory, or a built-in name; may be repeated (default: all built-in ones)")
+	f.StringArrayVar(&o.labels, "namespace-labels", nil, "labels of the namespaces, as `key=value,...`")
+	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects without one")
+	f.StringVar(&o.mode, "mode", "enforce", "the most that is done: audit, warn or enforce")
+	f.StringVarP(&o.output, "output", "o", "report", "report, diff, yaml, json or patch")
+	complete(cmd, "output", cobra.ShellCompDirectiveNoFileComp, reviewOutputs())
+	complete(cmd, "mode", cobra.ShellCompDirectiveNoFileComp, modes())
+	complete(cmd, "policy", cobra.ShellCompDirectiveDefault, builtInNames())
+	return cmd
+}
+
+func reviewOutputs() []string { return []string{"report", "diff", "yaml", "json", "patch"} }
+
+func modes() []string { return []string{"audit", "warn", "enforce"} }
+
+func (o reviewOptions) validate() error {
+	if len(o.files) == 0 {
+		return errors.New("-f is missing: give a file, a directory, or - for standard input")
+	}
+	if slices.Contains(o.files, "-") && slices.Contains(o.policies, "-") {
+		return errors.New(`-p: "-" is read by -f already: give the policies as a file`)
+	}
+	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
+		return fmt.Errorf("-n: %s is not the name of a namespace: write small letters, digits and -", strconv.Quote(o.namespace))
+	}
+	if err := oneOf("--mode", o.mode, modes()); err != nil {
+		return err
+	}
+	return oneOf("-o", o.output, reviewOutputs())
+}
+
+func (o reviewOptions) run(s streams) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	labels, err := parseLabels("--namespace-labels", o.labels)
+	if err != nil {
+		return err
+	}
+	mode, err := policy.ParseMode(o.mode)
+	if err != nil {
+		return err
+	}
+	loaded, err := loadPolicies(o.policies, s.in)
+	if err != nil {
+		return err
+	}
+	compiled := make([]policy.Policy, len(loaded))
+	for i, l := range loaded {
+		compiled[i] = l.policy
+	}
+	in, err := readStream(o.files, o.recursive, s.in, o.namespace)
+	if err != nil {
+		return err
+	}
+	results := judge(in, conditions{set: policy.NewSet(compiled...), mode: mode, labels: labels})
+	if err := in.patch(results); err != nil {
+		return err
+	}
+	if err := o.write(s, in, results); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(results, result.refused) {
+		return errRefused
+	}
+	return nil
+}
+
+func (o reviewOptions) write(s streams, in *stream, results []result) error {
+	var err error
+	switch o.output {
+	case "report":
+		writeReport(s.out, results, in.others)
+		return nil
+	case "json":
+		return writeJSON(s.out, reviewJSON(results))
+	case "patch":
+		err = writeJSON(s.out, patchesJSON(results))
+	case "diff":
+		err = writeDiff(s.out, in.docs, s.colour)
+	case "yaml":
+		err = manifest.Write(s.out, in.docs)
+	}
+	if err == nil {
+		writeNotes(s.errOut, results)
+	}
+	return err
+}
+
+// writeNotes tells what an output for programs cannot hold.
+func writeNotes(w io.Writer, results []result) {
+	for _, r := range results {
+		for _, v := range r.decision.Violations {
+			fmt.Fprintf(w, "%s: %s\n", r.title(), r.violation(v))
+		}
+		for _, warning := range r.warnings {
+			fmt.Fprintf(w, "%s: warning: %s\n", r.title(), warning)
+		}
+	}
+}
+
+// parseLabels reads lists of key=value; of a key that is given twice the later one counts.
+func parseLabels(flag string, lists []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, list := range lists {
+		if list == "" {
+			continue
+		}
+		for _, pair := range strings.Split(list, ",") {
+			key, value, found := strings.Cut(pair, "=")
+			if !found || len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0 {
+				return nil, fmt.Errorf("%s: %s is not a label: write key=value, several with commas", flag, strconv.Quote(pair))
+			}
+			labels[key] = value
+		}
+	}
+	return labels, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+)
+
+// writeDiff writes a unified diff of each file that changes.
+func writeDiff(w io.Writer, docs []*manifest.Document, colour bool) error {
+	for len(docs) > 0 {
+		n := 1
+		for n < len(docs) && docs[n].Source == docs[0].Source && docs[n].Index == docs[n-1].Index+1 {
+			n++
+		}
+		text, err := fileDiff(docs[:n])
+		if err != nil {
+			return err
+		}
+		if colour {
+			text = coloured(text)
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return fmt.Errorf("write the diff: %w", err)
+		}
+		docs = docs[n:]
+	}
+	return nil
+}
+
+// fileDiff compares the documents of one file as they were read with what they are now. It is empty where they are the same.
+func fileDiff(docs []*manifest.Document) (string, error) {
+	var before, after strings.Builder
+	for _, d := range docs {
+		text, err := d.Bytes()
+		if err != nil {
+			return "", err
+		}
+		before.Write(d.Raw())
+		after.Write(text)
+	}
+	const context = 3
+	// Both names are the file's, so that patch -p0 finds it.
+	name := docs[0].Source
+	text, err := udiff.ToUnified(name, name, before.String(), udiff.Lines(before.String(), after.String()), context)
+	if err != nil {
+		return "", fmt.Errorf("%s: compare it with its changes: %w", name, err)
+	}
+	return text, nil
+}
+
+// coloured colours the lines of a diff as git does.
+func coloured(diff string) string {
+	const bold, red, green, cyan, reset = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
+	var b strings.Builder
+	for line := range strings.Lines(diff) {
+		text := strings.TrimSuffix(line, "\n")
+		colour := ""
+		switch {
+		case strings.HasPrefix(text, "--- "), strings.HasPrefix(text, "+++ "):
+			colour = bold
+		case strings.HasPrefix(text, "@@"):
+			colour = cyan
+		case strings.HasPrefix(text, "-"):
+			colour = red
+		case strings.HasPrefix(text, "+"):
+			colour = green
+		}
+		if colour != "" {
+			text = colour + text + reset
+		}
+		b.WriteString(text + line[len(strings.TrimSuffix(line, "\n")):])
+	}
+	return b.String()
+}

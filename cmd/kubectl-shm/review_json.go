@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// jsonResult is a result as a program reads it. All fields are always there.
+type jsonResult struct {
+	Kind       string                `json:"kind"`
+	Namespace  string                `json:"namespace"`
+	Name       string                `json:"name"`
+	Outcome    policy.Outcome        `json:"outcome"`
+	Policy     string                `json:"policy"`
+	Reason     policy.Reason         `json:"reason"`
+	Detail     string                `json:"detail"`
+	SizeLimit  string                `json:"sizeLimit"`
+	Patch      []jsonpatch.Operation `json:"patch"`
+	Violations []jsonViolation       `json:"violations"`
+	Warnings   []string              `json:"warnings"`
+}
+
+type jsonViolation struct {
+	Reason    policy.Reason `json:"reason"`
+	Detail    string        `json:"detail"`
+	Container string        `json:"container"`
+}
+
+func reviewJSON(results []result) []jsonResult {
+	list := make([]jsonResult, 0, len(results))
+	for _, r := range results {
+		d := r.decision
+		j := jsonResult{
+			Kind: r.subject.Kind, Namespace: r.subject.Namespace, Name: r.subject.Name,
+			Outcome: d.Outcome, Policy: d.Policy, Reason: d.Reason, Detail: d.Detail, SizeLimit: sizeLimit(d),
+			Patch:      append([]jsonpatch.Operation{}, r.patch...),
+			Violations: []jsonViolation{},
+			Warnings:   append([]string{}, r.warnings...),
+		}
+		for _, v := range d.Violations {
+			j.Violations = append(j.Violations, jsonViolation{Reason: v.Reason, Detail: v.Detail, Container: v.Container})
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
+// jsonPatch is the patch of one object.
+type jsonPatch struct {
+	APIVersion string                `json:"apiVersion"`
+	Kind       string                `json:"kind"`
+	Namespace  string                `json:"namespace"`
+	Name       string                `json:"name"`
+	Patch      []jsonpatch.Operation `json:"patch"`
+}
+
+func patchesJSON(results []result) []jsonPatch {
+	list := []jsonPatch{}
+	for _, r := range results {
+		if len(r.patch) > 0 {
+			list = append(list, jsonPatch{
+				APIVersion: r.object.APIVersion, Kind: r.subject.Kind, Namespace: r.subject.Namespace, Name: r.subject.Name, Patch: r.patch,
+			})
+		}
+	}
+	return list
+}
+
+// writeJSON writes a value as indented JSON, with <, > and & as they are.
+func writeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// result is what would happen to a target.
+type result struct {
+	target
+	decision policy.Decision
+	// mode is the effective one: the least of the command line's, the namespace's and the policy's.
+	mode v1alpha1.Mode
+	// patch is empty where the mode is less than Enforce.
+	patch    []jsonpatch.Operation
+	warnings []string
+}
+
+// enforced tells whether the webhook would act, and not only report.
+func (r result) enforced() bool { return r.mode == v1alpha1.Enforce }
+
+func (r result) refused() bool { return r.decision.Outcome == policy.Violating && r.enforced() }
+
+// violation is a sentence about one violation, as the webhook would tell it.
+func (r result) violation(v policy.Violation) string {
+	verb := "would violate"
+	if r.enforced() {
+		verb = "violates"
+	}
+	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, r.decision.Policy, v.Detail)
+}
+
+// conditions are what a review assumes about the cluster.
+type conditions struct {
+	set    policy.Set
+	mode   v1alpha1.Mode
+	labels map[string]string // of every namespace, before those of its Namespace
+}
+
+// judge says what would happen to the targets of a stream, in their order.
+func judge(s *stream, c conditions) []result {
+	results := make([]result, 0, len(s.targets))
+	for _, t := range s.targets {
+		t.subject.NamespaceLabels = c.namespaceLabels(t.subject.Namespace, s.labels)
+		t.subject.LimitRanges = s.limitRanges[t.subject.Namespace]
+		r := result{target: t, decision: c.set.Decide(t.subject)}
+		r.warnings = r.decision.Warnings
+		r.mode = policy.EffectiveMode(c.mode, r.decision.Mode)
+		if text, found := t.subject.NamespaceLabels[v1alpha1.LabelMode]; found {
+			mode, err := policy.ParseMode(text)
+			r.mode = policy.EffectiveMode(r.mode, mode)
+			if err != nil {
+				r.warnings = append([]string{fmt.Sprintf("namespace %q: label %s: %v", t.subject.Namespace, v1alpha1.LabelMode, err)}, r.warnings...)
+			}
+		}
+		if r.enforced() {
+			r.patch = onWritten(t, r.decision.JSONPatch(t.subject))
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+func (c conditions) namespaceLabels(namespace string, known map[string]map[string]string) map[string]string {
+	labels := map[string]string{}
+	maps.Copy(labels, known[namespace])
+	maps.Copy(labels, c.labels)
+	labels[corev1.LabelMetadataName] = namespace // the API server sees to that
+	return labels
+}
+
+// onWritten makes a patch fit a template that was written without metadata. In a cluster there always is some.
+func onWritten(t target, patch []jsonpatch.Operation) []jsonpatch.Operation {
+	metadata := t.subject.Pointer + "/metadata"
+	for i, op := range patch {
+		if op.Path == metadata+"/annotations" && !hasMetadata(t) {
+			patch[i] = jsonpatch.NewOperation("add", metadata, map[string]any{"annotations": op.Value})
+		}
+	}
+	return patch
+}
+
+func hasMetadata(t target) bool {
+	at := json.RawMessage(t.object.JSON)
+	for _, key := range strings.Split(t.subject.Pointer+"/metadata", "/")[1:] {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(at, &fields) != nil {
+			return false
+		}
+		at = fields[key]
+	}
+	return len(at) > 0 && string(at) != "null"
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/manifests/policies"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// Reasons of findings that are about the computation and not about a Pod.
+const (
+	// neverDeleted: no retention is given, so that no size is enough.
+	neverDeleted policy.Reason = "NeverDeleted"
+	// saturated: the upper bound cuts the size below the demand.
+	saturated policy.Reason = "Saturated"
+)
+
+func newSizeCommand(s streams) *cobra.Command {
+	var output, memoryLimit string
+	var flags *modelFlags
+	formats := []string{"table", "json", "yaml"}
+	cmd := &cobra.Command{
+		Use:   "size",
+		Short: "Compute how large /dev/shm has to be, and explain it",
+		Long: `Computes how large /dev/shm has to be, what that costs in memory, and when it fills.
+
+The workload is one that keeps a file for each request or session and deletes it
+when it is old: say how many files it creates, how large they are and how long
+they stay. A policy can say the same, and other models too.
+
+JSON and YAML have these fields. What is null is not a number: meanFiles,
+peakFiles and demandBytes where nothing is ever deleted, or where they are more
+than can be counted; all that is about files for a policy without a files model.
+  meanFiles, peakFiles            files alive: on average, and exceeded only with
+                                  the overflow probability
+  bytesPerFile                    what a file occupies: whole pages
+  demandBytes                     peakFiles x bytesPerFile
+  sizeLimit, sizeLimitBytes       the sizeLimit to set: demand and headroom
+  capacityFiles                   files that fit in it
+  kernelBytesPerFile              kernel memory of a file beside its pages
+  kernelMemoryBytes               that of all files that fit
+  chargeBytes                     what a full volume costs: both together
+  steadyStateBytes                what is in use on average: pages and kernel memory
+  effectiveBytes                  what the kubelet would mount: the sizeLimit, or
+                                  --memory-limit where that is less
+  bounded                         false where nothing is ever deleted
+  saturated                       true where --max cuts the sizeLimit below the demand
+  fullAfterSeconds                when the volume fills at the average rate, from
+                                  empty; null where it does not
+  findings                        [{reason, detail}]: what is wrong with the result`,
+		Example: `  # 18 files a minute of 1,500 bytes, kept for a week
+  kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h
+
+  # What a container that is limited to 256Mi would really get, as JSON
+  kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h --memory-limit 256Mi -o json
+
+  # Nothing is ever deleted: when are 2Gi full?
+  kubectl shm size --files-per-minute 0.5 --file-size 16Ki --max 2Gi
+
+  # What a built-in policy gives
+  kubectl shm size -p authentik-proxy-outposts
+  kubectl shm size -p ray --memory-limit 8Gi`,
+		Args: flagsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output, formats); err != nil {
+				return err
+			}
+			limit, err := memoryLimitFlag(memoryLimit, cmd.Flags().Changed("memory-limit"))
+			if err != nil {
+				return err
+			}
+			m, err := flags.model(s.in)
+			if err != nil {
+				return err
+			}
+			r, err := m.compute(limit)
+			if err != nil {
+				return err
+			}
+			switch output {
+			case "json":
+				return r.writeJSON(s.out)
+			case "yaml":
+				return r.writeYAML(s.out)
+			default:
+				return r.writeTable(s.out)
+			}
+		},
+	}
+	flags = addModelFlags(cmd)
+	cmd.Flags().StringVar(&memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit stands a full volume")
+	addOutputFlag(cmd, &output, formats)
+	completeModelFlags(cmd)
+	return cmd
+}
+
+// flagsOnly refuses arguments.
+func flagsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("argument %s is not expected: %s takes flags only, see kubectl shm %s --help", shown(args[0]), cmd.Name(), cmd.Name())
+}
+
+func addOutputFlag(cmd *cobra.Command, output *string, formats []string) {
+	cmd.Flags().StringVarP(output, "output", "o", formats[0], "output `FORMAT`: "+listed(formats))
+	complete(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func checkOutput(output string, formats []string) error {
+	for _, f := range formats {
+		if output == f {
+			return nil
+		}
+	}
+	return fmt.Errorf("--output: %s is unknown: write %s", shown(output), listed(formats))
+}
+
+// listed is "a, b or c".
+func listed(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func completeModelFlags(cmd *cobra.Command) {
+	var names []string
+	for _, f := range policies.All() {
+		names = append(names, f.Name)
+	}
+	complete(cmd, "policy", cobra.FixedCompletions(names, cobra.ShellCompDirectiveDefault))
+	complete(cmd, "page-size", cobra.FixedCompletions([]string{"4Ki", "16Ki", "64Ki"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// complete sets the completion of a flag. It fails only for a flag that the
+// command does not have or that has one already, and then nothing is completed.
+func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, f)
+}
+
+// memoryLimitFlag is the memory limit; 0 where none is given.
+func memoryLimitFlag(text string, given bool) (policy.Bytes, error) {
+	if !given {
+		return 0, nil
+	}
+	q, err := quantityFlag("memory-limit", text)
+	if err != nil {
+		return 0, err
+	}
+	if q.Sign() == 0 {
+		return 0, fmt.Errorf("--memory-limit: %s is no limit: write one such as 512Mi, or leave the flag out", shown(text))
+	}
+	return policy.BytesOf(q), nil
+}
+
+// result is a computed size and what follows from it.
+type result struct {
+	model
+	policy.Size
+	// memoryLimit is the container's; 0 for none.
+	memoryLimit policy.Bytes
+	// effective is what the kubelet would mount.
+	effective policy.Bytes
+	findings  []finding
+}
+
+// finding is something that is wrong with a result.
+type finding struct {
+	Reason policy.Reason `json:"reason"`
+	// Detail is a sentence that ends in the remedy.
+	Detail string `json:"detail"`
+}
+
+// compute sizes /dev/shm for a Pod of one container with the given memory limit,
+// 0 for none. It fails where the model needs a Pod that says more.
+func (m model) compute(memoryLimit policy.Bytes) (result, error) {
+	r := result{model: m, memoryLimit: memoryLimit}
+	size, ok := m.policy.Size()
+	switch units := m.spec.Sizing.Units; {
+	case ok:
+		r.Size = size
+	case units != nil:
+		from := "annotation"
+		name := units.CountFrom.Annotation
+		if name == nil {
+			from, name = "resource", units.CountFrom.Resource
+		}
+		return result{}, fmt.Errorf("--policy: %s counts the %s %s of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy",
+			shown(m.name), from, shown(*name))
+	case memoryLimit == 0:
+		return result{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", shown(m.name), *m.spec.Sizing.MemoryPercent)
+	default:
+		r.Size = policy.NewSet(m.policy).Decide(m.subject(0, memoryLimit)).Size
+	}
+	subject := m.subject(r.Limit, memoryLimit)
+	r.effective = policy.MountedSize(subject, r.Limit)
+	r.findings = r.judge(subject)
+	return r, nil
+}
+
+// subject is a Pod of one container that mounts a volume of the given size.
+func (m model) subject(volume, memoryLimit policy.Bytes) policy.Subject {
+	container := corev1.Container{
+		Name:         "app",
+		VolumeMounts: []corev1.VolumeMount{{Name: "dev-shm", MountPath: m.spec.MountPath}},
+	}
+	if memoryLimit > 0 {
+		container.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: *memoryLimit.Quantity()}
+	}
+	return policy.Subject{Kind: "Pod", Name: "app", Meta: &metav1.ObjectMeta{Name: "app"}, Spec: &corev1.PodSpec{
+		Containers: []corev1.Container{container},
+		Volumes: []corev1.Volume{{Name: "dev-shm", VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: volume.Quantity()},
+		}}},
+	}}
+}
+
+// judge says what is wrong with the size itself, and with a Pod that mounts it.
+func (r result) judge(subject policy.Subject) []finding {
+	findings := []finding{}
+	limit := r.Limit.Quantity().String()
+	max, retention := "--max", "--retention"
+	if r.name != "" {
+		max, retention = "sizing.max", "sizing.files.retention"
+	}
+	switch {
+	case !r.Bounded:
+		findings = append(findings, finding{neverDeleted, fmt.Sprintf(
+			"files are never deleted, so no size is enough: %s fills after %s; delete old files, and say after how long with %s", limit, policy.Span(r.FullAfterOf(r.Limit)), retention)})
+	case r.Saturated && r.Fills(r.Limit):
+		findings = append(findings, finding{saturated, fmt.Sprintf(
+			"%s %s is less than the %s that are needed: it fills after %s; raise %s, or shorten %s", max, limit, r.Demand, policy.Span(r.FullAfterOf(r.Limit)), max, retention)})
+	case r.Saturated && r.spec.Sizing.Files != nil:
+		findings = append(findings, finding{saturated, fmt.Sprintf(
+			"%s %s is less than the %s that are needed: it overflows more often than with probability %s; raise %s, or shorten %s", max, limit, r.Demand, r.spec.Sizing.Files.OverflowProbability, max, retention)})
+	case r.Saturated:
+		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is less than the %s that are needed; raise %s", max, limit, r.Demand, max)})
+	}
+	for _, v := range policy.NewSet(r.policy).Check(subject) {
+		findings = append(findings, finding{v.Reason, v.Detail})
+	}
+	return findings
+}
+
+// fills says whether a volume of the given size fills at the average rate.
+func (r result) fills(volume policy.Bytes) bool {
+	return r.spec.Sizing.Files != nil && r.Fills(volume)
+}
+
+// files is the files model; nil for a policy with another one.
+func (r result) files() *v1alpha1.Files { return r.spec.Sizing.Files }

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// modelFlag is a flag that stands for a field of a SharedMemoryPolicy. All are
+// texts, so that the policy's own rules judge them and every mistake is told at
+// once.
+type modelFlag struct {
+	name, usage string
+	// field is the path that the compiler's errors have.
+	field string
+	// set writes a text into the field. It fails, in words that name the flag, on
+	// what the field's type cannot hold; the compiler judges the rest.
+	set func(s *v1alpha1.Sizing, flag, text string) error
+	// value is the default, as the policy API has it; nil for none.
+	value func(s *v1alpha1.Sizing) string
+}
+
+var modelFlagList = []modelFlag{
+	{
+		"files-per-minute", "`NUMBER` of files created a minute, on average over the busiest stretch of the retention; decimals are allowed",
+		"spec.sizing.files.createdPerMinute",
+		func(s *v1alpha1.Sizing, _, text string) error { s.Files.CreatedPerMinute = text; return nil },
+		nil,
+	},
+	{
+		"retention", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted",
+		"spec.sizing.files.retention",
+		func(s *v1alpha1.Sizing, _, text string) error { s.Files.Retention = durationOf(text); return nil },
+		nil,
+	},
+	{
+		"sweep-interval", "`DURATION` from one deletion of old files to the next",
+		"spec.sizing.files.sweepInterval",
+		func(s *v1alpha1.Sizing, _, text string) error { s.Files.SweepInterval = durationOf(text); return nil },
+		func(s *v1alpha1.Sizing) string { return string(*s.Files.SweepInterval) },
+	},
+	{
+		"file-size", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki",
+		"spec.sizing.files.fileSize",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setQuantity(&s.Files.FileSize, flag, text) },
+		nil,
+	},
+	{
+		"batch", "`NUMBER` of files created at once",
+		"spec.sizing.files.batch",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.Files.Batch, flag, text) },
+		func(s *v1alpha1.Sizing) string { return strconv.Itoa(int(*s.Files.Batch)) },
+	},
+	{
+		"overflow-probability", "accepted `PROBABILITY` that the files alive at a moment need more than the demand",
+		"spec.sizing.files.overflowProbability",
+		func(s *v1alpha1.Sizing, _, text string) error { s.Files.OverflowProbability = text; return nil },
+		func(s *v1alpha1.Sizing) string { return s.Files.OverflowProbability },
+	},
+	{
+		"headroom", "spare room on top of the demand, in `PERCENT`",
+		"spec.sizing.headroomPercent",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.HeadroomPercent, flag, text) },
+		func(*v1alpha1.Sizing) string { return strconv.Itoa(policy.DefaultFilesHeadroom) },
+	},
+	{
+		"min", "smallest `SIZE` to give, in whole MiB",
+		"spec.sizing.min",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.Min, flag, text) },
+		func(s *v1alpha1.Sizing) string { return s.Min.String() },
+	},
+	{
+		"max", "largest `SIZE` to give, in whole MiB",
+		"spec.sizing.max",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.Max, flag, text) },
+		func(s *v1alpha1.Sizing) string { return s.Max.String() },
+	},
+	{
+		"page-size", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki",
+		"spec.sizing.pageSize",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.PageSize, flag, text) },
+		func(s *v1alpha1.Sizing) string { return s.PageSize.String() },
+	},
+}
+
+func durationOf(text string) *v1alpha1.Duration {
+	d := v1alpha1.Duration(text)
+	return &d
+}
+
+// quantityFlag reads a quantity of bytes that is not negative.
+func quantityFlag(flag, text string) (resource.Quantity, error) {
+	if err := manifest.CheckQuantity("--"+flag, text); err != nil {
+		return resource.Quantity{}, err
+	}
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		return resource.Quantity{}, fmt.Errorf("--%s: %s is not a quantity: write a quantity such as 512Mi", flag, shown(text))
+	}
+	return q, nil
+}
+
+func setQuantity(field *resource.Quantity, flag, text string) (err error) {
+	*field, err = quantityFlag(flag, text)
+	return err
+}
+
+func setNewQuantity(field **resource.Quantity, flag, text string) error {
+	*field = new(resource.Quantity)
+	return setQuantity(*field, flag, text)
+}
+
+func setInt32(field **int32, flag, text string) error {
+	parsed, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return fmt.Errorf("--%s: %s is not a whole number within the range: write one such as 20", flag, shown(text))
+	}
+	value := int32(parsed)
+	*field = &value
+	return nil
+}
+
+// modelFlags are the flags that describe a workload: those of a files model, or
+// --policy instead of them.
+type modelFlags struct {
+	set    *pflag.FlagSet
+	policy string
+	texts  map[string]*string
+}
+
+// addModelFlags adds the flags to a command.
+func addModelFlags(cmd *cobra.Command) *modelFlags {
+	m := &modelFlags{set: cmd.Flags(), texts: map[string]*string{}}
+	m.set.StringVarP(&m.policy, "policy", "p", "", "SharedMemoryPolicy `FILE` instead of the flags of a model, or the name of a built-in policy")
+	defaults := v1alpha1.SharedMemoryPolicy{Spec: v1alpha1.SharedMemoryPolicySpec{Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}}}}
+	v1alpha1.SetDefaults(&defaults)
+	for _, f := range modelFlagList {
+		value := ""
+		if f.value != nil {
+			value = f.value(&defaults.Spec.Sizing)
+		}
+		m.texts[f.name] = m.set.String(f.name, value, f.usage)
+	}
+	return m
+}
+
+// model is the workload that the flags describe.
+func (m *modelFlags) model(stdin io.Reader) (model, error) {
+	given := m.given()
+	if !m.set.Changed("policy") {
+		return m.fromFlags(given)
+	}
+	if len(given) > 0 {
+		return model{}, fmt.Errorf("--policy: %s cannot be combined with %s, which the policy says itself: leave one of them out", shown(m.policy), strings.Join(given, ", "))
+	}
+	return modelFromPolicy(m.policy, stdin)
+}
+
+// given are the flags of a model that are on the command line, with two dashes.
+func (m *modelFlags) given() []string {
+	var given []string
+	for _, f := range modelFlagList {
+		if m.set.Changed(f.name) {
+			given = append(given, "--"+f.name)
+		}
+	}
+	return given
+}
+
+func (m *modelFlags) fromFlags(given []string) (model, error) {
+	if len(given) == 0 {
+		return model{}, errors.New("there is nothing to compute with: give --files-per-minute and --file-size, or --policy")
+	}
+	p := v1alpha1.SharedMemoryPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "flags"},
+		Spec: v1alpha1.SharedMemoryPolicySpec{
+			Match:  v1alpha1.Match{PodSelector: &metav1.LabelSelector{}},
+			Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}},
+		},
+	}
+	var errs []error
+	for _, f := range modelFlagList {
+		if !m.set.Changed(f.name) {
+			continue
+		}
+		text := *m.texts[f.name]
+		if text == "" {
+			errs = append(errs, fmt.Errorf(`--%s: "" is empty: write a value, or leave the flag out`, f.name))
+		} else if err := f.set(&p.Spec.Sizing, f.name, text); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, required := range []struct{ flag, example string }{{"files-per-minute", "--files-per-minute 18"}, {"file-size", "--file-size 1500"}} {
+		if !m.set.Changed(required.flag) {
+			errs = append(errs, fmt.Errorf("--%s: is missing: give it, such as %s", required.flag, required.example))
+		}
+	}
+	if len(errs) > 0 {
+		return model{}, errors.Join(errs...)
+	}
+	out, found := newModel(&p)
+	if len(found) > 0 {
+		return model{}, m.explain(found)
+	}
+	out.name = ""
+	return out, nil
+}
+
+// explain tells the compiler's errors by the flags that caused them.
+func (m *modelFlags) explain(found field.ErrorList) error {
+	errs := make([]error, 0, len(found))
+	for _, e := range found {
+		i := slices.IndexFunc(modelFlagList, func(f modelFlag) bool { return f.field == e.Field })
+		switch {
+		case i >= 0:
+			name := modelFlagList[i].name
+			errs = append(errs, fmt.Errorf("--%s: %s %s", name, shown(*m.texts[name]), detailOf(e)))
+		case e.Field == "spec.sizing":
+			errs = append(errs, fmt.Errorf("--min: %s must not be greater than --max, which is %s: lower --min or raise --max", shown(*m.texts["min"]), shown(*m.texts["max"])))
+		default:
+			errs = append(errs, e)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// detailOf is what an error says of a value, with a remedy where the compiler has none.
+func detailOf(e *field.Error) string {
+	if e.Type == field.ErrorTypeTooLong {
+		return e.Detail + ": write it shorter"
+	}
+	return e.Detail
+}
+
+// shown quotes a value for a message, and cuts one that is too long to read.
+func shown(text string) string {
+	const longest = 64
+	if len(text) <= longest {
+		return strconv.Quote(text)
+	}
+	cut := longest
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return strconv.Quote(text[:cut]) + "..."
+}

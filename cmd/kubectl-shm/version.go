@@ -1,0 +1,60 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// version is set by the linker for a release: -ldflags "-X main.version=v1.2.3".
+var version string
+
+func newVersionCommand(s streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of this program and of the API that it knows",
+		Example: "  kubectl shm version",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			info, _ := debug.ReadBuildInfo()
+			for _, line := range align([][]string{
+				{"kubectl-shm", cmp.Or(version, builtVersion(info))},
+				{"go", runtime.Version()},
+				{"API", v1alpha1.GroupVersion.String()},
+			}) {
+				fmt.Fprintln(s.out, line)
+			}
+			return nil
+		},
+	}
+	explainUsage(cmd)
+	return cmd
+}
+
+// builtVersion is what the Go command wrote into the program: the module's version, or the commit it was built from.
+func builtVersion(info *debug.BuildInfo) string {
+	if info == nil {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = " and changes"
+		}
+	}
+	if revision == "" {
+		return "(devel)"
+	}
+	return "(devel) at commit " + revision + modified
+}

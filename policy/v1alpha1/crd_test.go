@@ -1,0 +1,25 @@
+package v1alpha1_test
+
+import (
+	"testing"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+)
+
+// The estimated cost of the CEL rules is a part of what an API server validates.
+func TestAnAPIServerAcceptsTheCRD(t *testing.T) {
+	crd := loadCRD(t)
+	// As strategy.PrepareForCreate in pkg/registry/customresourcedefinition.
+	crd.Status = apiextensions.CustomResourceDefinitionStatus{StoredVersions: []string{crd.Spec.Versions[0].Name}}
+	for _, err := range crdvalidation.ValidateCustomResourceDefinition(t.Context(), crd) {
+		t.Error(err)
+	}
+}
+
+func TestTheSchemaIsStructural(t *testing.T) {
+	for _, err := range structuralschema.ValidateStructural(nil, structural(t, openAPI(t, loadCRD(t)))) {
+		t.Error(err)
+	}
+}
