@@ -31,8 +31,10 @@ func (d Decision) Apply(subject Subject) {
 		if m.container != nil {
 			resources = &m.container.of(spec).Resources
 		}
-		resources.Limits[corev1.ResourceMemory] = *m.to.limit.Quantity()
-		if m.to.hasRequest {
+		if m.limitChanges() {
+			resources.Limits[corev1.ResourceMemory] = *m.to.limit.Quantity()
+		}
+		if m.requestChanges() {
 			if resources.Requests == nil {
 				resources.Requests = corev1.ResourceList{}
 			}
@@ -86,7 +88,7 @@ func (e *edit) detail(mountPath string) string {
 		if m.container != nil {
 			whose = quote(m.container.name)
 		}
-		if m.from.limit != m.to.limit {
+		if m.limitChanges() {
 			parts = append(parts, fmt.Sprintf("raises the memory limit of %s from %s to %s", whose, m.from.limit, m.to.limit))
 		} else {
 			parts = append(parts, fmt.Sprintf("raises the memory request of %s to %s", whose, m.to.request))

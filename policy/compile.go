@@ -292,7 +292,7 @@ func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing) sizing {
 func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing) bounds {
 	const wholeMiB = "must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	mib := func(name string, q resource.Quantity) Bytes {
-		if q.Sign() > 0 && q.Cmp(*resource.NewQuantity(most, resource.BinarySI)) <= 0 && isInteger(q) && BytesOf(q)%MiB == 0 {
+		if q.Sign() > 0 && q.Cmp(*resource.NewQuantity(most, resource.BinarySI)) <= 0 && BytesOf(q)%MiB == 0 && q.Cmp(*BytesOf(q).Quantity()) == 0 {
 			return BytesOf(q)
 		}
 		c.invalid(at.Child(name), q.String(), wholeMiB)
@@ -309,21 +309,17 @@ func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing) bounds {
 	case s.Files != nil:
 		b.headroom = DefaultFilesHeadroom
 	}
-	switch b.pageSize = BytesOf(*s.PageSize); {
-	case !isInteger(*s.PageSize), b.pageSize != 4*KiB && b.pageSize != 16*KiB && b.pageSize != 64*KiB:
-		c.invalid(at.Child("pageSize"), s.PageSize.String(), "must be 4Ki, 16Ki or 64Ki")
-		b.pageSize = 4 * KiB
+	for _, b.pageSize = range [...]Bytes{64 * KiB, 16 * KiB, 4 * KiB} {
+		if s.PageSize.Cmp(*b.pageSize.Quantity()) == 0 {
+			return b
+		}
 	}
+	c.invalid(at.Child("pageSize"), s.PageSize.String(), "must be 4Ki, 16Ki or 64Ki")
 	return b
 }
 
 // DefaultFilesHeadroom is sizing.headroomPercent of a files model that names none.
 const DefaultFilesHeadroom = 25
-
-func isInteger(q resource.Quantity) bool {
-	_, ok := q.AsInt64()
-	return ok
-}
 
 func (c *compiler) quantity(at *field.Path, q *resource.Quantity, least int64, message string) Bytes {
 	if q == nil {

@@ -37,6 +37,12 @@ type changedMemory struct {
 	from, to  memoryState
 }
 
+func (m *changedMemory) limitChanges() bool { return m.from.limit != m.to.limit }
+
+func (m *changedMemory) requestChanges() bool {
+	return m.from.request != m.to.request || m.from.hasRequest != m.to.hasRequest
+}
+
 // containerRef is a place in one of a Pod's lists of containers.
 type containerRef struct {
 	name  string
@@ -54,6 +60,13 @@ func (r containerRef) of(spec *corev1.PodSpec) *corev1.Container {
 		return &spec.InitContainers[r.index]
 	}
 	return &spec.Containers[r.index]
+}
+
+// change notes changed memory, if it is changed at all.
+func (e *edit) change(m changedMemory) {
+	if m.limitChanges() || m.requestChanges() {
+		e.memory = append(e.memory, m)
+	}
 }
 
 func (e *edit) empty() bool {

@@ -77,10 +77,10 @@ func (b *patch) appendTo(list string, isEmpty bool, value any) {
 }
 
 func (b *patch) memory(at string, resources *corev1.ResourceRequirements, m changedMemory) {
-	if m.from.limit != m.to.limit {
+	if m.limitChanges() {
 		b.replace(at+"/limits/memory", m.to.limit.Quantity().String())
 	}
-	if m.from.hasRequest == m.to.hasRequest && m.from.request == m.to.request {
+	if !m.requestChanges() {
 		return
 	}
 	switch request := m.to.request.Quantity().String(); {

@@ -27,10 +27,8 @@ func (j *judged) raise(e *edit) {
 			continue
 		}
 		most = max(most, c.memory.limit)
-		if changed(from, c.memory) {
-			ref := c.ref()
-			e.memory = append(e.memory, changedMemory{container: &ref, from: from, to: c.memory})
-		}
+		ref := c.ref()
+		e.change(changedMemory{container: &ref, from: from, to: c.memory})
 	}
 	if mostVolume == nil {
 		return
@@ -43,9 +41,7 @@ func (j *judged) raise(e *edit) {
 		j.pod.recorded.LimitAdded = j.pod.recorded.LimitAdded.Plus(most - j.pod.limit)
 		j.pod.recorded.Limit, j.pod.limit = most, most
 	}
-	if changed(from, j.pod) {
-		e.memory = append(e.memory, changedMemory{from: from, to: j.pod})
-	}
+	e.change(changedMemory{from: from, to: j.pod})
 }
 
 // volumeAt is the Memory emptyDir that a container can use at the mount path, if
@@ -102,8 +98,4 @@ func (j *judged) raiseOne(m *memoryState, v *volumeState, withRequest, guarantee
 	}
 	m.recorded = entry{Limit: m.limit, Request: m.request, LimitAdded: added.Plus(add), Charge: max(charge, limitCounts)}
 	return true
-}
-
-func changed(from, to memoryState) bool {
-	return from.limit != to.limit || from.request != to.request || from.hasRequest != to.hasRequest
 }

@@ -186,20 +186,20 @@ type Sizing struct {
 	// The smallest sizeLimit that is given, in whole MiB.
 	// +optional
 	// +kubebuilder:default="64Mi"
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isInteger() && quantity(string(self)).asInteger() > 0 && quantity(string(self)).asInteger() % 1048576 == 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0 && quantity(string(self)).sub(int(quantity(string(self)).asApproximateFloat() / 1048576.0 + 0.5) * 1048576).compareTo(quantity('0')) == 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	Min *resource.Quantity `json:"min,omitempty"`
 
 	// The largest sizeLimit that is given, in whole MiB, whatever a Pod asks for.
 	// +optional
 	// +kubebuilder:default="4Gi"
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isInteger() && quantity(string(self)).asInteger() > 0 && quantity(string(self)).asInteger() % 1048576 == 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0 && quantity(string(self)).sub(int(quantity(string(self)).asApproximateFloat() / 1048576.0 + 0.5) * 1048576).compareTo(quantity('0')) == 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	Max *resource.Quantity `json:"max,omitempty"`
 
 	// Page size of the nodes' kernels: tmpfs charges whole pages. 4Ki except on
 	// arm64 kernels built for 16Ki or 64Ki.
 	// +optional
 	// +kubebuilder:default="4Ki"
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isInteger() && quantity(string(self)).asInteger() in [4096, 16384, 65536]",message="must be 4Ki, 16Ki or 64Ki"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && ['4Ki', '16Ki', '64Ki'].exists(size, quantity(string(self)).compareTo(quantity(size)) == 0)",message="must be 4Ki, 16Ki or 64Ki"
 	PageSize *resource.Quantity `json:"pageSize,omitempty"`
 }
 

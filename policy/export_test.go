@@ -1,0 +1,18 @@
+package policy
+
+// Governing is the name of the policy that governs a subject.
+func (s Set) Governing(subject Subject) string {
+	if p := s.governing(&subject); p != nil {
+		return p.name
+	}
+	return ""
+}
+
+// PoissonQuantile is poissonQuantile, for its test.
+var PoissonQuantile = poissonQuantile
+
+// Repository is repository, for its test.
+var Repository = repository
+
+// Mentions is mentions, for its test.
+var Mentions = mentions
