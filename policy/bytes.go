@@ -23,8 +23,30 @@ const (
 	GiB Bytes = 1 << 30
 )
 
-// BytesOf is the value of a quantity in bytes, rounded up; 0 for a negative one.
-func BytesOf(q resource.Quantity) Bytes { return max(0, Bytes(q.Value())) }
+// BytesOf is the value of a quantity in bytes, rounded up: 0 for a negative one,
+// and MaxBytes for one that does not fit. (Quantity.Value says 0 of 1e400, and
+// takes long to say it of 1e999999.)
+func BytesOf(q resource.Quantity) Bytes {
+	if n, ok := q.AsInt64(); ok {
+		return max(0, Bytes(n))
+	}
+	d := q.AsDec()
+	if d.Sign() <= 0 {
+		return 0
+	}
+	switch digits := float64(d.UnscaledBig().BitLen())*math.Log10(2) - float64(d.Scale()); {
+	case digits > 20:
+		return MaxBytes
+	case digits < 0:
+		return 1
+	default:
+		n := q.Value()
+		if n <= 0 || q.CmpInt64(math.MaxInt64) > 0 {
+			return MaxBytes
+		}
+		return Bytes(n)
+	}
+}
 
 // Plus is b + c.
 func (b Bytes) Plus(c Bytes) Bytes {

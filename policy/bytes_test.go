@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -63,6 +64,18 @@ func TestBytesInMessages(t *testing.T) {
 	} {
 		if got := b.String(); got != want {
 			t.Errorf("%d is %q, want %q", int64(b), got, want)
+		}
+	}
+}
+
+func TestBytesOfQuantities(t *testing.T) {
+	for text, want := range map[string]policy.Bytes{
+		"0": 0, "-1": 0, "-1e400": 0, "1500m": 2, "1n": 1, "1e-300": 1, "1.5Gi": 1610612736, "300M": 300000000, "1Pi": 1 << 50,
+		"7E": 7e18, "8Ei": policy.MaxBytes, "1e19": policy.MaxBytes, "1e400": policy.MaxBytes, "1e999999": policy.MaxBytes,
+		"9223372036854775807": policy.MaxBytes, "9223372036854775806": policy.MaxBytes - 1,
+	} {
+		if got := policy.BytesOf(resource.MustParse(text)); got != want {
+			t.Errorf("%s is %d bytes, want %d", text, int64(got), int64(want))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -229,10 +230,10 @@ func (c *compiler) badGlob(at *field.Path, pattern string) {
 // without CEL.
 
 func (c *compiler) tooLong(at *field.Path, value string, most int) bool {
-	if len(value) <= most {
+	if utf8.RuneCountInString(value) <= most {
 		return false
 	}
-	c.errs = append(c.errs, field.TooLong(at, value, most))
+	c.errs = append(c.errs, field.TooLongCharacters(at, value, most))
 	return true
 }
 
@@ -269,17 +270,18 @@ func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing) sizing {
 	}
 
 	out := sizing{bounds: c.bounds(at, s)}
-	switch {
-	case given != 1:
-	case s.Files != nil:
+	if s.Files != nil {
 		files := c.files(at.Child("files"), s.Files)
 		out.files = &files
-	case s.Fixed != nil:
+	}
+	if s.Fixed != nil {
 		out.plain = c.quantity(at.Child("fixed"), s.Fixed, 1, "must be greater than 0 and at most 1Pi, such as 1Gi")
-	case s.MemoryPercent != nil:
+	}
+	if s.MemoryPercent != nil {
 		c.within(at.Child("memoryPercent"), *s.MemoryPercent, 1, 100)
 		out.memoryPercent = int64(*s.MemoryPercent)
-	case s.Units != nil:
+	}
+	if s.Units != nil {
 		units := c.units(at.Child("units"), s.Units)
 		out.units = &units
 	}

@@ -16,3 +16,9 @@ var Repository = repository
 
 // Mentions is mentions, for its test.
 var Mentions = mentions
+
+// GlobMatches says whether a glob matches a name, and whether it is a glob.
+func GlobMatches(pattern, name string) (matches, ok bool) {
+	g, err := newGlob(pattern)
+	return err == nil && g.matches(name), err == nil
+}

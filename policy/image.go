@@ -50,16 +50,32 @@ func isHost(part string) bool {
 type glob struct {
 	pattern string
 	literal bool
+	// must is a text that every match contains: the longest of the pattern's that
+	// stands for itself. It rules most names out at little cost.
+	must string
 }
 
 func newGlob(pattern string) (glob, error) {
 	_, err := path.Match(pattern, "")
-	return glob{pattern: pattern, literal: !strings.ContainsAny(pattern, `*?[\`)}, err
+	g := glob{pattern: pattern, literal: !strings.ContainsAny(pattern, `*?[\`)}
+	if !strings.ContainsAny(pattern, `[]\`) {
+		for _, text := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' || r == '?' }) {
+			if len(text) > len(g.must) {
+				g.must = text
+			}
+		}
+	}
+	return g, err
 }
 
 func (g glob) matches(name string) bool {
-	if g.literal || g.pattern == "*" {
-		return g.pattern == name || !g.literal && !strings.Contains(name, "/")
+	switch {
+	case g.literal:
+		return g.pattern == name
+	case g.pattern == "*":
+		return !strings.Contains(name, "/")
+	case !strings.Contains(name, g.must):
+		return false
 	}
 	ok, err := path.Match(g.pattern, name)
 	return ok && err == nil

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"path"
 	"testing"
 
 	"github.com/distribution/reference"
@@ -58,4 +59,23 @@ func TestPathsInTexts(t *testing.T) {
 			t.Errorf("%q mentions /dev/shm: %t, want %t", text, got, want)
 		}
 	}
+}
+
+// FuzzGlob holds the shortcuts of our globs against path.Match.
+func FuzzGlob(f *testing.F) {
+	f.Add("*/oracle/database*", "docker.io/oracle/database-ee")
+	f.Add("*", "a/b")
+	f.Add("[a-c]?x*", "bbx")
+	f.Add(`\*`, "*")
+	f.Add("", "")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		want, err := path.Match(pattern, name)
+		got, ok := policy.GlobMatches(pattern, name)
+		if ok != (err == nil) && ok {
+			t.Fatalf("pattern %q is refused by path.Match: %v", pattern, err)
+		}
+		if ok && got != want {
+			t.Errorf("%q matches %q: %t, want %t", pattern, name, got, want)
+		}
+	})
 }

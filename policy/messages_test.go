@@ -132,11 +132,11 @@ func TestMessages(t *testing.T) {
 			pod:    "{metadata: {annotations: {shmkeeper.dev/retention: 24h, shmkeeper.dev/size-limit: 1e400, shmkeeper.dev/exempt: please}}, spec: {containers: [{name: web, image: web}]}}",
 			detail: `annotation shmkeeper.dev/exempt: the policy does not allow exemptions; remove the annotation, or ask for exemptions: Allowed in the policy; ` +
 				`annotation shmkeeper.dev/retention: "24h" has no effect on a policy without sizing.files: use shmkeeper.dev/size-limit; mend or remove the annotation; ` +
-				`annotation shmkeeper.dev/size-limit: "1e400" must be greater than 0 and at most 1Pi, such as 1500 or 16Ki; mend or remove the annotation`,
+				`annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi; mend or remove the annotation`,
 			check: []policy.Violation{
 				{Reason: policy.NotExempt, Detail: `annotation shmkeeper.dev/exempt: the policy does not allow exemptions; remove the annotation, or ask for exemptions: Allowed in the policy`},
 				{Reason: policy.InvalidOverride, Detail: `annotation shmkeeper.dev/retention: "24h" has no effect on a policy without sizing.files: use shmkeeper.dev/size-limit; mend or remove the annotation`},
-				{Reason: policy.InvalidOverride, Detail: `annotation shmkeeper.dev/size-limit: "1e400" must be greater than 0 and at most 1Pi, such as 1500 or 16Ki; mend or remove the annotation`},
+				{Reason: policy.InvalidOverride, Detail: `annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi; mend or remove the annotation`},
 				{Reason: policy.NoMount, Container: "web", Detail: `container "web" mounts nothing at /dev/shm and gets the runtime's 64Mi; mount a Memory emptyDir with sizeLimit: 256Mi there`},
 			},
 		},

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -114,10 +116,19 @@ func (p *compiled) rejectOverride(name, text, problem string, out *sized) {
 	})
 }
 
+// overridePattern is the part of the syntax of quantities that makes sense for
+// bytes. It leaves out exponents: a large one takes long to read, and whoever may
+// create Pods could make every admission wait.
+var overridePattern = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?([KMGTP]i|[kMGTP])?$`)
+
 func overrideBytes(text string) (Bytes, error) {
+	errUnreadable := errors.New("must be a number of bytes or a quantity, such as 1500 or 512Mi")
+	if !overridePattern.MatchString(text) {
+		return 0, errUnreadable
+	}
 	q, err := resource.ParseQuantity(text)
 	if err != nil {
-		return 0, fmt.Errorf("must be a number of bytes or a quantity, such as 1500 or 512Mi")
+		return 0, errUnreadable
 	}
 	return fileSizeWithin(q)
 }

@@ -34,23 +34,53 @@ func writeDiff(w io.Writer, docs []*manifest.Document, colour bool) error {
 
 // fileDiff compares the documents of one file as they were read with what they are now. It is empty where they are the same.
 func fileDiff(docs []*manifest.Document) (string, error) {
-	var before, after strings.Builder
+	// Both names are the file's, so that patch -p0 finds it.
+	all := udiff.UnifiedDiff{From: docs[0].Source, To: docs[0].Source}
+	from, to := 0, 0 // lines before the document, as they were and as they are
 	for _, d := range docs {
 		text, err := d.Bytes()
 		if err != nil {
 			return "", err
 		}
-		before.Write(d.Raw())
-		after.Write(text)
+		before, after := string(d.Raw()), string(text)
+		if before != after {
+			hunks, err := hunksOf(before, after)
+			if err != nil {
+				return "", fmt.Errorf("%s: compare it with its changes: %w", d.Source, err)
+			}
+			for _, h := range hunks {
+				h.FromLine += from
+				h.ToLine += to
+			}
+			all.Hunks = append(all.Hunks, hunks...)
+		}
+		from += strings.Count(before, "\n")
+		to += strings.Count(after, "\n")
 	}
+	return all.String(), nil
+}
+
+// hunksOf are the places at which two texts differ, with three lines around each.
+func hunksOf(before, after string) ([]*udiff.Hunk, error) {
 	const context = 3
-	// Both names are the file's, so that patch -p0 finds it.
-	name := docs[0].Source
-	text, err := udiff.ToUnified(name, name, before.String(), udiff.Lines(before.String(), after.String()), context)
+	diff, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), context)
 	if err != nil {
-		return "", fmt.Errorf("%s: compare it with its changes: %w", name, err)
+		return nil, err
 	}
-	return text, nil
+	// The library forgets the lines between two changes of one hunk when it numbers the next.
+	added := 0
+	for _, h := range diff.Hunks {
+		h.ToLine = h.FromLine + added
+		for _, line := range h.Lines {
+			switch line.Kind {
+			case udiff.Insert:
+				added++
+			case udiff.Delete:
+				added--
+			}
+		}
+	}
+	return diff.Hunks, nil
 }
 
 // coloured colours the lines of a diff as git does.

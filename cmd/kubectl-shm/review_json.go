@@ -81,4 +81,3 @@ func writeJSON(w io.Writer, value any) error {
 	}
 	return nil
 }
-

@@ -51,7 +51,9 @@ func (r result) title() string {
 
 // plain quotes a name that could be taken for something else: it is the input's, and may be anything.
 func plain(name string) string {
-	odd := func(r rune) bool { return r == '/' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r) }
+	odd := func(r rune) bool {
+		return r == '/' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r)
+	}
 	if strings.ContainsFunc(name, odd) {
 		return strconv.Quote(name)
 	}

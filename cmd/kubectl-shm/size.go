@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -66,9 +65,9 @@ than can be counted; all that is about files for a policy without a files model.
   # What a built-in policy gives
   kubectl shm size -p authentik-proxy-outposts
   kubectl shm size -p ray --memory-limit 8Gi`,
-		Args: flagsOnly,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, formats); err != nil {
+			if err := oneOf("--output", output, formats); err != nil {
 				return err
 			}
 			limit, err := memoryLimitFlag(memoryLimit, cmd.Flags().Changed("memory-limit"))
@@ -79,68 +78,32 @@ than can be counted; all that is about files for a policy without a files model.
 			if err != nil {
 				return err
 			}
-			r, err := m.compute(limit)
+			c, err := m.compute(limit)
 			if err != nil {
 				return err
 			}
 			switch output {
 			case "json":
-				return r.writeJSON(s.out)
+				return writeJSON(s.out, c.report())
 			case "yaml":
-				return r.writeYAML(s.out)
+				return c.writeYAML(s.out)
 			default:
-				return r.writeTable(s.out)
+				return c.writeTable(s.out)
 			}
 		},
 	}
 	flags = addModelFlags(cmd)
 	cmd.Flags().StringVar(&memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit stands a full volume")
 	addOutputFlag(cmd, &output, formats)
-	completeModelFlags(cmd)
+	explainUsage(cmd)
 	return cmd
 }
 
-// flagsOnly refuses arguments.
-func flagsOnly(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return fmt.Errorf("argument %s is not expected: %s takes flags only, see kubectl shm %s --help", shown(args[0]), cmd.Name(), cmd.Name())
-}
-
+// addOutputFlag adds -o to a command, the first format being the default.
 func addOutputFlag(cmd *cobra.Command, output *string, formats []string) {
-	cmd.Flags().StringVarP(output, "output", "o", formats[0], "output `FORMAT`: "+listed(formats))
-	complete(cmd, "output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
-}
-
-func checkOutput(output string, formats []string) error {
-	for _, f := range formats {
-		if output == f {
-			return nil
-		}
-	}
-	return fmt.Errorf("--output: %s is unknown: write %s", shown(output), listed(formats))
-}
-
-// listed is "a, b or c".
-func listed(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-func completeModelFlags(cmd *cobra.Command) {
-	var names []string
-	for _, f := range policies.All() {
-		names = append(names, f.Name)
-	}
-	complete(cmd, "policy", cobra.FixedCompletions(names, cobra.ShellCompDirectiveDefault))
-	complete(cmd, "page-size", cobra.FixedCompletions([]string{"4Ki", "16Ki", "64Ki"}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// complete sets the completion of a flag. It fails only for a flag that the
-// command does not have or that has one already, and then nothing is completed.
-func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, f)
+	last := len(formats) - 1
+	cmd.Flags().StringVarP(output, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats[:last], ", ")+" or "+formats[last])
+	complete(cmd, "output", cobra.ShellCompDirectiveNoFileComp, formats)
 }
 
 // memoryLimitFlag is the memory limit; 0 where none is given.
@@ -158,8 +121,8 @@ func memoryLimitFlag(text string, given bool) (policy.Bytes, error) {
 	return policy.BytesOf(q), nil
 }
 
-// result is a computed size and what follows from it.
-type result struct {
+// computed is a computed size and what follows from it.
+type computed struct {
 	model
 	policy.Size
 	// memoryLimit is the container's; 0 for none.
@@ -178,29 +141,29 @@ type finding struct {
 
 // compute sizes /dev/shm for a Pod of one container with the given memory limit,
 // 0 for none. It fails where the model needs a Pod that says more.
-func (m model) compute(memoryLimit policy.Bytes) (result, error) {
-	r := result{model: m, memoryLimit: memoryLimit}
+func (m model) compute(memoryLimit policy.Bytes) (computed, error) {
+	c := computed{model: m, memoryLimit: memoryLimit}
 	size, ok := m.policy.Size()
 	switch units := m.spec.Sizing.Units; {
 	case ok:
-		r.Size = size
+		c.Size = size
 	case units != nil:
 		from := "annotation"
 		name := units.CountFrom.Annotation
 		if name == nil {
 			from, name = "resource", units.CountFrom.Resource
 		}
-		return result{}, fmt.Errorf("--policy: %s counts the %s %s of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy",
+		return computed{}, fmt.Errorf("--policy: %s counts the %s %s of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy",
 			shown(m.name), from, shown(*name))
 	case memoryLimit == 0:
-		return result{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", shown(m.name), *m.spec.Sizing.MemoryPercent)
+		return computed{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", shown(m.name), *m.spec.Sizing.MemoryPercent)
 	default:
-		r.Size = policy.NewSet(m.policy).Decide(m.subject(0, memoryLimit)).Size
+		c.Size = policy.NewSet(m.policy).Decide(m.subject(0, memoryLimit)).Size
 	}
-	subject := m.subject(r.Limit, memoryLimit)
-	r.effective = policy.MountedSize(subject, r.Limit)
-	r.findings = r.judge(subject)
-	return r, nil
+	subject := m.subject(c.Limit, memoryLimit)
+	c.effective = policy.MountedSize(subject, c.Limit)
+	c.findings = c.judge(subject)
+	return c, nil
 }
 
 // subject is a Pod of one container that mounts a volume of the given size.
@@ -221,36 +184,36 @@ func (m model) subject(volume, memoryLimit policy.Bytes) policy.Subject {
 }
 
 // judge says what is wrong with the size itself, and with a Pod that mounts it.
-func (r result) judge(subject policy.Subject) []finding {
+func (c computed) judge(subject policy.Subject) []finding {
 	findings := []finding{}
-	limit := r.Limit.Quantity().String()
+	limit := c.Limit.Quantity().String()
 	max, retention := "--max", "--retention"
-	if r.name != "" {
+	if c.name != "" {
 		max, retention = "sizing.max", "sizing.files.retention"
 	}
 	switch {
-	case !r.Bounded:
+	case !c.Bounded:
 		findings = append(findings, finding{neverDeleted, fmt.Sprintf(
-			"files are never deleted, so no size is enough: %s fills after %s; delete old files, and say after how long with %s", limit, policy.Span(r.FullAfterOf(r.Limit)), retention)})
-	case r.Saturated && r.Fills(r.Limit):
+			"files are never deleted, so no size is enough: %s fills after %s; delete old files, and say after how long with %s", limit, policy.Span(c.FullAfterOf(c.Limit)), retention)})
+	case c.Saturated && c.Fills(c.Limit):
 		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is less than the %s that are needed: it fills after %s; raise %s, or shorten %s", max, limit, r.Demand, policy.Span(r.FullAfterOf(r.Limit)), max, retention)})
-	case r.Saturated && r.spec.Sizing.Files != nil:
+			"%s %s is too little where %s are needed: it fills after %s; raise %s, or shorten %s", max, limit, c.Demand, policy.Span(c.FullAfterOf(c.Limit)), max, retention)})
+	case c.Saturated && c.spec.Sizing.Files != nil:
 		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is less than the %s that are needed: it overflows more often than with probability %s; raise %s, or shorten %s", max, limit, r.Demand, r.spec.Sizing.Files.OverflowProbability, max, retention)})
-	case r.Saturated:
-		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is less than the %s that are needed; raise %s", max, limit, r.Demand, max)})
+			"%s %s is too little where %s are needed: it overflows more often than with probability %s; raise %s, or shorten %s", max, limit, c.Demand, c.spec.Sizing.Files.OverflowProbability, max, retention)})
+	case c.Saturated:
+		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is too little where %s are needed; raise %s", max, limit, c.Demand, max)})
 	}
-	for _, v := range policy.NewSet(r.policy).Check(subject) {
+	for _, v := range policy.NewSet(c.policy).Check(subject) {
 		findings = append(findings, finding{v.Reason, v.Detail})
 	}
 	return findings
 }
 
 // fills says whether a volume of the given size fills at the average rate.
-func (r result) fills(volume policy.Bytes) bool {
-	return r.spec.Sizing.Files != nil && r.Fills(volume)
+func (c computed) fills(volume policy.Bytes) bool {
+	return c.spec.Sizing.Files != nil && c.Fills(volume)
 }
 
 // files is the files model; nil for a policy with another one.
-func (r result) files() *v1alpha1.Files { return r.spec.Sizing.Files }
+func (c computed) files() *v1alpha1.Files { return c.spec.Sizing.Files }

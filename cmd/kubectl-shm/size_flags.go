@@ -32,6 +32,8 @@ type modelFlag struct {
 	set func(s *v1alpha1.Sizing, flag, text string) error
 	// value is the default, as the policy API has it; nil for none.
 	value func(s *v1alpha1.Sizing) string
+	// example is a value of a flag that is required; empty for the others.
+	example string
 }
 
 var modelFlagList = []modelFlag{
@@ -40,60 +42,70 @@ var modelFlagList = []modelFlag{
 		"spec.sizing.files.createdPerMinute",
 		func(s *v1alpha1.Sizing, _, text string) error { s.Files.CreatedPerMinute = text; return nil },
 		nil,
+		"18",
 	},
 	{
 		"retention", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted",
 		"spec.sizing.files.retention",
 		func(s *v1alpha1.Sizing, _, text string) error { s.Files.Retention = durationOf(text); return nil },
 		nil,
+		"",
 	},
 	{
 		"sweep-interval", "`DURATION` from one deletion of old files to the next",
 		"spec.sizing.files.sweepInterval",
 		func(s *v1alpha1.Sizing, _, text string) error { s.Files.SweepInterval = durationOf(text); return nil },
 		func(s *v1alpha1.Sizing) string { return string(*s.Files.SweepInterval) },
+		"",
 	},
 	{
 		"file-size", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki",
 		"spec.sizing.files.fileSize",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setQuantity(&s.Files.FileSize, flag, text) },
 		nil,
+		"1500",
 	},
 	{
 		"batch", "`NUMBER` of files created at once",
 		"spec.sizing.files.batch",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.Files.Batch, flag, text) },
 		func(s *v1alpha1.Sizing) string { return strconv.Itoa(int(*s.Files.Batch)) },
+		"",
 	},
 	{
 		"overflow-probability", "accepted `PROBABILITY` that the files alive at a moment need more than the demand",
 		"spec.sizing.files.overflowProbability",
 		func(s *v1alpha1.Sizing, _, text string) error { s.Files.OverflowProbability = text; return nil },
 		func(s *v1alpha1.Sizing) string { return s.Files.OverflowProbability },
+		"",
 	},
 	{
 		"headroom", "spare room on top of the demand, in `PERCENT`",
 		"spec.sizing.headroomPercent",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.HeadroomPercent, flag, text) },
 		func(*v1alpha1.Sizing) string { return strconv.Itoa(policy.DefaultFilesHeadroom) },
+		"",
 	},
 	{
 		"min", "smallest `SIZE` to give, in whole MiB",
 		"spec.sizing.min",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.Min, flag, text) },
 		func(s *v1alpha1.Sizing) string { return s.Min.String() },
+		"",
 	},
 	{
 		"max", "largest `SIZE` to give, in whole MiB",
 		"spec.sizing.max",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.Max, flag, text) },
 		func(s *v1alpha1.Sizing) string { return s.Max.String() },
+		"",
 	},
 	{
 		"page-size", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki",
 		"spec.sizing.pageSize",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.PageSize, flag, text) },
 		func(s *v1alpha1.Sizing) string { return s.PageSize.String() },
+		"",
 	},
 }
 
@@ -114,14 +126,21 @@ func quantityFlag(flag, text string) (resource.Quantity, error) {
 	return q, nil
 }
 
-func setQuantity(field *resource.Quantity, flag, text string) (err error) {
-	*field, err = quantityFlag(flag, text)
+func setQuantity(field *resource.Quantity, flag, text string) error {
+	q, err := quantityFlag(flag, text)
+	if err == nil {
+		*field = q
+	}
 	return err
 }
 
 func setNewQuantity(field **resource.Quantity, flag, text string) error {
-	*field = new(resource.Quantity)
-	return setQuantity(*field, flag, text)
+	var q resource.Quantity
+	err := setQuantity(&q, flag, text)
+	if err == nil {
+		*field = &q
+	}
+	return err
 }
 
 func setInt32(field **int32, flag, text string) error {
@@ -145,7 +164,7 @@ type modelFlags struct {
 // addModelFlags adds the flags to a command.
 func addModelFlags(cmd *cobra.Command) *modelFlags {
 	m := &modelFlags{set: cmd.Flags(), texts: map[string]*string{}}
-	m.set.StringVarP(&m.policy, "policy", "p", "", "SharedMemoryPolicy `FILE` instead of the flags of a model, or the name of a built-in policy")
+	m.set.SortFlags = false
 	defaults := v1alpha1.SharedMemoryPolicy{Spec: v1alpha1.SharedMemoryPolicySpec{Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}}}}
 	v1alpha1.SetDefaults(&defaults)
 	for _, f := range modelFlagList {
@@ -155,6 +174,9 @@ func addModelFlags(cmd *cobra.Command) *modelFlags {
 		}
 		m.texts[f.name] = m.set.String(f.name, value, f.usage)
 	}
+	m.set.StringVarP(&m.policy, "policy", "p", "", "`FILE` with a SharedMemoryPolicy, or the name of a built-in one, instead of the flags above")
+	complete(cmd, "policy", cobra.ShellCompDirectiveDefault, builtInNames())
+	complete(cmd, "page-size", cobra.ShellCompDirectiveNoFileComp, []string{"4Ki", "16Ki", "64Ki"})
 	return m
 }
 
@@ -192,58 +214,43 @@ func (m *modelFlags) fromFlags(given []string) (model, error) {
 			Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}},
 		},
 	}
-	var errs []error
+	// What is wrong or missing gets a value that the compiler accepts, so that it
+	// tells what is wrong with the others.
+	p.Spec.Sizing.Files.CreatedPerMinute, p.Spec.Sizing.Files.FileSize = "1", *resource.NewQuantity(1, resource.BinarySI)
+	var all problems
 	for _, f := range modelFlagList {
-		if !m.set.Changed(f.name) {
-			continue
-		}
 		text := *m.texts[f.name]
-		if text == "" {
-			errs = append(errs, fmt.Errorf(`--%s: "" is empty: write a value, or leave the flag out`, f.name))
-		} else if err := f.set(&p.Spec.Sizing, f.name, text); err != nil {
-			errs = append(errs, err)
+		switch {
+		case m.set.Changed(f.name) && text == "":
+			all.add(fmt.Errorf(`--%s: "" is empty: write a value, or leave the flag out`, f.name))
+		case m.set.Changed(f.name):
+			all.add(f.set(&p.Spec.Sizing, f.name, text))
+		case f.example != "":
+			all.add(fmt.Errorf("--%s: is missing: give it, such as --%s %s", f.name, f.name, f.example))
 		}
-	}
-	for _, required := range []struct{ flag, example string }{{"files-per-minute", "--files-per-minute 18"}, {"file-size", "--file-size 1500"}} {
-		if !m.set.Changed(required.flag) {
-			errs = append(errs, fmt.Errorf("--%s: is missing: give it, such as %s", required.flag, required.example))
-		}
-	}
-	if len(errs) > 0 {
-		return model{}, errors.Join(errs...)
 	}
 	out, found := newModel(&p)
-	if len(found) > 0 {
-		return model{}, m.explain(found)
+	for _, e := range found {
+		all.add(m.explain(e))
 	}
 	out.name = ""
-	return out, nil
+	return out, all.err()
 }
 
-// explain tells the compiler's errors by the flags that caused them.
-func (m *modelFlags) explain(found field.ErrorList) error {
-	errs := make([]error, 0, len(found))
-	for _, e := range found {
-		i := slices.IndexFunc(modelFlagList, func(f modelFlag) bool { return f.field == e.Field })
-		switch {
-		case i >= 0:
-			name := modelFlagList[i].name
-			errs = append(errs, fmt.Errorf("--%s: %s %s", name, shown(*m.texts[name]), detailOf(e)))
-		case e.Field == "spec.sizing":
-			errs = append(errs, fmt.Errorf("--min: %s must not be greater than --max, which is %s: lower --min or raise --max", shown(*m.texts["min"]), shown(*m.texts["max"])))
-		default:
-			errs = append(errs, e)
-		}
+// explain tells a compiler's error by the flag that caused it.
+func (m *modelFlags) explain(e *field.Error) error {
+	if e.Field == "spec.sizing" {
+		return fmt.Errorf("--min: %s must not be greater than --max, which is %s: lower --min or raise --max", shown(*m.texts["min"]), shown(*m.texts["max"]))
 	}
-	return errors.Join(errs...)
-}
-
-// detailOf is what an error says of a value, with a remedy where the compiler has none.
-func detailOf(e *field.Error) string {
+	i := slices.IndexFunc(modelFlagList, func(f modelFlag) bool { return f.field == e.Field })
+	if i < 0 {
+		return e
+	}
+	name, detail := modelFlagList[i].name, e.Detail
 	if e.Type == field.ErrorTypeTooLong {
-		return e.Detail + ": write it shorter"
+		detail += ": write it shorter"
 	}
-	return e.Detail
+	return fmt.Errorf("--%s: %s %s", name, shown(*m.texts[name]), detail)
 }
 
 // shown quotes a value for a message, and cuts one that is too long to read.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -15,70 +14,60 @@ import (
 // sizeReport is a result as JSON and YAML have it; kubectl shm size --help says
 // what each field is. A nil field is null: there is no such number.
 type sizeReport struct {
-	MeanFiles          *float64     `json:"meanFiles"`
-	PeakFiles          *int64       `json:"peakFiles"`
+	MeanFiles          *float64      `json:"meanFiles"`
+	PeakFiles          *int64        `json:"peakFiles"`
 	BytesPerFile       *policy.Bytes `json:"bytesPerFile"`
 	DemandBytes        *policy.Bytes `json:"demandBytes"`
-	SizeLimit          string       `json:"sizeLimit"`
-	SizeLimitBytes     policy.Bytes `json:"sizeLimitBytes"`
-	CapacityFiles      *int64       `json:"capacityFiles"`
+	SizeLimit          string        `json:"sizeLimit"`
+	SizeLimitBytes     policy.Bytes  `json:"sizeLimitBytes"`
+	CapacityFiles      *int64        `json:"capacityFiles"`
 	KernelBytesPerFile *policy.Bytes `json:"kernelBytesPerFile"`
-	KernelMemoryBytes  policy.Bytes `json:"kernelMemoryBytes"`
-	ChargeBytes        policy.Bytes `json:"chargeBytes"`
-	SteadyStateBytes   policy.Bytes `json:"steadyStateBytes"`
-	EffectiveBytes     policy.Bytes `json:"effectiveBytes"`
-	Bounded            bool         `json:"bounded"`
-	Saturated          bool         `json:"saturated"`
-	FullAfterSeconds   *int64       `json:"fullAfterSeconds"`
-	Findings           []finding    `json:"findings"`
+	KernelMemoryBytes  policy.Bytes  `json:"kernelMemoryBytes"`
+	ChargeBytes        policy.Bytes  `json:"chargeBytes"`
+	SteadyStateBytes   policy.Bytes  `json:"steadyStateBytes"`
+	EffectiveBytes     policy.Bytes  `json:"effectiveBytes"`
+	Bounded            bool          `json:"bounded"`
+	Saturated          bool          `json:"saturated"`
+	FullAfterSeconds   *int64        `json:"fullAfterSeconds"`
+	Findings           []finding     `json:"findings"`
 }
 
-func (r result) report() sizeReport {
+func (c computed) report() sizeReport {
 	out := sizeReport{
-		SizeLimit:         r.Limit.Quantity().String(),
-		SizeLimitBytes:    r.Limit,
-		KernelMemoryBytes: r.KernelMemory,
-		ChargeBytes:       r.Charge,
-		SteadyStateBytes:  r.SteadyState,
-		EffectiveBytes:    r.effective,
-		Bounded:           r.Bounded,
-		Saturated:         r.Saturated,
-		Findings:          r.findings,
+		SizeLimit:         c.Limit.Quantity().String(),
+		SizeLimitBytes:    c.Limit,
+		KernelMemoryBytes: c.KernelMemory,
+		ChargeBytes:       c.Charge,
+		SteadyStateBytes:  c.SteadyState,
+		EffectiveBytes:    c.effective,
+		Bounded:           c.Bounded,
+		Saturated:         c.Saturated,
+		Findings:          c.findings,
 	}
-	if r.Demand != policy.MaxBytes {
-		out.DemandBytes = &r.Demand
+	if c.Demand != policy.MaxBytes {
+		out.DemandBytes = &c.Demand
 	}
-	if r.files() == nil {
+	if c.files() == nil {
 		return out
 	}
-	out.BytesPerFile, out.KernelBytesPerFile, out.CapacityFiles = &r.BytesPerFile, &r.KernelBytesPerFile, &r.CapacityFiles
-	if r.Bounded {
+	out.BytesPerFile, out.KernelBytesPerFile, out.CapacityFiles = &c.BytesPerFile, &c.KernelBytesPerFile, &c.CapacityFiles
+	if c.Bounded {
 		// Beyond a thousandth there is only what the binary fractions of the rate leave.
-		mean := math.Round(r.MeanFiles*1000) / 1000
+		mean := math.Round(c.MeanFiles*1000) / 1000
 		out.MeanFiles = &mean
-		if r.PeakFiles != math.MaxInt64 {
-			out.PeakFiles = &r.PeakFiles
+		if c.PeakFiles != math.MaxInt64 {
+			out.PeakFiles = &c.PeakFiles
 		}
 	}
-	if r.fills(r.Limit) {
-		seconds := int64(r.FullAfterOf(r.Limit) / time.Second)
+	if c.fills(c.Limit) {
+		seconds := int64(c.FullAfterOf(c.Limit) / time.Second)
 		out.FullAfterSeconds = &seconds
 	}
 	return out
 }
 
-func (r result) writeJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(r.report()); err != nil {
-		return fmt.Errorf("write the JSON: %w", err)
-	}
-	return nil
-}
-
-func (r result) writeYAML(w io.Writer) error {
-	text, err := yaml.Marshal(r.report())
+func (c computed) writeYAML(w io.Writer) error {
+	text, err := yaml.Marshal(c.report())
 	if err == nil {
 		_, err = w.Write(text)
 	}

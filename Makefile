@@ -1,0 +1,123 @@
+# Needs Go, git, make and a POSIX shell; everything else is fetched as a Go module at a pinned version.
+
+GO         ?= go
+# RACE=1 runs the tests under the race detector, which needs a C compiler.
+RACE       ?=
+FUZZTIME   ?= 30s
+# Regular expressions: which fuzz targets and which benchmarks to run.
+FUZZ       ?= .
+BENCH      ?= .
+BENCH_PKGS ?= ./policy/...
+
+SHELL      := /bin/sh
+TEST       := $(GO) test$(if $(filter-out 0,$(RACE)), -race)
+# The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
+TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+# Modules below this one, which `./...` does not reach.
+NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin \) -prune -o -name go.mod ! -path ./go.mod -print)))
+
+# The linter's cache stays in the repository, so that only Go's own caches are written outside.
+GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
+export GOLANGCI_LINT_CACHE
+
+# each runs a command in the root module and in every nested one.
+define each
+for dir in . $(NESTED); do \
+	echo "# in $$dir: $(1)"; \
+	(cd "$$dir" && $(1)) || { echo "make $@: failed in $$dir; to repeat it: cd $$dir && $(1)" >&2; exit 1; }; \
+done
+endef
+
+# generate_into writes everything generated below a folder.
+generate_into = $(TOOL) controller-gen object crd paths=./policy/v1alpha1/... \
+	output:object:dir=$(1)/policy/v1alpha1 output:crd:dir=$(1)/manifests/crd
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Build the kubectl plugin, bin/kubectl-shm
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
+
+.PHONY: demo
+demo: ## Review and simulate the incident in examples/, without a cluster
+	@./examples/demo.sh
+
+.PHONY: test
+test: ## Run the tests of every module (RACE=1: under the race detector)
+	@$(call each,$(TEST) ./...)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
+	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+	targets=$$(echo "$$listed" | awk '/^Fuzz/ {n[++k] = $$1} $$1 == "ok" {for (i = 1; i <= k; i++) print $$2, n[i]; k = 0}' | grep -e '$(FUZZ)') || \
+		{ echo "make fuzz: no fuzz target matches '$(FUZZ)'" >&2; exit 1; }; \
+	echo "$$targets" | while read -r pkg target; do \
+		echo "# $$target in $$pkg, for $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || \
+			{ echo "make fuzz: $$target failed; to repeat it: $(GO) test -run '^$$target\$$' $$pkg" >&2; exit 1; }; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks of the engine, those that match BENCH
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_PKGS)
+
+.PHONY: generate
+generate: ## Write the deep copies and the CRD anew from policy/v1alpha1
+	$(call generate_into,.)
+
+.PHONY: golden
+golden: ## Write the golden files anew; read the difference before you commit it
+	@pkgs=$$(find ./policy ./cmd ./internal -name '*_test.go' -exec grep -l 'flag\.Bool.*"update"' {} + | sed 's|/[^/]*$$||' | sort -u); \
+	[ -n "$$pkgs" ] || { echo "make golden: no test has an -update flag" >&2; exit 1; }; \
+	echo "$(GO) test" $$pkgs "-update"; \
+	$(GO) test $$pkgs -update
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(TOOL) golangci-lint fmt
+
+.PHONY: vet
+vet: ## Run go vet in every module
+	@$(call each,$(GO) vet ./...)
+
+.PHONY: lint
+lint: ## Run golangci-lint in every module
+	@$(call each,$(TOOL) golangci-lint run ./...)
+
+.PHONY: verify
+verify: verify-generate verify-arrows verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+	@echo "make verify: all is as it should be"
+
+.PHONY: verify-generate
+verify-generate: ## Check that generated files are what make generate writes
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	$(call generate_into,"$$tmp") || exit 1; \
+	bad=; \
+	for f in $$(cd "$$tmp" && find . -type f); do \
+		diff -u "$$f" "$$tmp/$$f" || bad="$$bad $$f"; \
+	done; \
+	for f in $$(find . -name 'zz_generated*.go' ! -path '*/.*/*') $$(grep -ls 'controller-gen.kubebuilder.io/version' manifests/crd/*.yaml); do \
+		f=./$${f#./}; [ -e "$$tmp/$$f" ] || { echo "$$f: nothing generates it any more"; bad="$$bad $$f"; }; \
+	done; \
+	[ -z "$$bad" ] || { echo "make verify: generated files differ:$$bad; run 'make generate', remove what is left over and commit the result" >&2; exit 1; }
+
+.PHONY: verify-arrows
+verify-arrows: ## Check which package imports which
+	$(GO) test -count=1 ./internal/arrows
+
+.PHONY: verify-fmt
+verify-fmt: ## Check that the code is formatted
+	@$(TOOL) golangci-lint fmt --diff || { echo "make verify: the files above are not formatted; run 'make fmt' and commit the result" >&2; exit 1; }
+
+.PHONY: verify-tidy
+verify-tidy: ## Check that every go.mod and go.sum is tidy, that of the tools too
+	@for dir in . tools $(NESTED); do \
+		(cd "$$dir" && $(GO) mod tidy -diff) || \
+			{ echo "make verify: go.mod or go.sum in $$dir is not tidy; run 'cd $$dir && go mod tidy' and commit the result" >&2; exit 1; }; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin out .cache coverage.*

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// FuzzReview holds review against what it promises for any input: it does not panic, its exit status is one of three,
+// what it cannot read prints nothing, and what it wrote does not change when it is reviewed again.
+func FuzzReview(f *testing.F) {
+	names, err := filepath.Glob(examples + "/*.yaml")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no examples: %v", err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for _, text := range []string{
+		simplePod, mountedOnDisk, policyFile, podWithVolume("1e400", ""),
+		"apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - {name: a, image: selenium/node-a, resources: {limits: {memory: 1Gi}}}\n",
+		`{"apiVersion":"v1","kind":"PodList","items":[{"spec":{"containers":[{"name":"a","image":"selenium/node-a"}]}}]}`,
+		"a: &a {apiVersion: v1, kind: Pod}\n<<: *a\nspec: {containers: [{name: a, image: selenium/node-a}]}\n",
+		"---\n...\n%YAML 1.2\n---\n",
+	} {
+		f.Add([]byte(text))
+	}
+	// A few policies, one of each kind, keep the rate up.
+	review := []string{"review", "-f", "-", "-o", "yaml", "-p", "authentik-proxy-outposts", "-p", "frigate", "-p", "gunicorn", "-p", "ray", "-p", "selenium"}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		first := shm(string(in), review...)
+		switch first.code {
+		case exitOK, exitRefused:
+			again := shm(first.out, review...)
+			if again.code != first.code || !bytes.Equal([]byte(again.out), []byte(first.out)) {
+				t.Errorf("the second review ends with %d (%s), the first with %d\nfirst:\n%q\nsecond:\n%q", again.code, again.errOut, first.code, first.out, again.out)
+			}
+		case exitUsage:
+			if first.out != "" || first.errOut == "" {
+				t.Errorf("bad input prints %q, and says %q", first.out, first.errOut)
+			}
+		default:
+			t.Errorf("exit status %d", first.code)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+)
+
+type lintOptions struct {
+	files     []string
+	recursive bool
+	output    string
+}
+
+func newLintCommand(s streams) *cobra.Command {
+	var o lintOptions
+	cmd := &cobra.Command{
+		Use:   "lint -f FILE...|DIR|-",
+		Short: "Find what is wrong with SharedMemoryPolicies",
+		Long: `Finds what is wrong with SharedMemoryPolicies. Errors are what the API server would
+refuse. Warnings are what it cannot say: a size that fills up, a match that takes every
+Pod, an image pattern that fits none, an exclude that leaves nothing, two policies of which
+only one can ever govern. All other objects pass and are counted.
+
+Prints a line for each finding, "file:line: name: error|warning: field: message"; with
+-o json a list of {file, line, policy, severity, field, message}.
+
+Exit status: 0 when there are at most warnings, 1 when there are errors, 2 for bad usage
+and files that cannot be read; standard output is then empty.`,
+		Example: `  # A policy before it is applied
+  kubectl shm lint -f examples/require-policy.yaml
+
+  # All of a directory, for a program
+  kubectl shm lint -f manifests/policies -o json
+
+  # What another program wrote
+  kubectl shm lint -f - < examples/require-policy.yaml`,
+		Args: onlyFlags,
+		RunE: func(*cobra.Command, []string) error { return o.run(s) },
+	}
+	explainUsage(cmd)
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.files, "filename", "f", nil, "`file`, directory, or - for standard input; may be repeated")
+	f.BoolVarP(&o.recursive, "recursive", "R", false, "read the directories within a directory too")
+	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	complete(cmd, "output", cobra.ShellCompDirectiveNoFileComp, lintOutputs())
+	return cmd
+}
+
+func lintOutputs() []string { return []string{"text", "json"} }
+
+func (o lintOptions) run(s streams) error {
+	if len(o.files) == 0 {
+		return errors.New("-f is missing: give a file, a directory, or - for standard input")
+	}
+	if err := oneOf("-o", o.output, lintOutputs()); err != nil {
+		return err
+	}
+	docs, err := manifest.ReadPaths(o.files, o.recursive, s.in)
+	if err != nil {
+		return err
+	}
+	l, err := lint(docs)
+	if err != nil {
+		return err
+	}
+	if l.policies+l.others == 0 && isBlank(docs) {
+		return errNoObjects(o.files)
+	}
+	if o.output == "json" {
+		err = writeJSON(s.out, append([]lintFinding{}, l.findings...))
+	} else {
+		l.write(s.out)
+	}
+	if err == nil && l.count(lintError) > 0 {
+		err = errRefused
+	}
+	return err
+}
+
+// severity says whether a finding makes a policy invalid.
+type severity string
+
+const (
+	lintError   severity = "error"
+	lintWarning severity = "warning"
+)
+
+// lintFinding is one thing to say about a policy.
+type lintFinding struct {
+	File     string   `json:"file"`
+	Line     int      `json:"line"`
+	Policy   string   `json:"policy"`
+	Severity severity `json:"severity"`
+	Field    string   `json:"field"`
+	Message  string   `json:"message"`
+}
+
+func (f lintFinding) String() string {
+	text := fmt.Sprintf("%s:%d: %s: %s: ", f.File, f.Line, plain(f.Policy), f.Severity)
+	if f.Field != "" {
+		text += f.Field + ": "
+	}
+	return text + f.Message
+}
+
+// linted is what was found.
+type linted struct {
+	findings         []lintFinding
+	policies, others int
+}
+
+func (l *linted) count(s severity) int {
+	n := 0
+	for _, f := range l.findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *linted) write(w io.Writer) {
+	for _, f := range l.findings {
+		fmt.Fprintln(w, f)
+	}
+	policies := "policies"
+	if l.policies == 1 {
+		policies = "policy"
+	}
+	fmt.Fprintf(w, "%d %s: %s, %s; %s passed\n", l.policies, policies,
+		plural(l.count(lintError), "error"), plural(l.count(lintWarning), "warning"), plural(l.others, "other object"))
+}

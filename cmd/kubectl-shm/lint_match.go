@@ -1,0 +1,102 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// isEverything tells whether a match takes every Pod of every namespace.
+func isEverything(m *v1alpha1.Match) bool {
+	return selectsAll(m.PodSelector) && selectsAll(m.NamespaceSelector) && m.Images == nil && m.TmpfsPaths == ""
+}
+
+func selectsAll(s *metav1.LabelSelector) bool {
+	return s == nil || len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0
+}
+
+// covers tells whether an exclusion certainly takes every Pod that a match takes: each of its filters follows from one of
+// the match. False means that it is not known.
+func covers(exclude, match *v1alpha1.Match) bool {
+	if exclude.PodSelector == nil && exclude.NamespaceSelector == nil && exclude.Images == nil && exclude.TmpfsPaths == "" {
+		return false // it excludes nothing
+	}
+	return selectorCovers(exclude.PodSelector, match.PodSelector) &&
+		selectorCovers(exclude.NamespaceSelector, match.NamespaceSelector) &&
+		imagesCover(exclude.Images, match.Images) &&
+		(exclude.TmpfsPaths == "" || exclude.TmpfsPaths == match.TmpfsPaths)
+}
+
+func selectorCovers(exclude, match *metav1.LabelSelector) bool {
+	if selectsAll(exclude) {
+		return true
+	}
+	if match == nil {
+		return false
+	}
+	for key, value := range exclude.MatchLabels {
+		if got, found := match.MatchLabels[key]; !found || got != value {
+			return false
+		}
+	}
+	for _, e := range exclude.MatchExpressions {
+		same := func(m metav1.LabelSelectorRequirement) bool { return equality.Semantic.DeepEqual(e, m) }
+		if !slices.ContainsFunc(match.MatchExpressions, same) {
+			return false
+		}
+	}
+	return true
+}
+
+func imagesCover(exclude, match []string) bool {
+	if exclude == nil {
+		return true
+	}
+	if match == nil {
+		return false
+	}
+	for _, pattern := range match {
+		covered := func(x string) bool {
+			fits, err := path.Match(x, pattern)
+			return x == pattern || err == nil && fits && !isGlob(pattern)
+		}
+		if !slices.ContainsFunc(exclude, covered) {
+			return false
+		}
+	}
+	return true
+}
+
+func isGlob(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
+
+// oddImage says what is odd about a pattern that no image fits, or only images that are hardly meant; empty for any other.
+//
+// An image's repository is REGISTRY/PATH, of small letters behind the registry. Without a registry it is Docker Hub's, and
+// without a folder one of docker.io/library. An asterisk does not cross "/".
+func oddImage(pattern string) string {
+	parts := strings.Split(pattern, "/")
+	literals := strings.Trim(pattern, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:")
+	switch {
+	case strings.Contains(pattern, "://"):
+		return "matches no image: leave out the part before ://"
+	case slices.Contains(parts, ""):
+		return `matches no image: remove the "/" that has nothing before or behind it`
+	case !isGlob(pattern) && literals != "", strings.ContainsAny(pattern, " \t\n"):
+		return "matches no image: use letters, digits and . _ - / only"
+	case strings.Contains(pattern, "**"):
+		return `does not match deeper folders, since "**" means the same as "*": write one "*" for each part`
+	case !isGlob(pattern) && strings.Join(parts[1:], "/") != strings.ToLower(strings.Join(parts[1:], "/")):
+		return "matches no image, whose path has small letters only: write " + parts[0] + "/" + strings.ToLower(strings.Join(parts[1:], "/"))
+	case len(parts) == 1 && isGlob(pattern):
+		return "matches only Docker Hub's own images, docker.io/library/" + pattern + `: write the registry and the folder, "*" for any`
+	case len(parts) == 2 && isGlob(parts[0]):
+		return "matches only images that a registry has outside of any folder: write */*/" + parts[1] + " for those in a folder"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shmkeeper/shmkeeper/manifests/policies"
+)
+
+func TestPoliciesOutputs(t *testing.T) {
+	tests := map[string]struct {
+		golden string
+		args   []string
+	}{
+		"the table":                           {"policies/table.txt", nil},
+		"a page of a policy of files":         {"policies/files.txt", []string{"authentik-proxy-outposts"}},
+		"a page of a policy with many images": {"policies/images.txt", []string{"oracle-database"}},
+		"a page of a policy by the unit":      {"policies/units.txt", []string{"frigate"}},
+		"one as JSON":                         {"policies/one.json", []string{"gunicorn", "-o", "json"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := shm("", append([]string{"policies"}, test.args...)...)
+			if got.code != exitOK || got.errOut != "" {
+				t.Errorf("exit status %d, standard error %q", got.code, got.errOut)
+			}
+			golden(t, test.golden, []byte(got.out))
+		})
+	}
+}
+
+func TestPoliciesAsYAMLAreTheFiles(t *testing.T) {
+	var all string
+	for i, f := range policies.All() {
+		if i > 0 {
+			all += "---\n"
+		}
+		all += string(f.YAML)
+		if got := shm("", "policies", f.Name, "-o", "yaml"); got.out != string(f.YAML) {
+			t.Errorf("%s is not its file: %s", f.Name, cmp.Diff(string(f.YAML), got.out))
+		}
+	}
+	got := shm("", "policies", "-o", "yaml")
+	if diff := cmp.Diff(all, got.out); diff != "" {
+		t.Errorf("all of them (-want +got)\n%s", diff)
+	}
+	if again := shm(got.out, "lint", "-f", "-"); again.code != exitOK {
+		t.Errorf("the stream is not clean: %+v", again)
+	}
+}
+
+func TestPoliciesRefusesWhatItDoesNotKnow(t *testing.T) {
+	for args, want := range map[[2]string]string{
+		{"outposts"}:   `"outposts" is not a built-in policy: kubectl shm policies lists them`,
+		{"ray", "b"}:   `"b" is one name too many: give one or none`,
+		{"-o", "wide"}: `-o: "wide" is unknown: write text, yaml or json`,
+	} {
+		list := []string{"policies", args[0]}
+		if args[1] != "" {
+			list = append(list, args[1])
+		}
+		if diff := cmp.Diff(ran{code: exitUsage, errOut: "error: " + want + "\n"}, shm("", list...), cmp.AllowUnexported(ran{})); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", args, diff)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/shmkeeper/shmkeeper/internal/simulate"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// simulateOptions are the flags of simulate, as they were written.
+type simulateOptions struct {
+	model             *modelFlags
+	sizes             []string
+	days, span, step  string
+	seed              string
+	output            string
+	file              string
+	changed           func(flag string) bool
+	outputIsATerminal func() bool
+}
+
+func simulateFormats() []string { return []string{"table", "csv", "svg", "png"} }
+
+func newSimulateCommand(s streams) *cobra.Command {
+	o := simulateOptions{outputIsATerminal: func() bool { return term.IsTerminal(int(os.Stdout.Fd())) }}
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Play out how /dev/shm fills, day by day",
+		Long: `Plays out how /dev/shm fills: files arrive at random, grow old and are swept, and a file
+that does not fit is refused with ENOSPC. It shows the runtime's default of 64Mi, the
+sizes that are given, and the size that kubectl shm size computes, all under the same
+arrivals.
+
+One run is one possible history; --seed picks it, and the same flags give the same bytes.
+CSV has a row for each step: seconds, and for each volume the files alive, the bytes that
+they use, and the files refused so far.`,
+		Example: `  # The default, two sizes and the computed one, over two weeks
+  kubectl shm simulate --files-per-minute 18 --file-size 1500 --retention 168h --size 256Mi --size 512Mi
+
+  # The same as a picture
+  kubectl shm simulate --files-per-minute 18 --file-size 1500 --retention 168h --size 512Mi -o svg -O fill.svg
+
+  # The first day, by the hour
+  kubectl shm simulate -p authentik-proxy-outposts --days 1
+
+  # Numbers for a spreadsheet
+  kubectl shm simulate -p authentik-proxy-outposts --step 1h -o csv -O fill.csv`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.changed = cmd.Flags().Changed
+			return o.run(s)
+		},
+	}
+	o.model = addModelFlags(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.sizes, "size", nil, "`SIZE` of a further volume to fill, such as 512Mi; may be repeated")
+	f.StringVar(&o.days, "days", "", "`NUMBER` of days to play; decimals are allowed (default: twice as long as a file lives)")
+	f.StringVar(&o.span, "span", "", "`DURATION` to play, instead of --days")
+	f.StringVar(&o.step, "step", "", "`DURATION` from one row of the table to the next (default: 24h, less where the span is short)")
+	f.StringVar(&o.seed, "seed", "1", "`NUMBER` that picks the history")
+	addOutputFlag(cmd, &o.output, simulateFormats())
+	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write to instead of standard output; .csv, .svg and .png say the format where -o does not")
+	explainUsage(cmd)
+	return cmd
+}
+
+func (o *simulateOptions) run(s streams) error {
+	format, err := o.format()
+	if err != nil {
+		return err
+	}
+	m, err := o.model.model(s.in)
+	if err != nil {
+		return err
+	}
+	r, err := newSimulation(m, o, format)
+	if err != nil {
+		return err
+	}
+	curves, err := simulate.Run(r.model, r.volumes, r.options)
+	if err != nil {
+		return fmt.Errorf("simulate: %w", err)
+	}
+	var out bytes.Buffer
+	if err := r.render(&out, format, curves); err != nil {
+		return err
+	}
+	return o.deliver(s.out, out.Bytes(), curves)
+}
+
+// format is what to write: -o, or what the name of the file says.
+func (o *simulateOptions) format() (string, error) {
+	format := o.output
+	if o.changed("output-file") && o.file == "" {
+		return "", fmt.Errorf(`--output-file: "" is empty: name a file, or leave the flag out`)
+	}
+	if !o.changed("output") {
+		for _, f := range simulateFormats() {
+			if strings.HasSuffix(o.file, "."+f) {
+				format = f
+			}
+		}
+	}
+	if err := oneOf("--output", format, simulateFormats()); err != nil {
+		return "", err
+	}
+	if format == "png" && o.file == "" && o.outputIsATerminal() {
+		return "", fmt.Errorf(`--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`)
+	}
+	return format, nil
+}
+
+// deliver writes to the file where one is named, and says on standard output
+// what is in it.
+func (o *simulateOptions) deliver(out io.Writer, content []byte, curves []simulate.Curve) error {
+	if o.file == "" {
+		if _, err := out.Write(content); err != nil {
+			return fmt.Errorf("write the output: %w", err)
+		}
+		return nil
+	}
+	if err := os.WriteFile(o.file, content, 0o644); err != nil {
+		return fmt.Errorf("--output-file: %s cannot be written: %w: name a file in a directory that is there and that you may write to", shown(o.file), causeOf(err))
+	}
+	for _, c := range curves {
+		fmt.Fprintln(out, simulate.Sentence(c))
+	}
+	fmt.Fprintln(out, "written to "+o.file)
+	return nil
+}
+
+// simulation is a run to play.
+type simulation struct {
+	// name is the policy's; empty for a model that flags describe.
+	name    string
+	title   string
+	model   simulate.Model
+	volumes []simulate.Volume
+	options simulate.Options
+	unit    simulate.Unit
+}
+
+func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) error {
+	switch format {
+	case "csv":
+		return simulate.CSV(w, curves)
+	case "svg", "png":
+		p, err := simulate.Plot(curves, r.title)
+		if err != nil {
+			return fmt.Errorf("draw the curves: %w", err)
+		}
+		return simulate.WritePlot(w, p, format, simulate.DefaultWidth, simulate.DefaultHeight)
+	default:
+		if r.name != "" {
+			fmt.Fprintf(w, "policy %s: ", r.name)
+		}
+		fmt.Fprintf(w, "%s; one history of many, that of seed %d\n\n", r.title, r.options.Seed)
+		return simulate.Table(w, curves, r.unit)
+	}
+}
+
+// volumesFor are the volumes to fill: the runtime's default, the sizes given, and
+// the computed one.
+func volumesFor(sizes []string, computed policy.Bytes) ([]simulate.Volume, error) {
+	const mostSizes = 6
+	if len(sizes) > mostSizes {
+		return nil, fmt.Errorf("--size: %s is one too many, no more than %d can be told apart: leave some out", shown(sizes[mostSizes]), mostSizes)
+	}
+	volumes := []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
+	for _, text := range sizes {
+		q, err := quantityFlag("size", text)
+		if err != nil {
+			return nil, err
+		}
+		if q.Sign() == 0 {
+			return nil, fmt.Errorf("--size: %s holds nothing: write a size such as 512Mi", shown(text))
+		}
+		v := simulate.Volume{Name: "given", Bytes: int64(policy.BytesOf(q))}
+		for _, before := range volumes[1:] {
+			if before == v {
+				return nil, fmt.Errorf("--size: %s is given twice: leave one out", shown(text))
+			}
+		}
+		volumes = append(volumes, v)
+	}
+	return append(volumes, simulate.Volume{Name: "computed", Bytes: int64(computed)}), nil
+}

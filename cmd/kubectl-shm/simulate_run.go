@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/internal/simulate"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// newSimulation turns a model and the flags into a run to play.
+func newSimulation(m model, o *simulateOptions, format string) (simulation, error) {
+	if m.spec.Sizing.Files == nil {
+		return simulation{}, fmt.Errorf("--policy: %s has no files model, so nothing says how /dev/shm fills: name a policy with sizing.files", shown(m.name))
+	}
+	size, _ := m.policy.Size() // ok: a files model needs no Pod
+	r := simulation{name: m.name, title: m.describeFiles()}
+	var all problems
+	var err error
+	r.model, err = m.toPlay(size)
+	all.add(err)
+	r.volumes, err = volumesFor(o.sizes, size.Limit)
+	all.add(err)
+	r.options.Seed, err = strconv.ParseUint(o.seed, 10, 64)
+	if err != nil {
+		all.add(fmt.Errorf("--seed: %s is not a whole number that fits in 64 bits: write one such as 1", shown(o.seed)))
+	}
+	if err := all.err(); err != nil {
+		return simulation{}, err
+	}
+	if r.options.Span, err = o.spanFor(r.model, size, len(r.volumes)); err != nil {
+		return simulation{}, err
+	}
+	if r.options.Step, err = o.stepFor(r.options.Span, format); err != nil {
+		return simulation{}, err
+	}
+	r.unit = unitFor(r.options.Step)
+	return r, nil
+}
+
+// toPlay is a compiled files model as the simulation takes it. The compiler has
+// read the same texts, so that an error here is a mistake of this program.
+func (m model) toPlay(size policy.Size) (simulate.Model, error) {
+	f := m.spec.Sizing.Files
+	out := simulate.Model{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
+	var errs [3]error
+	out.CreatedPerMinute, errs[0] = strconv.ParseFloat(f.CreatedPerMinute, 64)
+	if f.Retention != nil {
+		out.Retention, errs[1] = time.ParseDuration(string(*f.Retention))
+	}
+	out.SweepInterval, errs[2] = time.ParseDuration(string(*f.SweepInterval))
+	return out, errors.Join(errs[:]...)
+}
+
+// causeOf is an error of the file system without the path, which the message names already.
+func causeOf(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/internal/simulate"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+func TestSimulateShowsHowItFills(t *testing.T) {
+	for file, args := range map[string][]string{
+		"week.txt":      incident("--retention", "168h", "--size", "256Mi", "--size", "512Mi"),
+		"week.csv":      incident("--retention", "168h", "-o", "csv"),
+		"seed.csv":      incident("--retention", "168h", "-o", "csv", "--seed", "2"),
+		"unbounded.txt": incident(),
+		"day.txt":       {"-p", "authentik-proxy-outposts", "--days", "1"},
+		"hour.txt":      {"--files-per-minute", "600", "--file-size", "64Ki", "--batch", "20", "--retention", "30m"},
+		"rare.txt":      {"--files-per-minute", "0.001", "--file-size", "1Mi", "--retention", "720h", "--min", "1Mi"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			got := shm("", append([]string{"simulate"}, args...)...)
+			if got.code != exitOK || got.errOut != "" {
+				t.Fatalf("exit status %d, %s", got.code, got.errOut)
+			}
+			golden(t, "simulate/"+file, []byte(got.out))
+		})
+	}
+}
+
+func TestSimulateWritesPictures(t *testing.T) {
+	inDir(t)
+	want := `default 64Mi: ENOSPC first after 15 h 12 min; 328,985 of 361,753 files refused
+computed 897Mi: not full in 14 d; peak 181,715 files (709.8 MiB, 79 %% of 897Mi)
+written to %s
+`
+	for sentence, c := range map[string]struct {
+		file, magic string
+		args        []string
+	}{
+		"a PNG by -o":        {"by-flag", "\x89PNG\r\n", []string{"-o", "png"}},
+		"a PNG by its name":  {"fill.png", "\x89PNG\r\n", nil},
+		"an SVG by its name": {"fill.svg", "<?xml", nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			args := append([]string{"simulate", "-O", c.file}, incident("--retention", "168h")...)
+			got := shm("", append(args, c.args...)...)
+			if diff := cmp.Diff(ran{out: fmt.Sprintf(want, c.file)}, got, cmp.AllowUnexported(ran{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			content, err := os.ReadFile(c.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(content, []byte(c.magic)) {
+				t.Errorf("%s begins with %q, want %q", c.file, content[:8], c.magic)
+			}
+		})
+	}
+	direct := shm("", append([]string{"simulate", "-o", "svg"}, incident("--retention", "168h")...)...)
+	if !strings.HasPrefix(direct.out, "<?xml") {
+		t.Errorf("without -O the SVG is not on standard output: exit status %d, %s", direct.code, direct.errOut)
+	}
+}
+
+func TestSimulateKeepsPicturesOffATerminal(t *testing.T) {
+	o := simulateOptions{output: "png", changed: func(flag string) bool { return flag == "output" }, outputIsATerminal: func() bool { return true }}
+	_, err := o.format()
+	want := `--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	o.file = "fill.png"
+	if _, err := o.format(); err != nil {
+		t.Errorf("with a file: %v", err)
+	}
+}
+
+func TestSimulateAgreesWithSize(t *testing.T) {
+	text := shm("", append([]string{"simulate", "-o", "csv", "--step", "5m", "--days", "30"}, incident("--retention", "24h")...)...).out
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "computed 131Mi files"; rows[0][4] != want {
+		t.Fatalf("column %q, want %q", rows[0][4], want)
+	}
+	most := 0
+	for _, row := range rows[1:] {
+		files, err := strconv.Atoi(row[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, files)
+	}
+	// The mean is 26,010 files, the number exceeded once in a million 26,780.
+	if most < 26010 || most > 26780 {
+		t.Errorf("at most %d files in 30 days, want from 26,010 to 26,780", most)
+	}
+}
+
+func TestSpansAndStepsSuitTheModel(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		args       []string
+		span, step time.Duration
+	}{
+		"a week is played for two":                   {incident("--retention", "168h"), 14 * day, day},
+		"an hour is played for two":                  {incident("--retention", "1h"), 2 * time.Hour, 5 * time.Minute},
+		"a month is played for two":                  {incident("--retention", "720h"), 60 * day, 7 * day},
+		"ten years are not played":                   {[]string{"--files-per-minute", "0.1", "--file-size", "1", "--retention", "87600h"}, 365 * day, 28 * day},
+		"so many files are played for a short while": {[]string{"--files-per-minute", "60000000", "--file-size", "1", "--retention", "24h"}, 2 * time.Second, time.Minute},
+		"the longest retention overflows nothing":    {[]string{"--files-per-minute", "0.1", "--file-size", "1", "--retention", "999999h999999h"}, 365 * day, 28 * day},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			flags := addModelFlags(&cobra.Command{})
+			if err := flags.set.Parse(c.args); err != nil {
+				t.Fatal(err)
+			}
+			m, err := flags.model(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := newSimulation(m, &simulateOptions{seed: "1", changed: func(string) bool { return false }}, "table")
+			if err != nil {
+				t.Fatal(err)
+			}
+			span := got.options.Span
+			if c.span < time.Minute {
+				span = span.Round(time.Second)
+			}
+			if span != c.span || got.options.Step != c.step {
+				t.Errorf("%v in steps of %v, want %v in steps of %v", span, got.options.Step, c.span, c.step)
+			}
+			if _, err := simulate.Run(got.model, got.volumes, got.options); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What costs too much is refused by the flag's name, and what is let pass is
+// played.
+func TestCostIsThatOfTheSimulation(t *testing.T) {
+	m := simulate.Model{CreatedPerMinute: 10_000_000, Batch: 1, BytesPerFile: 4096}
+	volumes := []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
+	for span, fits := range map[time.Duration]bool{2 * time.Minute: true, 2*time.Minute + time.Second: false} {
+		byFlag := checkCost("span", span.String(), m, span, len(volumes))
+		_, played := simulate.Run(m, volumes, simulate.Options{Span: span, Step: span, Seed: 1})
+		if (byFlag == nil) != fits || (played == nil) != fits {
+			t.Errorf("%v fits %t, but the flag says %v and the simulation %v", span, fits, byFlag, played)
+		}
+	}
+}
+
+func TestSimulateSaysWhatIsWrongWithTheFlags(t *testing.T) {
+	inDir(t)
+	for sentence, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no flags at all":                  {nil, "there is nothing to compute with: give --files-per-minute and --file-size, or --policy"},
+		"a policy without a files model":   {[]string{"-p", "ray"}, `--policy: "ray" has no files model, so nothing says how /dev/shm fills: name a policy with sizing.files`},
+		"a size of nothing":                {incident("--size", "0"), `--size: "0" holds nothing: write a size such as 512Mi`},
+		"a size that is none":              {incident("--size", "much"), `--size: "much" is not a quantity: write a quantity such as 512Mi`},
+		"a size beyond all bounds":         {incident("--size", "1e400"), `--size: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
+		"the same size twice":              {incident("--size", "1Gi", "--size", "1024Mi"), `--size: "1024Mi" is given twice: leave one out`},
+		"more sizes than there is room":    {incident("--size=1", "--size=2", "--size=3", "--size=4", "--size=5", "--size=6", "--size=7"), `--size: "7" is one too many, no more than 6 can be told apart: leave some out`},
+		"no days":                          {incident("--days", "0"), `--days: "0" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
+		"days that are no number":          {incident("--days", "NaN"), `--days: "NaN" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
+		"days and a span":                  {incident("--days", "1", "--span", "2h"), `--span: "2h" cannot be combined with --days "1": leave one of them out`},
+		"a negative span":                  {incident("--span", "-1h"), `--span: "-1h" is not a duration above 0: write one in h, m or s, such as 336h`},
+		"a span of more than a century":    {incident("--span", "999999h"), `--span: "999999h" is longer than 100 years: write a shorter one, such as 336h`},
+		"a span of too many files":         {[]string{"--files-per-minute", "999999999", "--file-size", "1", "--span", "24h"}, `--span: "24h" is too long to play 999,999,999 files a minute in batches of 1 for 2 volumes: write a shorter one`},
+		"a step that is none":              {incident("--step", "daily"), `--step: "daily" is not a duration above 0: write one in h, m or s, such as 1h`},
+		"a step that makes too many rows":  {incident("--step", "1ms"), `--step: "1ms" makes more than 100,000 rows: write a longer one, or a shorter --span`},
+		"a negative seed":                  {incident("--seed", "-1"), `--seed: "-1" is not a whole number that fits in 64 bits: write one such as 1`},
+		"an unknown format":                {incident("-o", "gif"), `--output: "gif" is unknown: write table, csv, svg or png`},
+		"a file without a name":            {incident("-O", ""), `--output-file: "" is empty: name a file, or leave the flag out`},
+		"a directory that is not there":    {incident("-O", "missing/fill.png"), `--output-file: "missing/fill.png" cannot be written: no such file or directory: name a file in a directory that is there and that you may write to`},
+		"an argument":                      {incident("fill.png"), `"fill.png": kubectl shm simulate takes no arguments: remove it`},
+		"several flags of its own at once": {incident("--size", "0", "--seed", "x"), "--size: \"0\" holds nothing: write a size such as 512Mi\n--seed: \"x\" is not a whole number that fits in 64 bits: write one such as 1"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			got := shm("", append([]string{"simulate"}, c.args...)...)
+			if diff := cmp.Diff(ran{code: exitUsage, errOut: "error: " + c.want + "\n"}, got, cmp.AllowUnexported(ran{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every example that --help shows has been tried.
+func TestTheExamplesOfSizeAndSimulateWork(t *testing.T) {
+	inDir(t)
+	tried := 0
+	for _, cmd := range newRootCommand(streams{}).Commands() {
+		if cmd.Name() != "size" && cmd.Name() != "simulate" {
+			continue
+		}
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			args, found := strings.CutPrefix(strings.TrimSpace(line), "kubectl shm ")
+			if !found {
+				continue
+			}
+			tried++
+			if got := shm("", strings.Fields(args)...); got.code != exitOK || got.errOut != "" || got.out == "" {
+				t.Errorf("%s: exit status %d, %q", line, got.code, got.errOut)
+			}
+		}
+	}
+	if tried < 9 {
+		t.Errorf("%d examples tried, want 9 and more", tried)
+	}
+}
+
+func TestFormatsAreCompleted(t *testing.T) {
+	for command, want := range map[string]string{
+		"size":     "table\njson\nyaml\n:4\n",
+		"simulate": "table\ncsv\nsvg\npng\n:4\n",
+	} {
+		if diff := cmp.Diff(want, shm("", "__complete", command, "-o", "").out); diff != "" {
+			t.Errorf("%s -o (-want +got):\n%s", command, diff)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// retentions that people set, the longest first.
+var retentions = []time.Duration{720 * time.Hour, 168 * time.Hour, 24 * time.Hour, 8 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
+
+// shorter is what /dev/shm would need with shorter retentions: half of it, and
+// the next ones that people set. For files that are never deleted it is what
+// any retention would need.
+func (c computed) shorter() []row {
+	f := c.files()
+	if f == nil {
+		return nil
+	}
+	candidates := retentions[1:4]
+	if f.Retention != nil {
+		given, err := time.ParseDuration(string(*f.Retention))
+		if err != nil {
+			return nil
+		}
+		candidates = shorterThan(given)
+	}
+	var rows []row
+	last := c.Limit
+	for _, retention := range candidates {
+		size, ok := c.withRetention(retention)
+		// At the smallest size that is given there is nothing left to save.
+		if !ok || c.Bounded && size.Limit == last {
+			break
+		}
+		last = size.Limit
+		how := fmt.Sprintf("costs %s when full", wholeMiB(size.Charge))
+		if c.Bounded {
+			how += fmt.Sprintf(", %s less", wholeMiB(c.Charge.Minus(size.Charge)))
+		}
+		if size.Saturated {
+			how += "; still not enough"
+		}
+		rows = append(rows, row{"retention " + written(retention), size.Limit.Quantity().String(), "", how})
+	}
+	return rows
+}
+
+func shorterThan(given time.Duration) []time.Duration {
+	half := (given / 2).Truncate(time.Minute)
+	if half < time.Minute {
+		return nil
+	}
+	out := []time.Duration{half}
+	for _, r := range retentions {
+		if r < half && len(out) < 3 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// withRetention is the result for another retention.
+func (c computed) withRetention(retention time.Duration) (computed, bool) {
+	p := v1alpha1.SharedMemoryPolicy{Spec: *c.spec.DeepCopy()}
+	p.Name = "shorter"
+	p.Spec.Sizing.Files.Retention = durationOf(written(retention))
+	m, found := newModel(&p)
+	if len(found) > 0 {
+		return computed{}, false
+	}
+	out, err := m.compute(c.memoryLimit)
+	return out, err == nil
+}
+
+// written is a duration of whole minutes as a policy has it: 84h, 1h30m, 10m.
+func written(d time.Duration) string {
+	hours, minutes := d/time.Hour, d%time.Hour/time.Minute
+	switch {
+	case hours == 0:
+		return fmt.Sprintf("%dm", minutes)
+	case minutes == 0:
+		return fmt.Sprintf("%dh", hours)
+	default:
+		return fmt.Sprintf("%dh%dm", hours, minutes)
+	}
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// writeTable explains a result so that a reader can follow it by hand.
+func (c computed) writeTable(w io.Writer) error {
+	var b strings.Builder
+	if c.name != "" {
+		b.WriteString("policy " + c.name + ": ")
+	}
+	b.WriteString(c.describe() + "\n")
+	section(&b, "RESULT", c.answer())
+	section(&b, "HOW IT IS COMPUTED", c.terms())
+	section(&b, "WHEN IT FILLS", c.fillTimes())
+	title := "WHAT A SHORTER RETENTION WOULD SAVE"
+	if !c.Bounded {
+		title = "IF OLD FILES WERE DELETED"
+	}
+	section(&b, title, c.shorter())
+	if len(c.findings) > 0 {
+		b.WriteString("\nFINDINGS\n")
+		for _, f := range c.findings {
+			fmt.Fprintf(&b, "  %s: %s\n", f.Reason, f.Detail)
+		}
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	return nil
+}
+
+// describe is the workload in a line.
+func (c computed) describe() string {
+	switch s := c.spec.Sizing; {
+	case s.Files != nil:
+		return c.describeFiles()
+	case s.Fixed != nil:
+		return fmt.Sprintf("a fixed size of %s", s.Fixed.String())
+	case s.MemoryPercent != nil:
+		return fmt.Sprintf("%d%% of the container's memory limit", *s.MemoryPercent)
+	default:
+		return fmt.Sprintf("so much for each of %d units", *s.Units.CountFrom.Literal)
+	}
+}
+
+// describeFiles is a files model in a line.
+func (m model) describeFiles() string {
+	f := m.spec.Sizing.Files
+	text := fmt.Sprintf("%s files a minute of %s B", f.CreatedPerMinute, grouped(int64(policy.BytesOf(f.FileSize))))
+	if *f.Batch > 1 {
+		text += fmt.Sprintf(", %s at once", grouped(int64(*f.Batch)))
+	}
+	if f.Retention == nil {
+		return text + ", never deleted"
+	}
+	return text + fmt.Sprintf(", kept %s, old ones deleted every %s", *f.Retention, *f.SweepInterval)
+}
+
+// row is a line of a section: a name, an amount and its unit, and where it is from.
+type row struct{ name, amount, unit, how string }
+
+// answer is what to write into a manifest.
+func (c computed) answer() []row {
+	limit := row{"sizeLimit", c.Limit.Quantity().String(), "", "of a Memory emptyDir mounted at " + c.spec.MountPath}
+	if c.spec.Memory == v1alpha1.MemoryIgnore {
+		return []row{limit, {"memory", wholeMiB(c.Charge), "", "of the container's limit are used when the volume is full; the policy leaves the limit as it is"}}
+	}
+	request := "on top of what the process needs: what is in use on average"
+	if !c.Bounded {
+		request = "on top of what the process needs: in the end the volume is full"
+	}
+	return []row{
+		limit,
+		{"memory limit", "+" + wholeMiB(c.Charge), "", "on top of what the process needs: what the volume costs when it is full"},
+		{"memory request", "+" + wholeMiB(c.SteadyState), "", request},
+	}
+}
+
+// terms are the terms of the computation, in its order.
+func (c computed) terms() []row {
+	rows := c.demandTerms()
+	headroom := c.headroom()
+	padded := c.Demand.Percent(100 + headroom)
+	if c.Bounded {
+		rows = append(rows, sized("with headroom", padded, fmt.Sprintf("demand + %d%%", headroom)))
+	}
+	rows = append(rows, sized("size limit", c.Limit, c.rounding(padded)))
+	if f := c.files(); f != nil {
+		rows = append(rows,
+			row{"files that fit", grouped(c.CapacityFiles), "files", fmt.Sprintf("%s / %s B, rounded down", c.Limit.String(), grouped(int64(c.BytesPerFile)))},
+			row{"kernel memory a file", grouped(int64(c.KernelBytesPerFile)), "B", kernelTerms(c.KernelBytesPerFile)},
+			sized("kernel memory", c.KernelMemory, fmt.Sprintf("%s files x %s B", grouped(c.CapacityFiles), grouped(int64(c.KernelBytesPerFile)))))
+	} else {
+		rows = append(rows, sized("kernel memory", c.KernelMemory, "of one file that fills the volume: "+kernelTerms(c.KernelMemory)))
+	}
+	rows = append(rows, sized("charge", c.Charge, "size limit + kernel memory"), c.steady())
+	if c.memoryLimit > 0 {
+		rows = append(rows, sized("effective size", c.effective, fmt.Sprintf("the kubelet mounts the lesser of the size limit and the memory limit of %s", c.memoryLimit.String())))
+	}
+	return rows
+}
+
+// headroom is in per cent; a model other than files has none of itself.
+func (c computed) headroom() int64 {
+	switch {
+	case c.spec.Sizing.HeadroomPercent != nil:
+		return int64(*c.spec.Sizing.HeadroomPercent)
+	case c.files() != nil:
+		return policy.DefaultFilesHeadroom
+	default:
+		return 0
+	}
+}
+
+func (c computed) demandTerms() []row {
+	s := c.spec.Sizing
+	switch {
+	case s.Fixed != nil:
+		return []row{sized("demand", c.Demand, "fixed")}
+	case s.MemoryPercent != nil:
+		return []row{sized("demand", c.Demand, fmt.Sprintf("%d%% of the memory limit of %s", *s.MemoryPercent, c.memoryLimit.String()))}
+	case s.Units != nil:
+		how := fmt.Sprintf("%d x %s", *s.Units.CountFrom.Literal, s.Units.Each.String())
+		if s.Units.Base != nil {
+			how = s.Units.Base.String() + " + " + how
+		}
+		return []row{sized("demand", c.Demand, how)}
+	}
+	f := s.Files
+	bytes := row{"bytes a file", grouped(int64(c.BytesPerFile)), "B", fmt.Sprintf("%s B rounded up to whole pages of %s", grouped(int64(policy.BytesOf(f.FileSize))), s.PageSize.String())}
+	if !c.Bounded {
+		return []row{{"files alive", "more and more", "", "no retention: nothing is ever deleted, so no size is enough"}, bytes}
+	}
+	peak := row{"files at the peak", "too many", "", "more than can be counted"}
+	if c.Demand != policy.MaxBytes {
+		peak = row{"files at the peak", grouped(c.PeakFiles), "files", "exceeded with probability " + f.OverflowProbability + " (Poisson)"}
+		if *f.Batch > 1 {
+			peak.how += fmt.Sprintf(", %s x the quantile for %s batches", grouped(int64(*f.Batch)), decimal(c.MeanFiles/float64(*f.Batch)))
+		}
+	}
+	demand := sized("demand", c.Demand, fmt.Sprintf("%s files x %s B", peak.amount, bytes.amount))
+	if c.Demand != policy.MaxBytes {
+		demand.how += fmt.Sprintf(" = %s B", grouped(int64(c.Demand)))
+	}
+	return []row{
+		{"files alive on average", decimal(c.MeanFiles), "files", fmt.Sprintf("%s/min x (%s + %s): kept, then deleted by the next sweep", f.CreatedPerMinute, *f.Retention, *f.SweepInterval)},
+		peak,
+		bytes,
+		demand,
+	}
+}
+
+// rounding says how the size limit comes from the demand with headroom.
+func (c computed) rounding(padded policy.Bytes) string {
+	switch s := c.spec.Sizing; {
+	case !c.Bounded:
+		return "the largest that is allowed (max)"
+	case c.Limit < padded.RoundUp(policy.MiB):
+		return fmt.Sprintf("cut to the largest that is allowed (max %s)", s.Max.String())
+	case c.Limit > padded.RoundUp(policy.MiB):
+		return fmt.Sprintf("raised to the smallest that is given (min %s)", s.Min.String())
+	default:
+		return fmt.Sprintf("rounded up to whole MiB; allowed are %s to %s", s.Min.String(), s.Max.String())
+	}
+}
+
+// kernelTerms is the kernel memory of one file, by its parts.
+func kernelTerms(total policy.Bytes) string {
+	const entry, longName, node = 960, 104, 576
+	text := fmt.Sprintf("%d B inode and name + %d B for a long name", entry, longName)
+	if nodes := int64(total.Minus(entry+longName)) / node; nodes > 0 {
+		text += fmt.Sprintf(" + %d B x %s (one for each started 64 pages)", node, grouped(nodes))
+	}
+	return text
+}
+
+func (c computed) steady() row {
+	switch {
+	case !c.Bounded:
+		return sized("in use on average", c.SteadyState, "in the end as much as a full volume")
+	case c.files() == nil:
+		return sized("in use on average", c.SteadyState, "the demand and its kernel memory")
+	case c.SteadyState == c.Charge:
+		return sized("in use on average", c.SteadyState, "the volume is full: as much as the charge")
+	default:
+		return sized("in use on average", c.SteadyState, fmt.Sprintf("%s files x (%s + %s B)", decimal(c.MeanFiles), grouped(int64(c.BytesPerFile)), grouped(int64(c.KernelBytesPerFile))))
+	}
+}
+
+// fillTimes says when volumes fill that are of interest; none for a model that
+// does not know.
+func (c computed) fillTimes() []row {
+	if c.files() == nil {
+		return nil
+	}
+	rows := []row{c.fillTime("the runtime's default", policy.DefaultShm)}
+	if c.effective < c.Limit {
+		rows = append(rows, c.fillTime("what the kubelet would mount", c.effective))
+	}
+	return append(rows, c.fillTime("the computed size", c.Limit))
+}
+
+func (c computed) fillTime(name string, volume policy.Bytes) row {
+	when := "never"
+	switch {
+	case c.fills(volume):
+		when = "after " + policy.Span(c.FullAfterOf(volume))
+		if c.memoryLimit > 0 && c.memoryLimit < c.ChargeOf(volume) {
+			when += ", but the container is OOM-killed before"
+		}
+	case volume < c.Demand:
+		when = "at peaks, which exceed it more often than with probability " + c.files().OverflowProbability
+	}
+	return row{name, volume.String(), "", when}
+}
+
+// sized is a row with an amount of memory.
+func sized(name string, b policy.Bytes, how string) row {
+	switch {
+	case b == policy.MaxBytes:
+		return row{name, "too much", "", how}
+	case b < policy.MiB:
+		return row{name, grouped(int64(b)), "B", how}
+	}
+	return row{name, mebibytes(b), "MiB", how}
+}
+
+// section writes a title and rows, in columns.
+func section(b *strings.Builder, title string, rows []row) {
+	if len(rows) == 0 {
+		return
+	}
+	var name, amount, unit int
+	for _, r := range rows {
+		name = max(name, utf8.RuneCountInString(r.name))
+		amount = max(amount, utf8.RuneCountInString(r.amount))
+		unit = max(unit, utf8.RuneCountInString(r.unit))
+	}
+	b.WriteString("\n" + title + "\n")
+	for _, r := range rows {
+		line := fmt.Sprintf("  %-*s  %*s", name, r.name, amount, r.amount)
+		if unit > 0 {
+			line += fmt.Sprintf(" %-*s", unit, r.unit)
+		}
+		b.WriteString(strings.TrimRight(line+"  "+r.how, " ") + "\n")
+	}
+}
+
+// wholeMiB is an amount rounded up, as a quantity in MiB: what a reader adds to
+// a limit.
+func wholeMiB(b policy.Bytes) string {
+	return strconv.FormatInt(b.DivUp(policy.MiB), 10) + "Mi"
+}
+
+// mebibytes is an amount in MiB with one decimal.
+func mebibytes(b policy.Bytes) string {
+	return decimalsOf(float64(b)/float64(policy.MiB), 1)
+}
+
+// decimal is a number with as many decimals as it has, at most three.
+func decimal(f float64) string {
+	return strings.TrimSuffix(strings.TrimRight(decimalsOf(f, 3), "0"), ".")
+}
+
+func decimalsOf(f float64, decimals int) string {
+	whole, fraction, found := strings.Cut(strconv.FormatFloat(f, 'f', decimals, 64), ".")
+	if found {
+		fraction = "." + fraction
+	}
+	return groupDigits(whole) + fraction
+}
+
+// grouped is a number with a comma between groups of three digits.
+func grouped(n int64) string { return groupDigits(strconv.FormatInt(n, 10)) }
+
+func groupDigits(digits string) string {
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

@@ -1,0 +1,87 @@
+package manifest
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// fieldsOf returns the JSON fields of a struct type by name, those of embedded structs among them.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	known := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
+		embedded := f.Type
+		if embedded.Kind() == reflect.Pointer {
+			embedded = embedded.Elem()
+		}
+		if f.Anonymous && name == "" && embedded.Kind() == reflect.Struct {
+			for inner, innerType := range fieldsOf(embedded) {
+				// An outer field hides an inner one of its name.
+				if _, ok := known[inner]; !ok {
+					known[inner] = innerType
+				}
+			}
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		known[name] = f.Type
+	}
+	return known
+}
+
+// suggest gives the remedy for an unknown field: the known one that it is most likely meant to be, if any comes near.
+func suggest(key string, known map[string]reflect.Type) string {
+	best, nearest := "", 1+min(2, len(key)/3)
+	names := make([]string, 0, len(known))
+	for name := range known {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.EqualFold(name, key) {
+			best = name
+			break
+		}
+		if n := distance(key, name, nearest); n < nearest {
+			best, nearest = name, n
+		}
+	}
+	if best == "" {
+		return "remove it or mend its spelling"
+	}
+	return "did you mean " + quote(best) + "?"
+}
+
+// distance counts the bytes to add, drop or change to make b from a (Levenshtein), or returns limit when there are as many or more.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}

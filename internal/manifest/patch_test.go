@@ -1,0 +1,388 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	jsonpatch5 "github.com/evanphx/json-patch/v5"
+	"github.com/google/go-cmp/cmp"
+	"gomodules.xyz/jsonpatch/v2"
+	"pgregory.net/rapid"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+func TestPatchChangesNoMoreThanItMust(t *testing.T) {
+	op := jsonpatch.NewOperation
+	volume := map[string]any{"name": "shm", "emptyDir": map[string]any{"medium": "Memory", "sizeLimit": "897Mi"}}
+	cases := map[string]struct {
+		in, pointer string
+		ops         []jsonpatch.Operation
+		want        string
+	}{
+		"a new key goes to the end of a block mapping, and comments, blank lines and spacing stay": {
+			in:   "# a Pod\napiVersion: v1   # core\nkind: Pod\n\nmetadata: { name: a }\nspec:\n  containers:\n  - name: c   # the one\n\n    image: \"i\"\n\n# the end\n",
+			ops:  []jsonpatch.Operation{op("add", "/spec/volumes", []any{volume}), op("add", "/spec/containers/0/volumeMounts", []any{map[string]any{"name": "shm", "mountPath": "/dev/shm"}})},
+			want: "# a Pod\napiVersion: v1   # core\nkind: Pod\n\nmetadata: { name: a }\nspec:\n  containers:\n  - name: c   # the one\n\n    image: \"i\"\n    volumeMounts:\n    - mountPath: /dev/shm\n      name: shm\n  volumes:\n  - emptyDir:\n      medium: Memory\n      sizeLimit: 897Mi\n    name: shm\n\n# the end\n",
+		},
+		"a list that is indented below its key stays so": {
+			in:   "spec:\n    volumes:\n        - name: a\n        - name: b\n    last: 1\n",
+			ops:  []jsonpatch.Operation{op("add", "/spec/volumes/-", map[string]any{"name": "c"})},
+			want: "spec:\n    volumes:\n        - name: a\n        - name: b\n        - name: c\n    last: 1\n",
+		},
+		"a new value in a flow mapping is flow": {
+			in:   "spec:\n  containers:\n  - {name: c, resources: {limits: {memory: 256Mi}}}\n",
+			ops:  []jsonpatch.Operation{op("replace", "/spec/containers/0/resources/limits/memory", "1Gi"), op("add", "/spec/containers/0/volumeMounts", []any{map[string]any{"name": "shm"}})},
+			want: "spec:\n  containers:\n  - {name: c, resources: {limits: {memory: 1Gi}}, volumeMounts: [{name: shm}]}\n",
+		},
+		"quotes and the comment of a replaced string stay": {
+			in:   "a:\n  b: '256Mi'    # guessed\n  c: 1\n",
+			ops:  []jsonpatch.Operation{op("replace", "/a/b", "1Gi")},
+			want: "a:\n  b: '1Gi' # guessed\n  c: 1\n",
+		},
+		"strings that would be something else get quotes": {
+			in:   "a:\n  z: 1\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/b", "yes"), op("add", "/a/c", "0777"), op("add", "/a/d", `{"x":"y"}`), op("add", "/a/on", "x y"), op("add", "/a/e", "12:30"), op("add", "/a/f", "")},
+			want: "a:\n  z: 1\n  b: \"yes\"\n  c: \"0777\"\n  d: '{\"x\":\"y\"}'\n  \"on\": x y\n  e: \"12:30\"\n  f: \"\"\n",
+		},
+		"what is not a string stays what it is": {
+			in:   "a:\n  z: 1\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/b", true), op("add", "/a/c", 7), op("add", "/a/d", nil), op("add", "/a/e", map[string]any{}), op("add", "/a/f", "x\ny\n")},
+			want: "a:\n  z: 1\n  b: true\n  c: 7\n  d: null\n  e: {}\n  f: |\n    x\n    y\n",
+		},
+		"an empty flow mapping is filled in flow style": {
+			in:   "metadata:\n  annotations: {}\n  name: a\n",
+			ops:  []jsonpatch.Operation{op("add", "/metadata/annotations/shmkeeper.dev~1injected", "{}")},
+			want: "metadata:\n  annotations: {shmkeeper.dev/injected: \"{}\"}\n  name: a\n",
+		},
+		"a mapping that replaces a flow one is flow": {
+			in:   "c:\n  resources: { limits: { cpu: 1 } }   # none\n\n  d: 1\n",
+			ops:  []jsonpatch.Operation{op("replace", "/c/resources", map[string]any{"limits": map[string]any{"memory": "1Gi"}})},
+			want: "c:\n  resources: {limits: {memory: 1Gi}} # none\n\n  d: 1\n",
+		},
+		"removing takes its lines and no others": {
+			in:   "a:\n  b: 1\n\n  c:   # gone\n    d: 2\n  e: [1, 2]\n",
+			ops:  []jsonpatch.Operation{op("remove", "/a/c", nil), op("remove", "/a/e/0", nil)},
+			want: "a:\n  b: 1\n\n  e: [2]\n",
+		},
+		"an item of a list is patched by its pointer": {
+			in:      "kind: List\nitems:\n- a: 1\n\n- a: 1\n",
+			pointer: "/items/1",
+			ops:     []jsonpatch.Operation{op("replace", "/a", 2)},
+			want:    "kind: List\nitems:\n- a: 1\n\n- a: 2\n",
+		},
+		"an alias is not edited through its anchor, nor the other way round": {
+			in:   "a: &x {m: 1}\nb: *x\nc:\n  <<: *x\n  n: 2\n",
+			ops:  []jsonpatch.Operation{op("replace", "/b/m", 2), op("replace", "/c/m", 3)},
+			want: "a: {m: 1}\nb: {m: 2}\nc:\n  m: 3\n  n: 2\n",
+		},
+		"Windows line ends stay": {
+			in:   "--- # x\r\na:\r\n  b: 1\r\n\r\nc: 2\r\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/d", 3)},
+			want: "--- # x\r\na:\r\n  b: 1\r\n  d: 3\r\n\r\nc: 2\r\n",
+		},
+		"what stands before a separator and behind an end marker stays": {
+			in:   "# x\n%YAML 1.1\n--- # y\na: 1\n... # z\n# w\n",
+			ops:  []jsonpatch.Operation{op("replace", "/a", 2)},
+			want: "# x\n%YAML 1.1\n--- # y\na: 2\n... # z\n# w\n",
+		},
+		"a last line without its end": {
+			in:   "a: 1\nb: 2",
+			ops:  []jsonpatch.Operation{op("add", "/c", 3)},
+			want: "a: 1\nb: 2\nc: 3\n",
+		},
+		"words of YAML 1.1 keep their spelling": {
+			in:   "a: yes\nb: 0777\nc: 1_000\nd: 2001-01-01\n",
+			ops:  []jsonpatch.Operation{op("add", "/e", 1)},
+			want: "a: yes\nb: 0777\nc: 1_000\nd: 2001-01-01\ne: 1\n",
+		},
+		"a JSON document stays JSON with its order, its indentation and its numbers": {
+			in:   "{\n    \"z\": 1.50,\n    \"a\": {\"b\": \"<x>\"},\n    \"c\": [\n        1\n    ]\n}\n",
+			ops:  []jsonpatch.Operation{op("add", "/c/-", 2), op("add", "/d", "e")},
+			want: "{\n    \"z\": 1.50,\n    \"a\": {\"b\": \"<x>\"},\n    \"c\": [\n        1,\n        2\n    ],\n    \"d\": \"e\"\n}\n",
+		},
+		"a JSON document of one line stays one line": {
+			in:   "{\"z\":1,\"a\":{}}\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/b", "c")},
+			want: "{\"z\":1,\"a\":{\"b\":\"c\"}}\n",
+		},
+		"no operations change nothing": {in: "a:    1\n", want: "a:    1\n"},
+		"flow style YAML that begins like JSON keeps its shape": {
+			in:   "{a: 1,\n b: [x]}\n",
+			ops:  []jsonpatch.Operation{op("add", "/b/-", "z")},
+			want: "{a: 1, b: [x, z]}\n",
+		},
+		"a block scalar that the encoder would get wrong stays as it is": {
+			in:   "a: |2-\n    x\n\n  # y\nb: >+\n  z\n\nc: 1\n",
+			ops:  []jsonpatch.Operation{op("replace", "/c", 2)},
+			want: "a: |2-\n    x\n\n  # y\nb: >+\n  z\n\nc: 2\n",
+		},
+		"a comment at the end of a mapping stays at its end": {
+			in:   "a:\n  b: 1\n  # c: 2\nd: 3\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/e", 1)},
+			want: "a:\n  b: 1\n  e: 1\n  # c: 2\nd: 3\n",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := one(t, c.in)
+			if err := d.Patch(c.pointer, c.ops); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, written(t, []*Document{d})); diff != "" {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPatchRefusesAndLeavesTheDocumentAlone(t *testing.T) {
+	op := jsonpatch.NewOperation
+	cases := map[string]struct {
+		in, pointer string
+		op          jsonpatch.Operation
+		want        string
+	}{
+		"an operation that it does not know":   {"a: 1\n", "", op("move", "/a", nil), `in.yaml:1: cannot patch with the operation "move": use add, replace or remove`},
+		"a path that is no pointer":            {"a: 1\n", "", op("add", "a", 1), `in.yaml:1: cannot add "a": it is no JSON pointer: begin it with "/"`},
+		"a pointer that is none":               {"a: 1\n", "a", op("add", "/a", 1), `in.yaml:1: cannot patch at "a": it is no JSON pointer: begin it with "/"`},
+		"a pointer to nothing":                 {"\na: 1\n", "/items/0", op("add", "/a", 1), `in.yaml:2: cannot patch "/items/0": there is no "/items"`},
+		"a parent that is not there":           {"a: 1\n", "", op("add", "/b/c", 1), `in.yaml:1: cannot add "/b/c": there is no "/b"`},
+		"a parent that is a string":            {"a: x\n", "", op("add", "/a/c", 1), `in.yaml:1: cannot add "/a/c": there is no "/a/c"`},
+		"a key to replace that is not there":   {"a: 1\n", "", op("replace", "/b", 1), `in.yaml:1: cannot replace "/b": there is no "/b"`},
+		"a key to remove that is not there":    {"a: 1\n", "", op("remove", "/b~1c", nil), `in.yaml:1: cannot remove "/b~1c": there is no "/b~1c"`},
+		"an index behind the end":              {"a: [1]\n", "", op("add", "/a/2", 1), `in.yaml:1: cannot add "/a/2": there is no "/a/2"`},
+		"an index to replace at the end":       {"a: [1]\n", "", op("replace", "/a/-", 1), `in.yaml:1: cannot replace "/a/-": there is no "/a/-"`},
+		"an index with a zero before it":       {"a: [1, 2]\n", "", op("remove", "/a/01", nil), `in.yaml:1: cannot remove "/a/01": there is no "/a/01"`},
+		"the removal of everything":            {"a: 1\n", "", op("remove", "", nil), `in.yaml:1: cannot remove "": it is the whole object`},
+		"a value that is no JSON":              {"a: 1\n", "", op("add", "/a", func() {}), `in.yaml:1: cannot add "/a": its value is no JSON`},
+		"a document without content":           {"# x\n", "", op("add", "/a", 1), `in.yaml:1: cannot patch "": the document is empty`},
+		"a document that is not YAML":          {"a: [\n", "", op("add", "/a", 1), `in.yaml:2: is not YAML: did not find expected node content: mend the syntax there`},
+		"a value that cannot be told from one": {"a: 1\n", "", op("add", "", nil), ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := one(t, c.in)
+			err := d.Patch(c.pointer, []jsonpatch.Operation{op("add", "", map[string]any{"x": 1}), c.op}[1:])
+			if diff := cmp.Diff(c.want, text(err)); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			if c.want == "" {
+				return
+			}
+			_ = d.Patch(c.pointer, []jsonpatch.Operation{op("add", "/first", 1), c.op})
+			if diff := cmp.Diff(c.in, written(t, []*Document{d})); diff != "" || d.Changed() {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAPatchedDocumentIsPatchedAgain(t *testing.T) {
+	d := one(t, "apiVersion: v1\nkind: X\na: 1\n")
+	for i := range 3 {
+		if err := d.Patch("", []jsonpatch.Operation{jsonpatch.NewOperation("add", "/b"+strconv.Itoa(i), i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	objects, err := d.Objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"apiVersion":"v1","kind":"X","a":1,"b0":0,"b1":1,"b2":2}`, string(objects[0].JSON)); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("apiVersion: v1\nkind: X\na: 1\nb0: 0\nb1: 1\nb2: 2\n", written(t, []*Document{d})); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
+	}
+}
+
+// FuzzPatch holds patching of the text against another implementation's patching of the JSON: whatever the text is like, what is
+// written must read back as what that one makes of the JSON.
+func FuzzPatch(f *testing.F) {
+	f.Add("a: 1\nb:\n- x # y\n\n- z\n", "/b/-", "\"n\"", byte(0))
+	f.Add("a: &x {m: yes}\nb: *x\nc: {<<: *x}\n", "/c/m", "{\"p\":[1,\"2\",null]}", byte(1))
+	f.Add("{\"a\": 1.50, \"b\": {\"c\": \"d\"}}", "/b/c", "null", byte(2))
+	f.Add("a:\n    b: |\n        x\n    # c\n    d: 'e'\n", "/a/f", "\"x: y\\n z \\n\"", byte(0))
+	f.Add("a: {b: [1, 2, 3]}\r\n", "/a/b/0", "\"on\"", byte(0))
+	f.Fuzz(func(t *testing.T, in, path, value string, kind byte) {
+		docs, err := Read(strings.NewReader(in), "in.yaml")
+		if err != nil || len(docs) != 1 {
+			return
+		}
+		d := docs[0]
+		root, err := d.root()
+		if err != nil || root == nil {
+			return
+		}
+		before, err := treeJSON(root, d.json)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lenientElsewhere.MatchString(path) {
+			return
+		}
+		var v any
+		dec := json.NewDecoder(strings.NewReader(value))
+		dec.UseNumber()
+		if err := dec.Decode(&v); err != nil {
+			return
+		}
+		op := jsonpatch.NewOperation([]string{"add", "replace", "remove"}[kind%3], path, v)
+		patchErr := d.Patch("", []jsonpatch.Operation{op})
+		want, wantErr := elsewhere(t, before, op)
+		if patchErr != nil {
+			if wantErr == nil {
+				t.Fatalf("refused, unlike elsewhere: %v", patchErr)
+			}
+			return
+		}
+		out, err := d.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wantErr != nil {
+			return
+		}
+		if diff := cmp.Diff(floats(t, want), floats(t, readBack(t, out))); diff != "" {
+			t.Errorf("JSON (-want +got):\n%s\n%s", diff, out)
+		}
+	})
+}
+
+func TestPatchedTextMeansWhatThePatchedJSONMeans(t *testing.T) {
+	key := rapid.SampledFrom([]string{"a", "b", "on", "1", "x/y", "shm~dev", "a b"})
+	leaf := rapid.OneOf(
+		rapid.Map(rapid.SampledFrom([]string{"", "x", "yes", "0777", "1e3", "a: b", "# c", "x\ny\n", " x", "- y", "{}", "é", "*a", "2001-01-01", `"q"`, "\t", "~"}), func(s string) any { return s }),
+		rapid.Map(rapid.IntRange(-3, 1e6), func(i int) any { return i }), rapid.Map(rapid.Bool(), func(b bool) any { return b }), rapid.Just[any](nil),
+	)
+	var value func(depth int) *rapid.Generator[any]
+	value = func(depth int) *rapid.Generator[any] {
+		if depth == 0 {
+			return leaf
+		}
+		below := rapid.Deferred(func() *rapid.Generator[any] { return value(depth - 1) })
+		return rapid.OneOf(leaf, rapid.Map(rapid.MapOfN(key, below, 0, 4), func(m map[string]any) any { return m }), rapid.Map(rapid.SliceOfN(below, 0, 4), func(l []any) any { return l }))
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		object := rapid.MapOfN(key, value(3), 1, 4).Draw(rt, "object")
+		doc, err := json.Marshal(object)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		in := layouts[rapid.IntRange(0, len(layouts)-1).Draw(rt, "layout")](t, doc)
+		d := one(t, string(in))
+		for range rapid.IntRange(1, 4).Draw(rt, "operations") {
+			var now any
+			if err := json.Unmarshal(doc, &now); err != nil {
+				rt.Fatal(err)
+			}
+			op := jsonpatch.NewOperation(rapid.SampledFrom([]string{"add", "add", "replace", "remove"}).Draw(rt, "op"), pathIn(rt, now, key), value(2).Draw(rt, "value"))
+			next, wantErr := elsewhere(t, doc, op)
+			gotErr := d.Patch("", []jsonpatch.Operation{op})
+			if (wantErr == nil) != (gotErr == nil) {
+				rt.Fatalf("%v: got the error %v, elsewhere %v", op, gotErr, wantErr)
+			}
+			if wantErr == nil {
+				doc = next
+			}
+		}
+		out, err := d.Bytes()
+		if err != nil {
+			rt.Fatalf("%v\n%s", err, in)
+		}
+		if diff := cmp.Diff(floats(t, doc), floats(t, readBack(t, out))); diff != "" {
+			rt.Errorf("JSON (-want +got):\n%s\n%s", diff, out)
+		}
+	})
+}
+
+// layouts are the ways in which the same document may be laid out.
+var layouts = []func(t *testing.T, doc []byte) []byte{
+	func(_ *testing.T, doc []byte) []byte { return doc },
+	func(t *testing.T, doc []byte) []byte {
+		var b bytes.Buffer
+		if err := json.Indent(&b, doc, "", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	},
+	func(_ *testing.T, doc []byte) []byte { return append(doc, " # flow"...) },
+	func(t *testing.T, doc []byte) []byte {
+		text, err := sigsyaml.JSONToYAML(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	},
+	func(t *testing.T, doc []byte) []byte {
+		text, err := sigsyaml.JSONToYAML(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.ReplaceAll(append([]byte("# head\n\n"), text...), []byte("\n"), []byte("\r\n"))
+	},
+}
+
+// pathIn draws a path that is there, or ends at something that may not be.
+func pathIn(rt *rapid.T, v any, key *rapid.Generator[string]) string {
+	var tokens []string
+	for {
+		last := rapid.IntRange(0, 2).Draw(rt, "stop") == 0
+		switch x := v.(type) {
+		case map[string]any:
+			k := key.Draw(rt, "key")
+			tokens, v = append(tokens, k), x[k]
+		case []any:
+			i := rapid.IntRange(0, len(x)).Draw(rt, "index")
+			if i == len(x) {
+				return joinPointer(append(tokens, "-"))
+			}
+			tokens, v = append(tokens, strconv.Itoa(i)), x[i]
+		default:
+			return joinPointer(tokens)
+		}
+		if last {
+			return joinPointer(tokens)
+		}
+	}
+}
+
+func readBack(t *testing.T, text []byte) []byte {
+	t.Helper()
+	d := one(t, string(text))
+	root, err := d.root()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, text)
+	}
+	if root == nil {
+		return []byte("null")
+	}
+	out, err := treeJSON(root, d.json)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// lenientElsewhere are the paths that the other implementation does not read as RFC 6901 has them: no slash at the beginning,
+// an empty key, and indices with a sign or with zeros before them.
+var lenientElsewhere = regexp.MustCompile(`^[^/]|\x{FFFD}|//|/$|/[-+].|/0[0-9]`)
+
+func elsewhere(t *testing.T, doc []byte, op jsonpatch.Operation) ([]byte, error) {
+	t.Helper()
+	ops, err := json.Marshal([]jsonpatch.Operation{op})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch5.DecodePatch(ops)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := jsonpatch5.NewApplyOptions()
+	options.SupportNegativeIndices = false
+	return patch.ApplyWithOptions(doc, options)
+}

@@ -1,0 +1,103 @@
+package simulate
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// stream is the second word of the generator's seed: any constant will do, and changing it changes every history.
+const stream = 0x73686d6b65657065
+
+// Run plays the model against the volumes and gives a curve for each, in their order.
+//
+// All volumes see the same arrivals. An arrival tries to create Batch files; each is accepted when the volume holds it beside the files
+// that are alive, (files + 1) x BytesPerFile <= Bytes, and is refused otherwise, as tmpfs does with ENOSPC. A refused file is not
+// tried again.
+//
+// Input that cannot be simulated, or not in reasonable time, is an error that names the field and says what to give instead; there
+// are no curves then.
+func Run(m Model, volumes []Volume, o Options) ([]Curve, error) {
+	if err := validate(m, volumes, o); err != nil {
+		return nil, err
+	}
+	fills := newFills(m, volumes, o)
+	arrivals := newArrivals(m, o)
+	next := arrivals.next()
+	for i := int64(0); ; i++ {
+		at := sampleTime(i, o)
+		for ; next < at; next = arrivals.next() {
+			for f := range fills {
+				fills[f].arrive(next, int64(m.Batch))
+			}
+		}
+		for f := range fills {
+			fills[f].sample(at)
+		}
+		if at == int64(o.Span) {
+			return curves(fills), nil
+		}
+	}
+}
+
+// sampleTime is the moment of sample i in nanoseconds: i steps, and the span in place of what lies beyond it.
+func sampleTime(i int64, o Options) int64 {
+	if i > int64(o.Span/o.Step) {
+		return int64(o.Span)
+	}
+	return i * int64(o.Step)
+}
+
+func newFills(m Model, volumes []Volume, o Options) []fill {
+	samples := int(o.Span/o.Step) + 2
+	fills := make([]fill, len(volumes))
+	for i, v := range volumes {
+		fills[i] = fill{
+			curve: Curve{
+				Volume:      v,
+				Capacity:    v.Bytes / m.BytesPerFile,
+				Samples:     make([]Sample, 0, samples),
+				FirstENOSPC: Never,
+			},
+			bytesPerFile: m.BytesPerFile,
+			expiry:       expiryOf(m, o.Span),
+		}
+	}
+	return fills
+}
+
+func curves(fills []fill) []Curve {
+	out := make([]Curve, len(fills))
+	for i, f := range fills {
+		out[i] = f.curve
+		out[i].PeakBytes = f.curve.Peak * f.bytesPerFile
+	}
+	return out
+}
+
+// arrivals is a Poisson process: the gaps between two arrivals are exponential and independent.
+type arrivals struct {
+	random *rand.Rand
+	mean   float64 // gap in nanoseconds
+	now    float64 // nanoseconds
+	end    int64
+}
+
+func newArrivals(m Model, o Options) *arrivals {
+	return &arrivals{
+		random: rand.New(rand.NewPCG(o.Seed, stream)),
+		mean:   float64(time.Minute) * float64(m.Batch) / m.CreatedPerMinute,
+		end:    int64(o.Span),
+	}
+}
+
+// next is the moment of the next arrival in nanoseconds, or the end of the run when there is none before it. The sum is kept as a
+// float: gaps rounded one by one would shift the rate when they are short.
+func (a *arrivals) next() int64 {
+	// The conversion forbids a fused multiply-add, which would make another history on processors that have one.
+	a.now += float64(a.random.ExpFloat64() * a.mean)
+	// Compared as floats, because a gap may be longer than an integer holds.
+	if a.now >= float64(a.end) {
+		return a.end
+	}
+	return int64(a.now)
+}
