@@ -55,7 +55,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 		{ echo "make fuzz: no fuzz target matches '$(FUZZ)'" >&2; exit 1; }; \
 	echo "$$targets" | while read -r pkg target; do \
 		echo "# $$target in $$pkg, for $(FUZZTIME)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x "$$pkg" </dev/null || \
 			{ echo "make fuzz: $$target failed; to repeat it: $(GO) test -run '^$$target\$$' $$pkg" >&2; exit 1; }; \
 	done
 

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+import (
+	"fmt"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
 
 // ClampedByMemoryLimit: the kubelet would mount less than the workload needs. It
 // lowers the size of a Memory emptyDir, silently, to the memory limit of the Pod
@@ -19,10 +23,14 @@ func checkClamped(j *judged, r *report) {
 		if mounted >= v.size || mounted >= j.size.Need {
 			continue
 		}
+		instead := fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q has", mounted, j.policy.mountPath, v.size, v.name)
+		if v.size != v.had {
+			instead = fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q needs", mounted, j.policy.mountPath, v.size, v.name)
+		}
 		if limit := j.podMemoryLimit(); limit == mounted {
-			r.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s instead of the %s of volume %q, because the Pod's memory limit is %s; raise the memory limit to at least %s and what the process needs", mounted, j.policy.mountPath, v.size, v.name, limit, j.size.ChargeOf(v.size))
+			r.add(ClampedByMemoryLimit, "", "%s, because the Pod's memory limit is %s; raise the memory limit to at least %s and what the process needs", instead, limit, j.chargeWanted(v))
 			continue
 		}
-		r.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s instead of the %s of volume %q, because the node can allocate no more; use a larger node", mounted, j.policy.mountPath, v.size, v.name)
+		r.add(ClampedByMemoryLimit, "", "%s, because the node can allocate no more; use a larger node", instead)
 	}
 }

@@ -36,5 +36,13 @@ func (j *judged) remedyForOOM(v *volumeState) string {
 	if v.size > j.policy.sizing.max {
 		return fmt.Sprintf("lower its sizeLimit to at most %s (the policy's max), or raise the memory limit to at least %s", j.policy.sizing.max, j.size.ChargeOf(v.size))
 	}
-	return fmt.Sprintf("raise the memory limit to at least %s and what the process needs", j.size.ChargeOf(v.size))
+	return fmt.Sprintf("raise the memory limit to at least %s and what the process needs", j.chargeWanted(v))
+}
+
+// chargeWanted is the memory that a volume costs when it is as large as it should be.
+func (j *judged) chargeWanted(v *volumeState) Bytes {
+	if v.size < j.size.Need {
+		return j.size.Charge
+	}
+	return j.size.ChargeOf(v.size)
 }

@@ -12,7 +12,8 @@ import (
 // the smallest JSON patch (RFC 6902) of the whole object: it appends to lists and
 // sets single fields, so that fields that this program does not know, and what
 // other webhooks added meanwhile, survive. It is empty for a decision that is not
-// Mutated.
+// Mutated. The subject must have metadata in that JSON, as everything in a cluster
+// has.
 func (d Decision) JSONPatch(subject Subject) []jsonpatch.Operation {
 	e := d.edit
 	if e == nil {
@@ -23,24 +24,10 @@ func (d Decision) JSONPatch(subject Subject) []jsonpatch.Operation {
 		b.add("/spec/volumes/"+strconv.Itoa(r.index)+"/emptyDir/sizeLimit", r.to.Quantity().String())
 	}
 	if e.volume != nil {
-		b.appendTo("/spec/volumes", len(subject.Spec.Volumes) == 0, map[string]any{
-			"name": e.volume.Name,
-			"emptyDir": map[string]any{
-				"medium":    string(e.volume.EmptyDir.Medium),
-				"sizeLimit": e.volume.EmptyDir.SizeLimit.String(),
-			},
-		})
+		b.appendTo("/spec/volumes", len(subject.Spec.Volumes) == 0, *e.volume)
 	}
 	for _, m := range e.mounts {
-		mount := map[string]any{"name": m.mount.Name, "mountPath": m.mount.MountPath}
-		if len(m.mount.BindMountOptions) > 0 {
-			options := make([]any, len(m.mount.BindMountOptions))
-			for i, o := range m.mount.BindMountOptions {
-				options[i] = o
-			}
-			mount["bindMountOptions"] = options
-		}
-		b.appendTo(m.container.pointer()+"/volumeMounts", len(m.container.of(subject.Spec).VolumeMounts) == 0, mount)
+		b.appendTo(m.container.pointer()+"/volumeMounts", len(m.container.of(subject.Spec).VolumeMounts) == 0, m.mount)
 	}
 	for _, m := range e.memory {
 		at, resources := "/spec", subject.Spec.Resources
@@ -87,7 +74,7 @@ func (b *patch) memory(at string, resources *corev1.ResourceRequirements, m chan
 	case m.from.hasRequest:
 		b.replace(at+"/requests/memory", request)
 	case len(resources.Requests) == 0:
-		b.add(at+"/requests", map[string]any{"memory": request})
+		b.add(at+"/requests", map[string]string{"memory": request})
 	default:
 		b.add(at+"/requests/memory", request)
 	}
@@ -96,7 +83,7 @@ func (b *patch) memory(at string, resources *corev1.ResourceRequirements, m chan
 func (b *patch) annotations(present map[string]string, e *edit) {
 	set := e.annotations()
 	if len(present) == 0 {
-		all := make(map[string]any, len(set))
+		all := make(map[string]string, len(set))
 		for _, a := range set {
 			all[a.name] = a.value
 		}

@@ -88,6 +88,15 @@ func TestMessages(t *testing.T) {
 				Detail: `container "web" mounts volume "shm" at /dev/shm, which is not a Memory emptyDir; mount a Memory emptyDir with sizeLimit: 256Mi there`,
 			}},
 		},
+		"a volume is mounted that is not there": {
+			policy: fixed,
+			pod:    "{spec: {containers: [{name: web, image: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}]}}",
+			detail: `container "web" mounts volume "shm" at /dev/shm, which the Pod does not have; add a Memory emptyDir with sizeLimit: 256Mi of that name`,
+			check: []policy.Violation{{
+				Reason: policy.NotMemory, Container: "web",
+				Detail: `container "web" mounts volume "shm" at /dev/shm, which the Pod does not have; add a Memory emptyDir with sizeLimit: 256Mi of that name`,
+			}},
+		},
 		"a part of a volume is mounted read-only": {
 			policy: fixed,
 			pod:    mounted(", subPath: x, readOnly: true", "emptyDir: {medium: Memory, sizeLimit: 256Mi}"),
@@ -100,10 +109,10 @@ func TestMessages(t *testing.T) {
 		"the kubelet would clamp the volume": {
 			policy: require,
 			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 256Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
-			detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs; ` +
+			detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs; ` +
 				`container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`,
 			check: []policy.Violation{
-				{Reason: policy.ClampedByMemoryLimit, Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`},
+				{Reason: policy.ClampedByMemoryLimit, Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`},
 				{Reason: policy.OOMBeforeFull, Container: "web", Detail: `container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`},
 			},
 		},
@@ -189,8 +198,8 @@ func TestThePatchIsTheSmallestAndSparesUnknownFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	const wantPatch = `[` +
-		`{"op":"add","path":"/spec/volumes","value":[{"emptyDir":{"medium":"Memory","sizeLimit":"64Mi"},"name":"shmkeeper-shm"}]},` +
-		`{"op":"add","path":"/spec/containers/0/volumeMounts","value":[{"mountPath":"/dev/shm","name":"shmkeeper-shm"}]},` +
+		`{"op":"add","path":"/spec/volumes","value":[{"name":"shmkeeper-shm","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}}]},` +
+		`{"op":"add","path":"/spec/containers/0/volumeMounts","value":[{"name":"shmkeeper-shm","mountPath":"/dev/shm"}]},` +
 		`{"op":"replace","path":"/spec/containers/0/resources/limits/memory","value":"335692840"},` +
 		`{"op":"add","path":"/spec/containers/0/resources/requests","value":{"memory":"335692840"}},` +
 		`{"op":"add","path":"/metadata/annotations","value":{` +

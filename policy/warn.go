@@ -13,7 +13,7 @@ func (j *judged) warnings() []string {
 	var out []string
 	volume := j.size.Limit
 	if t := j.target(); t >= 0 {
-		volume = j.mounted(j.volumes[t].size)
+		volume = max(volume, j.volumes[t].size)
 	}
 	switch {
 	case !j.size.Bounded:

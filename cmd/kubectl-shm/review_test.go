@@ -109,7 +109,7 @@ func TestTheFirstRepairIsRefusedWithBothReasons(t *testing.T) {
 		details[v.Reason] = v.Detail
 	}
 	for reason, want := range map[string]string{
-		"ClampedByMemoryLimit": `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "dshm"`,
+		"ClampedByMemoryLimit": `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "dshm" has`,
 		"OOMBeforeFull":        `container "proxy" would be OOM-killed before the volume is full`,
 	} {
 		if !strings.HasPrefix(details[reason], want) {
@@ -295,10 +295,10 @@ Violating         Pod/lab/browser   selenium  2Gi
 
 func TestReviewWritesWhatKubectlCanApply(t *testing.T) {
 	const volume = `      volumes:
-      - emptyDir:
+      - name: shmkeeper-shm
+        emptyDir:
           medium: Memory
           sizeLimit: 2Gi
-        name: shmkeeper-shm
 `
 	tests := map[string]struct {
 		in, want string
@@ -333,8 +333,8 @@ spec:
       - name: chrome
         image: selenium/standalone-chrome
         volumeMounts:
-        - mountPath: /dev/shm
-          name: shmkeeper-shm
+        - name: shmkeeper-shm
+          mountPath: /dev/shm
 ` + volume + `    metadata:
       annotations:
         shmkeeper.dev/injected: '{"policy":"selenium","volume":"shmkeeper-shm","sizeLimit":"2Gi"}'
@@ -361,14 +361,14 @@ spec:
     image: selenium/node-chrome
     fieldOfTomorrow: 7
     volumeMounts:
-    - mountPath: /dev/shm
-      name: shmkeeper-shm
+    - name: shmkeeper-shm
+      mountPath: /dev/shm
   otherOfTomorrow: [x]
   volumes:
-  - emptyDir:
+  - name: shmkeeper-shm
+    emptyDir:
       medium: Memory
       sizeLimit: 2Gi
-    name: shmkeeper-shm
 `,
 		},
 	}

@@ -58,6 +58,13 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl shm"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return fmt.Errorf("there is no command %q: use one of those that %s --help lists", args[0], cmd.CommandPath())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)

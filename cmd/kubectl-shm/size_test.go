@@ -205,7 +205,7 @@ spec:
 		},
 		"a quantity beyond all bounds":     {incident("--max", "1e400"), `--max: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
 		"a negative quantity":              {incident("--min", "-64Mi"), `--min: "-64Mi" is negative: write a quantity such as 512Mi`},
-		"a text that is far too long":      {incident("--retention", strings.Repeat("9", 80)+"h"), `--retention: "` + strings.Repeat("9", 64) + `"... may not be more than 20 bytes: write it shorter`},
+		"a text that is far too long":      {incident("--retention", strings.Repeat("9", 80)+"h"), `--retention: "` + strings.Repeat("9", 64) + `"... may not be more than 20 characters: write it shorter`},
 		"an empty value":                   {incident("--overflow-probability", ""), `--overflow-probability: "" is empty: write a value, or leave the flag out`},
 		"more at least than at most":       {incident("--min", "8Gi"), `--min: "8Gi" must not be greater than --max, which is "4Gi": lower --min or raise --max`},
 		"a memory limit of nothing":        {incident("--memory-limit", "0"), `--memory-limit: "0" is no limit: write one such as 512Mi, or leave the flag out`},

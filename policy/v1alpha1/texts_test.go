@@ -3,6 +3,7 @@ package v1alpha1_test
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -136,6 +137,10 @@ func TestTheCELRulesOfTextsAgreeWithCompile(t *testing.T) {
 	}
 }
 
+// longExponent is one that resource.Quantity writes out in full when it compares:
+// seconds and megabytes for 1e9999999.
+var longExponent = regexp.MustCompile(`[eE][-+]?[0-9]{4}`)
+
 func TestTheCELRulesOfQuantitiesAgreeWithCompile(t *testing.T) {
 	texts := []string{"0", "1", "4", "5", "16", "64", "1024", "4096", "1048576", "67108864", "-", "+", ".", ".5", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "m", "k", "M", "G", "P", "E", "e3", "e-3", "e6", "e400"}
 	sizing := func(names ...string) []string { return append([]string{"spec", "sizing"}, names...) }
@@ -172,6 +177,9 @@ func TestTheCELRulesOfQuantitiesAgreeWithCompile(t *testing.T) {
 				text, err := json.Marshal(value)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if longExponent.Match(text) {
+					continue
 				}
 				var q resource.Quantity
 				if q.UnmarshalJSON(text) != nil {

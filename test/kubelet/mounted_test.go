@@ -1,37 +1,209 @@
 package kubelet
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/kubernetes/pkg/apis/core"
-	apipod "k8s.io/kubernetes/pkg/api/pod"
-	"k8s.io/mount-utils"
-	"k8s.io/apimachinery/pkg/types"
-	corev1conv "k8s.io/kubernetes/pkg/apis/core/v1"
-	"k8s.io/kubernetes/pkg/apis/core/validation"
-	"k8s.io/kubernetes/pkg/kubelet/cm"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
-	"k8s.io/kubernetes/pkg/volume"
-	"k8s.io/kubernetes/pkg/volume/emptydir"
-	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
 	"github.com/shmkeeper/shmkeeper/policy"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-func TestX(t *testing.T) {
-	_ = cm.ResourceConfigForPod
-	_ = validation.ValidatePodCreate
-	_ = corev1conv.Convert_v1_Pod_To_core_Pod
-	_ = apipod.DropDisabledPodFields
-	_ = emptydir.ProbeVolumePlugins
-	_ = mount.NewFakeMounter
-	_ = policy.MountedSize
-	_ = cmp.Diff
-	_ = qos.GetPodQOS
-	var _ core.Pod
-	var _ corev1.Pod
-	var _ volume.VolumeHost
-	var _ types.UID
-	var _ field.Error
+func subjectOf(pod *corev1.Pod, allocatable policy.Bytes) policy.Subject {
+	s, _ := policy.NewSubject(pod)
+	s.NodeAllocatable = allocatable
+	return s
+}
+
+func text(object any) string {
+	out, err := yaml.Marshal(object)
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
+
+// tally counts what a generator reached, so that a test cannot pass for want of
+// cases.
+type tally map[string]int
+
+func (c tally) add(what string, is bool) {
+	n := c[what]
+	if is {
+		n++
+	}
+	c[what] = n
+}
+
+func (c tally) check(t *testing.T, least int) {
+	t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(c)) {
+		t.Logf("%6d %s", c[what], what)
+		if c[what] < least {
+			t.Errorf("%d Pods with %s, want %d at least", c[what], what, least)
+		}
+	}
+}
+
+func has(l corev1.ResourceList, name corev1.ResourceName) bool {
+	q := l[name]
+	return !q.IsZero()
+}
+
+// describe counts which branches of the kubelet's rule a Pod takes.
+func (c tally) describe(p *corev1.Pod, allocatable, sizeLimit, size policy.Bytes) {
+	for _, class := range []corev1.PodQOSClass{corev1.PodQOSGuaranteed, corev1.PodQOSBurstable, corev1.PodQOSBestEffort} {
+		c.add("the class "+string(class), qos.GetPodQOS(p) == class)
+	}
+	limited, sidecars, once := true, false, false
+	eachContainer(&p.Spec, func(ctr *corev1.Container, init bool) {
+		limited = limited && has(ctr.Resources.Limits, corev1.ResourceMemory)
+		sidecars = sidecars || init && ctr.RestartPolicy != nil
+		once = once || init && ctr.RestartPolicy == nil
+	})
+	podLevel := corev1.ResourceRequirements{}
+	if p.Spec.Resources != nil {
+		podLevel = *p.Spec.Resources
+	}
+	podMemory := has(podLevel.Limits, corev1.ResourceMemory)
+	c.add("a memory limit on every container", limited)
+	c.add("a memory limit on every container, a sidecar and an init container that ends", limited && sidecars && once)
+	c.add("a container without memory limit", !limited)
+	c.add("a pod-level memory limit and one on every container", podMemory && limited)
+	c.add("a pod-level memory limit and a container without", podMemory && !limited)
+	c.add("pod-level limits of CPU alone", len(podLevel.Limits) > 0 && !podMemory)
+	c.add("pod-level requests alone", len(podLevel.Limits) == 0 && len(podLevel.Requests) > 0)
+	c.add("overhead", has(p.Spec.Overhead, corev1.ResourceMemory))
+	c.add("overhead and no memory limit", has(p.Spec.Overhead, corev1.ResourceMemory) && !limited && !podMemory)
+	c.add("no sizeLimit", sizeLimit == 0)
+	c.add("a mount of the sizeLimit", size == sizeLimit)
+	c.add("a mount of what the node can allocate", size == allocatable)
+	c.add("a mount of the Pod's memory limit, below the sizeLimit", size < sizeLimit && size != allocatable)
+	c.add("a mount of the Pod's memory limit, without sizeLimit", sizeLimit == 0 && size != allocatable)
+}
+
+// The Pod is the one that the kubelet sees, and the one that webhooks see: a few
+// defaults are filled in after admission.
+func TestMountedSizeIsWhatTheKubeletMounts(t *testing.T) {
+	const pods = 20_000
+	g := generator{rand.New(rand.NewPCG(1, 1))}
+	n := newNode(t)
+	reached := tally{}
+	failures := 0
+	for valid := 0; valid < pods; {
+		written, allocatable := g.pod(), g.allocatable()
+		pod, errs := stored(t, written)
+		if len(errs) > 0 {
+			continue
+		}
+		valid++
+		v := &pod.Spec.Volumes[0]
+		sizeLimit := policy.Bytes(0)
+		if v.EmptyDir.SizeLimit != nil {
+			sizeLimit = policy.BytesOf(*v.EmptyDir.SizeLimit)
+		}
+		want := n.mounts(t, pod, v, allocatable)
+		for who, seen := range map[string]*corev1.Pod{"the kubelet": pod, "a webhook": decoded(written), "the command line": written} {
+			if got := policy.MountedSize(subjectOf(seen, allocatable), sizeLimit); got != want {
+				t.Errorf("as %s sees it: the kubelet mounts %d and MountedSize is %d, allocatable %d:\n%s", who, want, got, allocatable, text(seen.Spec))
+				failures++
+			}
+		}
+		if failures > 2 {
+			return
+		}
+		reached.describe(pod, allocatable, sizeLimit, want)
+	}
+	reached.check(t, 100)
+}
+
+func TestTheKubeletsRule(t *testing.T) {
+	type limits struct{ init, sidecar, app, second string } // "-" for no such container
+	const none = "-"
+	cases := map[string]struct {
+		limits    limits
+		podLevel  corev1.ResourceRequirements
+		overhead  string
+		sizeLimit string
+		want      policy.Bytes
+	}{
+		"a sizeLimit above the Pod's memory limit is lowered to it":     {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 256 * policy.MiB},
+		"a sizeLimit below the Pod's memory limit is mounted":           {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "100Mi", 100 * policy.MiB},
+		"a sizeLimit of 0 counts as none":                               {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "0", 256 * policy.MiB},
+		"no limit and no sizeLimit give what the node can allocate":     {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "", policy.GiB},
+		"a sizeLimit above what the node can allocate is lowered":       {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "2Gi", policy.GiB},
+		"one container without a limit lifts the Pod's":                 {limits{none, none, "256Mi", ""}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
+		"one container with a limit of 0 lifts the Pod's":               {limits{none, none, "256Mi", "0"}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
+		"an init container without a limit lifts the Pod's":             {limits{"", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
+		"a sidecar without a limit lifts the Pod's":                     {limits{none, "", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
+		"the limits of containers add up":                               {limits{none, none, "256Mi", "128Mi"}, corev1.ResourceRequirements{}, "", "512Mi", 384 * policy.MiB},
+		"the limit of a sidecar adds up":                                {limits{none, "100Mi", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 356 * policy.MiB},
+		"the largest init container counts where it is larger":          {limits{"400Mi", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 400 * policy.MiB},
+		"an init container counts with the sidecars before it":          {limits{"200Mi", "100Mi", "50Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 300 * policy.MiB},
+		"overhead is added to the limit":                                {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 266 * policy.MiB},
+		"overhead alone is no limit":                                    {limits{none, none, "", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 512 * policy.MiB},
+		"a pod-level limit counts although a container has none":        {limits{none, none, "", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
+		"a pod-level limit counts instead of the sum":                   {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
+		"overhead is added to a pod-level limit":                        {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "10Mi", "512Mi", 310 * policy.MiB},
+		"a pod-level limit of CPU leaves the sum":                       {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("2", "")}, "", "512Mi", 200 * policy.MiB},
+		"a pod-level request is no limit":                               {limits{none, none, "", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 512 * policy.MiB},
+		"a pod-level request above the sum of limits becomes the limit": {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
+		"a fraction of a byte is rounded up":                            {limits{none, none, "268435456500m", none}, corev1.ResourceRequirements{}, "", "512Mi", 256*policy.MiB + 1},
+	}
+	n := newNode(t)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			pod := podWithLimits(c.sizeLimit, c.overhead, c.podLevel, c.limits.init, c.limits.sidecar, c.limits.app, c.limits.second)
+			at, errs := stored(t, pod)
+			if len(errs) > 0 {
+				t.Fatal(errs.ToAggregate())
+			}
+			sizeLimit := policy.Bytes(0)
+			if l := at.Spec.Volumes[0].EmptyDir.SizeLimit; l != nil {
+				sizeLimit = policy.BytesOf(*l)
+			}
+			kubelet := n.mounts(t, at, &at.Spec.Volumes[0], policy.GiB)
+			engine := policy.MountedSize(subjectOf(pod, policy.GiB), sizeLimit)
+			if kubelet != c.want || engine != c.want {
+				t.Errorf("the kubelet mounts %d and MountedSize is %d, want %d", kubelet, engine, c.want)
+			}
+		})
+	}
+}
+
+func podWithLimits(sizeLimit, overhead string, podLevel corev1.ResourceRequirements, init, sidecar string, apps ...string) *corev1.Pod {
+	p := &corev1.Pod{}
+	p.Name, p.Namespace = "p", "n"
+	source := &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}
+	if sizeLimit != "" {
+		source.SizeLimit = new(resource.MustParse(sizeLimit))
+	}
+	p.Spec.Volumes = []corev1.Volume{{Name: "shm", VolumeSource: corev1.VolumeSource{EmptyDir: source}}}
+	container := func(name, memory string) corev1.Container {
+		return corev1.Container{Name: name, Image: "example:1", Resources: corev1.ResourceRequirements{Limits: list("", memory)}}
+	}
+	if sidecar != "-" {
+		c := container("sidecar", sidecar)
+		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+		p.Spec.InitContainers = append(p.Spec.InitContainers, c)
+	}
+	if init != "-" {
+		p.Spec.InitContainers = append(p.Spec.InitContainers, container("init", init))
+	}
+	for i, memory := range apps {
+		if memory != "-" {
+			p.Spec.Containers = append(p.Spec.Containers, container(fmt.Sprintf("app-%d", i), memory))
+		}
+	}
+	if len(podLevel.Limits)+len(podLevel.Requests) > 0 {
+		p.Spec.Resources = &podLevel
+	}
+	p.Spec.Overhead = list("", overhead)
+	return p
 }
