@@ -88,10 +88,15 @@ func (e *edit) detail(mountPath string) string {
 		if m.container != nil {
 			whose = quote(m.container.name)
 		}
-		if m.limitChanges() {
+		switch {
+		case !m.limitChanges():
+			parts = append(parts, fmt.Sprintf("raises the memory request of %s from %s to %s", whose, m.from.request, m.to.request))
+		case m.from.hasRequest && m.requestChanges():
+			parts = append(parts, fmt.Sprintf("raises the memory limit of %s from %s to %s and its request from %s to %s", whose, m.from.limit, m.to.limit, m.from.request, m.to.request))
+		case m.to.hasRequest && !m.from.hasRequest:
+			parts = append(parts, fmt.Sprintf("raises the memory limit of %s from %s to %s and makes its request %s", whose, m.from.limit, m.to.limit, m.to.request))
+		default:
 			parts = append(parts, fmt.Sprintf("raises the memory limit of %s from %s to %s", whose, m.from.limit, m.to.limit))
-		} else {
-			parts = append(parts, fmt.Sprintf("raises the memory request of %s to %s", whose, m.to.request))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -111,19 +111,27 @@ func (b Bytes) Quantity() *resource.Quantity {
 	return resource.NewQuantity(int64(b), resource.BinarySI)
 }
 
-// String is b in MiB, for messages: exact where it is whole, otherwise to a
-// tenth. Amounts below 1 MiB are in bytes.
+// String is b in a unit that suits it, for messages: exact where it is whole,
+// otherwise to a tenth. Amounts below 1 MiB are in bytes.
 func (b Bytes) String() string {
 	switch {
 	case b == MaxBytes:
 		return "more than 8191Pi"
-	case b%GiB == 0 && b > 0:
-		return strconv.FormatInt(int64(b/GiB), 10) + "Gi"
-	case b%MiB == 0 && b > 0:
-		return strconv.FormatInt(int64(b/MiB), 10) + "Mi"
 	case b < MiB:
 		return strconv.FormatInt(int64(b), 10) + " B"
+	case b%GiB == 0 && b < 1<<50:
+		return strconv.FormatInt(int64(b/GiB), 10) + "Gi"
+	case b%MiB == 0 && b < 1<<40:
+		return strconv.FormatInt(int64(b/MiB), 10) + "Mi"
+	case b < 10*GiB:
+		return tenths(b, MiB) + "Mi"
+	case b < 1<<50:
+		return tenths(b, GiB) + "Gi"
 	default:
-		return strconv.FormatFloat(float64(b)/float64(MiB), 'f', 1, 64) + "Mi"
+		return tenths(b, 1<<50) + "Pi"
 	}
+}
+
+func tenths(b, unit Bytes) string {
+	return strconv.FormatFloat(float64(b)/float64(unit), 'f', 1, 64)
 }

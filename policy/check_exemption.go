@@ -14,7 +14,7 @@ func checkExemption(j *judged, r *report) {
 	switch {
 	case !found:
 	case !j.policy.exemptions:
-		r.add(NotExempt, "", "annotation %s: the policy does not allow exemptions; remove the annotation, or ask for exemptions: Allowed in the policy", v1alpha1.AnnotationExempt)
+		r.add(NotExempt, "", "annotation %s: %s does not count, as the policy allows no exemptions; remove the annotation, or ask for exemptions: Allowed in the policy", v1alpha1.AnnotationExempt, quote(text))
 	case strings.TrimSpace(text) == "":
 		r.add(NotExempt, "", "annotation %s is empty; write there why the Pod needs no sized %s", v1alpha1.AnnotationExempt, j.policy.mountPath)
 	}

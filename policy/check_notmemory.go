@@ -7,7 +7,7 @@ func checkNotMemory(j *judged, r *report) {
 	j.eachMount(func(c *containerState, m *mountState, v *volumeState) {
 		switch {
 		case v.memory || !c.required():
-		case v.index < 0:
+		case v.index < 0 && !v.claim:
 			r.add(NotMemory, c.name, "container %q mounts volume %q at %s, which the Pod does not have; add %s of that name", c.name, v.name, j.policy.mountPath, j.wanted())
 		default:
 			r.add(NotMemory, c.name, "container %q mounts volume %q at %s, which is not a Memory emptyDir; mount %s there", c.name, v.name, j.policy.mountPath, j.wanted())

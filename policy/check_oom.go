@@ -15,34 +15,39 @@ func checkOOM(j *judged, r *report) {
 	if j.policy.memory == v1alpha1.MemoryIgnore {
 		return
 	}
-	var largest Bytes // the charge of the largest volume, for the Pod as a whole
+	counted := make([]bool, len(j.volumes))
+	var all Bytes // the charge of the volumes together
 	j.eachMount(func(c *containerState, m *mountState, v *volumeState) {
 		if !c.required() || !v.memory || v.size == 0 || !m.usable() {
 			return
 		}
 		mounted := j.mounted(v.size)
 		charge := j.size.ChargeOf(mounted)
-		largest = max(largest, charge)
+		if !counted[m.volume] {
+			counted[m.volume] = true
+			all = all.Plus(charge)
+		}
 		if c.memory.limit > 0 && c.memory.limit < charge {
 			r.add(OOMBeforeFull, c.name, "container %q would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s; %s", c.name, mounted, j.policy.mountPath, charge, c.memory.limit, j.remedyForOOM(v))
 		}
 	})
-	if j.pod.limit > 0 && j.pod.limit < largest {
-		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: the volume at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, largest, j.pod.limit, largest)
+	if j.pod.limit > 0 && j.pod.limit < all {
+		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, all, j.pod.limit, all.RoundUp(MiB))
 	}
 }
 
 func (j *judged) remedyForOOM(v *volumeState) string {
-	if v.size > j.policy.sizing.max {
-		return fmt.Sprintf("lower its sizeLimit to at most %s (the policy's max), or raise the memory limit to at least %s", j.policy.sizing.max, j.size.ChargeOf(v.size))
+	if v.size > j.size.Limit {
+		return fmt.Sprintf("lower its sizeLimit to %s, which is enough, or raise the memory limit to at least %s", j.size.Limit, j.size.ChargeOf(v.size).RoundUp(MiB))
 	}
 	return fmt.Sprintf("raise the memory limit to at least %s and what the process needs", j.chargeWanted(v))
 }
 
-// chargeWanted is the memory that a volume costs when it is as large as it should be.
+// chargeWanted is the memory that a volume costs when it is as large as it should
+// be, in whole MiB, so that a limit of it is enough.
 func (j *judged) chargeWanted(v *volumeState) Bytes {
 	if v.size < j.size.Need {
-		return j.size.Charge
+		return j.size.Charge.RoundUp(MiB)
 	}
-	return j.size.ChargeOf(v.size)
+	return j.size.ChargeOf(v.size).RoundUp(MiB)
 }

@@ -36,8 +36,12 @@ type Decision struct {
 // Decide says what is to happen to a subject. It never fails: what cannot be
 // decided is an outcome. It does not change the subject.
 func (s Set) Decide(subject Subject) Decision {
-	p := s.governing(&subject)
-	if p == nil {
+	p, idle := s.governing(&subject)
+	switch {
+	case p == nil && idle != nil:
+		return Decision{Outcome: NotGoverned, Reason: NoContainer, Detail: fmt.Sprintf(
+			"policy %q matches, but none of the containers is one of %s", idle.name, quoteAll(idle.containerNames))}
+	case p == nil:
 		return Decision{Outcome: NotGoverned, Reason: NoPolicy, Detail: "no policy matches"}
 	}
 	if reason, detail := ungovernable(&subject); reason != "" {
@@ -66,23 +70,17 @@ func (s Set) Decide(subject Subject) Decision {
 		d.Outcome, d.Reason, d.Detail, d.Violations = Violating, violations[0].Reason, joinDetails(violations), violations
 	case e == nil || e.empty():
 		d.Outcome, d.Reason, d.Detail = Compliant, AlreadySized, j.describeCompliant()
-		if !j.anyRequired() {
-			d.Reason = NoContainer
-			d.Detail = fmt.Sprintf("none of its containers is one of %s", quoteAll(p.containerNames))
-		}
 	default:
 		d.Outcome, d.Reason, d.Detail, d.edit = Mutated, e.reason(), e.detail(p.mountPath), e
 	}
-	if j.anyRequired() {
-		d.Warnings = append(d.Warnings, j.warnings()...)
-	}
+	d.Warnings = append(d.Warnings, j.warnings()...)
 	return d
 }
 
 // Check says how a subject violates its policy as it stands. It is empty for a
 // subject that no policy governs, and for an exempt one.
 func (s Set) Check(subject Subject) []Violation {
-	p := s.governing(&subject)
+	p, _ := s.governing(&subject)
 	if p == nil {
 		return nil
 	}
@@ -113,15 +111,6 @@ func ungovernable(s *Subject) (Reason, string) {
 		return Windows, "it runs on Windows, which has no /dev/shm"
 	}
 	return "", ""
-}
-
-func (j *judged) anyRequired() bool {
-	for i := range j.containers {
-		if j.containers[i].required() {
-			return true
-		}
-	}
-	return false
 }
 
 func (j *judged) describeCompliant() string {

@@ -2,7 +2,7 @@ package policy
 
 // Governing is the name of the policy that governs a subject.
 func (s Set) Governing(subject Subject) string {
-	if p := s.governing(&subject); p != nil {
+	if p, _ := s.governing(&subject); p != nil {
 		return p.name
 	}
 	return ""

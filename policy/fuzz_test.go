@@ -2,7 +2,9 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -125,7 +127,7 @@ var passed atomic.Int64
 func checkUnsizedShm(t *rapid.T) {
 	p := genPolicy(t, "p")
 	p.Spec.Match = v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}
-	p.Spec.Exclude, p.Spec.Containers = nil, nil
+	p.Spec.Exclude = nil
 	p.Spec.Exemptions = v1alpha1.Denied
 	set := policy.NewSet(mustCompile(t, p))
 	pod := genPod(t)
@@ -144,7 +146,7 @@ func checkUnsizedShm(t *rapid.T) {
 		return
 	}
 	passed.Add(1)
-	if why := unsized(pod, p.Spec.Memory, d.Size); why != "" {
+	if why := unsized(pod, p, d.Size); why != "" {
 		t.Fatalf("Check finds nothing, and yet %s", why)
 	}
 }
@@ -166,7 +168,11 @@ func spoil(t *rapid.T, pod *corev1.Pod) {
 		list = pod.Spec.InitContainers
 	}
 	c := &list[rapid.IntRange(0, len(list)-1).Draw(t, "spoil container")]
-	switch rapid.IntRange(0, 6).Draw(t, "spoil by") {
+	switch rapid.IntRange(0, 7).Draw(t, "spoil by") {
+	case 7: // a record that claims the limit for itself
+		limit := c.Resources.Limits.Memory().Value()
+		pod.Annotations = map[string]string{v1alpha1.AnnotationInjected: fmt.Sprintf(
+			`{"volume":"shmkeeper-shm","memory":{%q:{"limit":%d,"limitAdded":%d,"charge":%d}}}`, c.Name, limit, limit, limit)}
 	case 0:
 		c.VolumeMounts = append(c.VolumeMounts, genMounts(t, "another")...)
 	case 1:
@@ -192,8 +198,12 @@ func spoil(t *rapid.T, pod *corev1.Pod) {
 
 // unsized is how a Pod may write to a /dev/shm that is not as large as needed; the
 // second opinion that Check is held against, written without the engine.
-func unsized(pod *corev1.Pod, memory v1alpha1.MemoryHandling, size policy.Size) string {
+func unsized(pod *corev1.Pod, p *v1alpha1.SharedMemoryPolicy, size policy.Size) string {
+	volumes := map[string]int64{}
 	for _, c := range longRunning(pod) {
+		if !named(p.Spec.Containers, c.Name) {
+			continue
+		}
 		mounted := false
 		for _, m := range c.VolumeMounts {
 			if walk(m.MountPath) != "dev/shm" {
@@ -208,10 +218,17 @@ func unsized(pod *corev1.Pod, memory v1alpha1.MemoryHandling, size policy.Size) 
 				return c.Name + " mounts something else or without a size"
 			}
 			tmpfs := volume.EmptyDir.SizeLimit.Value()
-			if memory != v1alpha1.MemoryIgnore {
+			if tmpfs <= 0 || tmpfs > 1<<50 {
+				return c.Name + " mounts what has no bound"
+			}
+			if why := lessThanItsShare(pod, p, c, size, tmpfs); why != "" {
+				return why
+			}
+			if p.Spec.Memory != v1alpha1.MemoryIgnore {
 				if limit := cgroupLimit(pod); limit > 0 {
 					tmpfs = min(tmpfs, limit)
 				}
+				volumes[m.Name] = tmpfs
 				if limit := c.Resources.Limits.Memory().Value(); limit > 0 && limit < int64(size.ChargeOf(policy.Bytes(tmpfs))) {
 					return c.Name + " is OOM-killed before the volume is full"
 				}
@@ -224,7 +241,45 @@ func unsized(pod *corev1.Pod, memory v1alpha1.MemoryHandling, size policy.Size) 
 			return c.Name + " mounts nothing"
 		}
 	}
+	var all int64
+	for _, tmpfs := range volumes {
+		all = add(all, int64(size.ChargeOf(policy.Bytes(tmpfs))))
+	}
+	if r := pod.Spec.Resources; r != nil && r.Limits.Memory().Value() > 0 && r.Limits.Memory().Value() < all {
+		return "the Pod is OOM-killed before the volumes are full"
+	}
 	return ""
+}
+
+// lessThanItsShare is what is wrong with a volume that is to be a share of the
+// container's memory, whatever the Pod's annotations say: of the limit without
+// what a mutation can have added for this volume.
+func lessThanItsShare(pod *corev1.Pod, p *v1alpha1.SharedMemoryPolicy, c corev1.Container, size policy.Size, tmpfs int64) string {
+	limit := c.Resources.Limits.Memory().Value()
+	_, overridden := pod.Annotations[v1alpha1.AnnotationSizeLimit]
+	if p.Spec.Sizing.MemoryPercent == nil || limit <= 0 || overridden {
+		return ""
+	}
+	own := policy.Bytes(limit).Minus(size.ChargeOf(policy.Bytes(tmpfs)))
+	share := own.Percent(int64(*p.Spec.Sizing.MemoryPercent))
+	if most := p.Spec.Sizing.Max; most != nil {
+		share = min(share, policy.BytesOf(*most))
+	} else {
+		share = min(share, 4*policy.GiB)
+	}
+	if policy.Bytes(tmpfs) < share {
+		return c.Name + " gets less than its share"
+	}
+	return ""
+}
+
+func named(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return len(patterns) == 0
 }
 
 func longRunning(pod *corev1.Pod) []corev1.Container {

@@ -159,7 +159,7 @@ func genAnnotations(t *rapid.T) map[string]string {
 			out[name] = pick(t, name+" value", "18", "0.5", "24h", "7d", "-5", "1500", "100Mi", "1e400", "", "four")
 		}
 	}
-	if rapid.IntRange(0, 5).Draw(t, "forged record") == 0 {
+	if rapid.IntRange(0, 2).Draw(t, "forged record") == 0 {
 		out[v1alpha1.AnnotationInjected] = pick(t, "record",
 			"{", "null", `{"memory":{"main-0":{"limit":-1}}}`,
 			`{"volume":"a","memory":{"main-0":{"limit":268435456,"request":67108864,"limitAdded":268435456,"charge":9223372036854775807}}}`,

@@ -1,5 +1,7 @@
 package policy
 
+import corev1 "k8s.io/api/core/v1"
+
 // podMemoryLimit is the memory limit that the kubelet puts on the Pod's cgroup; 0
 // for none. It is the rule of ResourceConfigForPod (k8s.io/kubernetes,
 // pkg/kubelet/cm/helpers_linux.go): the pod-level limit, or else the sum of the
@@ -7,13 +9,12 @@ package policy
 // overhead on top of either.
 func (st *podState) podMemoryLimit() Bytes {
 	limit := st.pod.limit
-	if limit == 0 {
-		for i := range st.containers {
-			if c := &st.containers[i]; c.role != ephemeral && c.memory.limit == 0 {
-				return 0
-			}
-		}
-		limit = st.sumOfLimits()
+	switch {
+	case limit > 0:
+	case st.eachLimited():
+		limit = st.sumOf(limitOf)
+	case st.limitFilledIn():
+		limit = max(st.sumOf(limitOf), st.pod.request)
 	}
 	if limit == 0 {
 		return 0
@@ -21,22 +22,65 @@ func (st *podState) podMemoryLimit() Bytes {
 	return limit.Plus(st.overhead)
 }
 
-// sumOfLimits adds up the memory limits of the containers as the kubelet and
-// LimitRanger do (KEP-753): the containers and sidecars run together, and an init
-// container together with the sidecars before it.
-func (st *podState) sumOfLimits() Bytes {
+// eachLimited says whether every container has a memory limit.
+func (st *podState) eachLimited() bool {
+	for i := range st.containers {
+		if c := &st.containers[i]; c.role != ephemeral && c.memory.limit == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// limitFilledIn says whether an API server fills in a pod-level memory limit after
+// admission although a container has none: since 1.37 it does so where pod-level
+// resources leave it out and every container names one, and it takes a limit of 0
+// for one (defaultPodLevelLimits in k8s.io/kubernetes, pkg/api/pod). Where no
+// limit is 0 it may also fill in more than the sum of the limits; the sum holds
+// with every API server.
+func (st *podState) limitFilledIn() bool {
+	r := st.subject.Spec.Resources
+	if r == nil || len(r.Requests)+len(r.Limits) == 0 {
+		return false
+	}
+	if _, found := r.Limits[corev1.ResourceMemory]; found {
+		return false
+	}
+	for i := range st.containers {
+		c := &st.containers[i]
+		if _, found := c.resources.Limits[corev1.ResourceMemory]; c.role != ephemeral && !found {
+			return false
+		}
+	}
+	return true
+}
+
+func limitOf(m *memoryState) Bytes { return m.limit }
+
+// requestOf is the request, or what an API server fills in for it.
+func requestOf(m *memoryState) Bytes {
+	if !m.hasRequest {
+		return m.limit
+	}
+	return m.request
+}
+
+// sumOf adds up the memory of the containers as the kubelet and LimitRanger do
+// (KEP-753): the containers and sidecars run together, and an init container
+// together with the sidecars before it.
+func (st *podState) sumOf(part func(*memoryState) Bytes) Bytes {
 	var together, sidecars, starting Bytes
 	for i := range st.containers {
 		c := &st.containers[i]
 		switch c.role {
 		case regular:
-			together = together.Plus(c.memory.limit)
+			together = together.Plus(part(&c.memory))
 		case sidecar:
-			together = together.Plus(c.memory.limit)
-			sidecars = sidecars.Plus(c.memory.limit)
+			together = together.Plus(part(&c.memory))
+			sidecars = sidecars.Plus(part(&c.memory))
 			starting = max(starting, sidecars)
 		case initOnce:
-			starting = max(starting, sidecars.Plus(c.memory.limit))
+			starting = max(starting, sidecars.Plus(part(&c.memory)))
 		}
 	}
 	return max(together, starting)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -202,7 +203,7 @@ func TestAPodThatNoPolicyGovernsComesBackByteForByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Outcome != policy.NotGoverned || len(d.JSONPatch(subject)) > 0 || len(d.Warnings) > 0 || string(before) != string(after) {
+		if d.Outcome != policy.NotGoverned || len(d.JSONPatch(subject)) > 0 || len(d.Warnings) > 0 || !bytes.Equal(before, after) {
 			t.Fatalf("outcome %s, patch %v\nbefore %s\nafter  %s", d.Outcome, d.JSONPatch(subject), before, after)
 		}
 	})

@@ -27,7 +27,7 @@ func (j *judged) limitRangeForbids(e *edit) []Violation {
 					}
 				}
 			case corev1.LimitTypePod:
-				after := memoryState{limit: j.sumOfLimits()}
+				after := memoryState{limit: j.sumOf(limitOf), request: j.sumOf(requestOf)}
 				if j.pod.limit > 0 {
 					after = j.pod
 				}

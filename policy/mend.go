@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,12 +44,25 @@ func (j *judged) resize(e *edit) {
 	}
 	for i := range j.volumes {
 		v := &j.volumes[i]
-		if !v.memory || !j.isMountedAt(i) || v.size >= j.size.Need {
+		tooSmall := v.size > 0 && v.size < j.size.Need && j.isMountedAt(i)
+		unbounded := v.size == 0 && j.isSelected(i)
+		if !v.memory || !tooSmall && !unbounded {
 			continue
 		}
 		e.resizes = append(e.resizes, resize{index: v.index, name: v.name, from: v.size, to: j.size.Limit})
 		v.size = j.size.Limit
 	}
+}
+
+// isSelected says whether a container that the policy names has this volume at or
+// below the mount path, in whatever way.
+func (j *judged) isSelected(volume int) bool {
+	for i := range j.mounts {
+		if m := &j.mounts[i]; m.volume == volume && j.containers[m.container].selected {
+			return true
+		}
+	}
+	return false
 }
 
 // isMountedAt says whether a container that has to have the mount has this volume
@@ -118,6 +132,9 @@ func (j *judged) isTaken(name string) bool {
 		if j.subject.Spec.Volumes[i].Name == name {
 			return true
 		}
+	}
+	if slices.Contains(j.subject.Claims, name) {
+		return true
 	}
 	// A mount may name a volume that does not exist.
 	for i := range j.volumes {

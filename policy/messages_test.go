@@ -55,7 +55,7 @@ func TestMessages(t *testing.T) {
 		"a volume is added": {
 			policy: fixed,
 			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 512Mi}}}]}}",
-			detail: `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi`,
+			detail: `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and makes its request 768.6Mi`,
 			check: []policy.Violation{{
 				Reason: policy.NoMount, Container: "web",
 				Detail: `container "web" mounts nothing at /dev/shm and gets the runtime's 64Mi; mount a Memory emptyDir with sizeLimit: 256Mi there`,
@@ -109,11 +109,11 @@ func TestMessages(t *testing.T) {
 		"the kubelet would clamp the volume": {
 			policy: require,
 			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 256Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
-			detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs; ` +
-				`container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`,
+			detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 514Mi and what the process needs; ` +
+				`container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 514Mi and what the process needs`,
 			check: []policy.Violation{
-				{Reason: policy.ClampedByMemoryLimit, Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`},
-				{Reason: policy.OOMBeforeFull, Container: "web", Detail: `container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 513.1Mi and what the process needs`},
+				{Reason: policy.ClampedByMemoryLimit, Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "shm" has, because the Pod's memory limit is 256Mi; raise the memory limit to at least 514Mi and what the process needs`},
+				{Reason: policy.OOMBeforeFull, Container: "web", Detail: `container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 514Mi and what the process needs`},
 			},
 		},
 		"the volume will fill": {
@@ -139,11 +139,11 @@ func TestMessages(t *testing.T) {
 		"overrides and an exemption do not count": {
 			policy: fixed,
 			pod:    "{metadata: {annotations: {shmkeeper.dev/retention: 24h, shmkeeper.dev/size-limit: 1e400, shmkeeper.dev/exempt: please}}, spec: {containers: [{name: web, image: web}]}}",
-			detail: `annotation shmkeeper.dev/exempt: the policy does not allow exemptions; remove the annotation, or ask for exemptions: Allowed in the policy; ` +
+			detail: `annotation shmkeeper.dev/exempt: "please" does not count, as the policy allows no exemptions; remove the annotation, or ask for exemptions: Allowed in the policy; ` +
 				`annotation shmkeeper.dev/retention: "24h" has no effect on a policy without sizing.files: use shmkeeper.dev/size-limit; mend or remove the annotation; ` +
 				`annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi; mend or remove the annotation`,
 			check: []policy.Violation{
-				{Reason: policy.NotExempt, Detail: `annotation shmkeeper.dev/exempt: the policy does not allow exemptions; remove the annotation, or ask for exemptions: Allowed in the policy`},
+				{Reason: policy.NotExempt, Detail: `annotation shmkeeper.dev/exempt: "please" does not count, as the policy allows no exemptions; remove the annotation, or ask for exemptions: Allowed in the policy`},
 				{Reason: policy.InvalidOverride, Detail: `annotation shmkeeper.dev/retention: "24h" has no effect on a policy without sizing.files: use shmkeeper.dev/size-limit; mend or remove the annotation`},
 				{Reason: policy.InvalidOverride, Detail: `annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi; mend or remove the annotation`},
 				{Reason: policy.NoMount, Container: "web", Detail: `container "web" mounts nothing at /dev/shm and gets the runtime's 64Mi; mount a Memory emptyDir with sizeLimit: 256Mi there`},

@@ -28,3 +28,13 @@ func (st *podState) guaranteed() bool {
 	}
 	return true
 }
+
+// defaultPodRequest is the pod-level memory request that an API server fills in
+// where there is a pod-level limit alone: what the containers request together, or
+// else the limit.
+func (st *podState) defaultPodRequest() Bytes {
+	if sum := st.sumOf(requestOf); sum > 0 {
+		return sum
+	}
+	return st.pod.limit
+}

@@ -8,33 +8,34 @@ package policy
 // A Pod that is Guaranteed stays so: its requests follow its limits.
 func (j *judged) raise(e *edit) {
 	guaranteed := j.guaranteed()
-	var mostVolume *volumeState
+	counted := make([]bool, len(j.volumes))
+	var all costs  // of the volumes together
 	var most Bytes // the highest container limit
 	for i := range j.containers {
 		c := &j.containers[i]
 		if c.role != ephemeral {
 			most = max(most, c.memory.limit)
 		}
-		v := j.volumeAt(i)
-		if !c.required() || v == nil {
+		at, ok := j.volumeAt(i)
+		if !c.required() || !ok {
 			continue
 		}
-		if mostVolume == nil || v.size > mostVolume.size {
-			mostVolume = v
+		v := &j.volumes[at]
+		own := j.costs(v)
+		if !counted[at] {
+			counted[at] = true
+			all.add(own)
 		}
 		from := c.memory
-		if !j.raiseOne(&c.memory, v, j.pod.limit == 0, guaranteed && j.pod.limit == 0) {
+		if !j.raiseOne(&c.memory, own, c.memory.limit, j.pod.limit == 0, guaranteed && j.pod.limit == 0) {
 			continue
 		}
 		most = max(most, c.memory.limit)
 		ref := c.ref()
 		e.change(changedMemory{container: &ref, from: from, to: c.memory})
 	}
-	if mostVolume == nil {
-		return
-	}
 	from := j.pod
-	if !j.raiseOne(&j.pod, mostVolume, true, guaranteed) {
+	if !j.raiseOne(&j.pod, all, j.defaultPodRequest(), true, guaranteed) {
 		return
 	}
 	if j.pod.limit < most { // an API server refuses a container limit above the Pod's
@@ -44,51 +45,77 @@ func (j *judged) raise(e *edit) {
 	e.change(changedMemory{from: from, to: j.pod})
 }
 
-// volumeAt is the Memory emptyDir that a container can use at the mount path, if
-// it has one of a known size.
-func (j *judged) volumeAt(container int) *volumeState {
+// volumeAt is the place in volumes of the Memory emptyDir that a container can use
+// at the mount path; ok is false where it has none of a known size.
+func (j *judged) volumeAt(container int) (volume int, ok bool) {
 	for i := range j.mounts {
 		m := &j.mounts[i]
 		if m.container == container && !m.below && m.usable() {
 			if v := &j.volumes[m.volume]; v.memory && v.size > 0 {
-				return v
+				return m.volume, true
 			}
 		}
 	}
-	return nil
+	return 0, false
 }
 
-// raiseOne raises one limit and request, and records what they count for. ok is
-// false where there is no limit to raise, or where the volume is larger than the
-// policy's max: nobody gets more memory by writing a larger sizeLimit.
-func (j *judged) raiseOne(m *memoryState, v *volumeState, withRequest, guaranteed bool) (ok bool) {
-	if m.limit == 0 || v.size > j.policy.sizing.max {
+// costs are what volumes cost in memory.
+type costs struct {
+	charge Bytes // when they are full
+	steady Bytes // on average
+	// had is the charge of what the owner of the Pod mounted; 0 where a mutation
+	// added the volume.
+	had Bytes
+	// tooLarge says that one of them is larger than the policy asks for: nobody gets
+	// more memory by writing a larger sizeLimit.
+	tooLarge bool
+}
+
+func (c *costs) add(d costs) {
+	// What is in use on average is the same, however many volumes it lies in.
+	c.charge, c.had, c.steady = c.charge.Plus(d.charge), c.had.Plus(d.had), max(c.steady, d.steady)
+	c.tooLarge = c.tooLarge || d.tooLarge
+}
+
+func (j *judged) costs(v *volumeState) costs {
+	c := costs{charge: j.size.ChargeOf(v.size), tooLarge: v.size > j.size.Limit}
+	c.steady = min(j.size.SteadyState, c.charge)
+	if v.had > 0 && v.name != j.record.Volume {
+		c.had = j.size.ChargeOf(v.had)
+	}
+	return c
+}
+
+// raiseOne raises one limit and request, and records what they count for. Where
+// the request is absent, an API server fills in defaultRequest. ok is false where
+// there is no limit to raise, nothing to raise it for, or no way to.
+func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withRequest, guaranteed bool) (ok bool) {
+	if m.limit == 0 || c.charge == 0 || c.tooLarge {
 		return false
 	}
-	charge := j.size.ChargeOf(v.size)
-	steady := min(j.size.SteadyState, charge)
-
-	var limitCounts, requestCounts Bytes
-	added := Bytes(0)
+	var limitCounts, requestCounts, added Bytes
 	switch {
 	case m.recorded.countsLimit(m):
 		limitCounts, added = m.recorded.Charge, m.recorded.LimitAdded
-	case v.had > 0 && v.name != j.record.Volume && m.limit >= j.size.ChargeOf(v.had):
+	case c.had > 0 && m.limit >= c.had:
 		// The owner mounted this volume and gave the limit room for it.
-		limitCounts = j.size.ChargeOf(v.had)
-		requestCounts = min(limitCounts, steady)
+		limitCounts = c.had
+		requestCounts = min(limitCounts, c.steady)
 	}
 	if m.recorded.countsRequest(m) {
-		requestCounts = min(m.recorded.Charge, steady)
+		requestCounts = min(m.recorded.Charge, c.steady)
 	}
 
-	add := charge.Minus(limitCounts)
+	add := c.charge.Minus(limitCounts)
+	if m.limit.Plus(add) == MaxBytes {
+		return false
+	}
 	request := m.request
-	if !m.hasRequest { // an API server fills in the limit
-		request = m.limit
+	if !m.hasRequest {
+		request = defaultRequest
 	}
 	if m.limit = m.limit.Plus(add); withRequest {
-		request = min(request.Plus(steady.Minus(requestCounts)), m.limit)
+		request = min(request.Plus(c.steady.Minus(requestCounts)), m.limit)
 	}
 	if guaranteed {
 		request = m.limit
@@ -96,6 +123,6 @@ func (j *judged) raiseOne(m *memoryState, v *volumeState, withRequest, guarantee
 	if add > 0 || m.hasRequest {
 		m.request, m.hasRequest = request, true
 	}
-	m.recorded = entry{Limit: m.limit, Request: m.request, LimitAdded: added.Plus(add), Charge: max(charge, limitCounts)}
+	m.recorded = entry{Limit: m.limit, Request: m.request, LimitAdded: added.Plus(add), Charge: max(c.charge, limitCounts)}
 	return true
 }

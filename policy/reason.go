@@ -27,7 +27,7 @@ const (
 	Windows Reason = "Windows"
 	// MirrorPod: the Pod mirrors a static Pod, which nobody can change.
 	MirrorPod Reason = "MirrorPod"
-	// NoContainer: the policy selects none of the Pod's containers.
+	// NoContainer: policies match, but select none of the Pod's containers.
 	NoContainer Reason = "NoContainer"
 	// AlreadySized: everything is as the policy wants it.
 	AlreadySized Reason = "AlreadySized"
@@ -47,15 +47,15 @@ const (
 type Outcome string
 
 const (
-	// NotGoverned: no policy decides over the Pod; Reason says why.
+	// NotGoverned means that no policy decides over the Pod; Reason says why.
 	NotGoverned Outcome = "NotGoverned"
-	// Exempt: the governing policy lets the Pod be left alone.
+	// Exempt means that the governing policy lets the Pod be left alone.
 	Exempt Outcome = "Exempt"
-	// Compliant: nothing has to change.
+	// Compliant means that nothing has to change.
 	Compliant Outcome = "Compliant"
-	// Mutated: Apply or JSONPatch makes the Pod compliant.
+	// Mutated means that Apply or JSONPatch makes the Pod compliant.
 	Mutated Outcome = "Mutated"
-	// Violating: the Pod violates its policy and no mutation mends that; it is
+	// Violating means that the Pod violates its policy and no mutation mends that; it is
 	// left as it is.
 	Violating Outcome = "Violating"
 )

@@ -9,8 +9,9 @@ import (
 )
 
 // record is the annotation shmkeeper.dev/injected: what a mutation added, so that
-// a second pass adds nothing. A tenant can write it too. All that a false one
-// does is to keep memory from being raised; the checks look at the Pod alone.
+// a second pass adds nothing. A tenant can write it too. A false one keeps memory
+// from being raised, and no more: the checks do not read it, and a share of memory
+// is taken without at most what the volume costs that is really there.
 type record struct {
 	Policy    string            `json:"policy"`
 	Volume    string            `json:"volume"`
@@ -31,12 +32,14 @@ type entry struct {
 	Charge Bytes `json:"charge"`
 }
 
-// countsLimit says whether the limit is the one that the entry is about.
-func (e entry) countsLimit(m *memoryState) bool { return e.Limit > 0 && e.Limit == m.limit }
+// countsLimit says whether the limit still has in it what the entry is about. One
+// that was lowered since (by a vertical autoscaler, say) has not; one that was
+// raised further has.
+func (e entry) countsLimit(m *memoryState) bool { return e.Limit > 0 && m.limit >= e.Limit }
 
 // countsRequest says the same of the request.
 func (e entry) countsRequest(m *memoryState) bool {
-	return e.Limit > 0 && m.hasRequest && e.Request == m.request
+	return e.Limit > 0 && m.hasRequest && m.request >= e.Request
 }
 
 // longestRecord bounds the annotation that is read: what a mutation writes for a

@@ -3,6 +3,8 @@ package policy
 import (
 	"cmp"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Set holds the policies of a cluster, ready to find the one that governs a Pod.
@@ -25,10 +27,12 @@ func NewSet(policies ...Policy) Set {
 // Policies are the policies of the set, the one of the highest rank first.
 func (s Set) Policies() []Policy { return slices.Clone(s.policies) }
 
-// governing is the policy that decides over a subject; nil for none.
-func (s Set) governing(subject *Subject) *compiled {
+// governing is the policy that decides over a subject; nil for none. idle is then
+// one that matches, but selects none of the subject's containers: such a policy
+// gives way to the next.
+func (s Set) governing(subject *Subject) (p, idle *compiled) {
 	if len(s.policies) == 0 {
-		return nil
+		return nil, nil
 	}
 	repos := repositories(subject.Spec)
 	best := len(s.policies)
@@ -37,18 +41,39 @@ func (s Set) governing(subject *Subject) *compiled {
 			if int(rank) >= best {
 				return // ranks ascend: nothing better follows
 			}
-			if p := s.policies[rank]; p.governs(subject, repos) {
+			switch p := s.policies[rank]; {
+			case !p.governs(subject, repos):
+			case !p.selectsAny(subject.Spec):
+				if idle == nil || p.name < idle.name {
+					idle = p.compiled
+				}
+			default:
 				best = int(rank)
 				return
 			}
 		}
 	})
 	if best == len(s.policies) {
-		return nil
+		return nil, idle
 	}
-	return s.policies[best].compiled
+	return s.policies[best].compiled, nil
 }
 
 func (p *compiled) governs(s *Subject, repos []string) bool {
 	return p.match.matches(s, repos) && !(p.exclude.given() && p.exclude.matches(s, repos))
+}
+
+// selectsAny says whether a container is to have the mount.
+func (p *compiled) selectsAny(spec *corev1.PodSpec) bool {
+	for i := range spec.Containers {
+		if anyMatches(p.containers, spec.Containers[i].Name) {
+			return true
+		}
+	}
+	for i := range spec.InitContainers {
+		if c := &spec.InitContainers[i]; isSidecar(c) && anyMatches(p.containers, c.Name) {
+			return true
+		}
+	}
+	return false
 }

@@ -74,7 +74,8 @@ func (f fileCost) kernelMemory(volume Bytes) Bytes {
 	if f.size == 0 {
 		return kernelBytes(volume, f.pageSize)
 	}
-	return f.kernel.Times(f.capacity(volume))
+	// A file that does not fit is there too, as far as it was written.
+	return max(f.kernel.Times(f.capacity(volume)), kernelBytes(min(f.size, volume), f.pageSize))
 }
 
 // charge is what the memory cgroup may be billed for a volume that is full.

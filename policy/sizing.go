@@ -68,24 +68,36 @@ func (p *compiled) sizeFor(st *podState) sized {
 
 // percentOfMemory takes the largest limit (or request, where there is no limit) of
 // the containers that get the mount, without what a mutation added to it; the
-// Pod's own where no container has one.
+// Pod's own where no container has one. Where there is none at all, nothing is known
+// of the need, and only the policy's max cannot be too small.
 func (p *compiled) percentOfMemory(st *podState) sized {
 	var base Bytes
+	most := p.mostAdded(st)
 	for i := range st.containers {
 		if c := &st.containers[i]; c.required() {
-			base = max(base, c.memory.base())
+			base = max(base, c.memory.base(most))
 		}
 	}
 	if base == 0 {
-		base = st.pod.base()
+		base = st.pod.base(most)
 	}
-	out := sized{Size: plainSize(base.Percent(p.sizing.memoryPercent), p.sizing.bounds)}
 	if base == 0 {
-		out.warnings = append(out.warnings, fmt.Sprintf(
-			"policy %q takes %d%% of the memory limit, and no container that gets the mount has a limit or request: the size is the policy's min, %s; set a memory limit",
-			p.name, p.sizing.memoryPercent, out.Limit))
+		return sized{Size: plainSize(p.sizing.max, p.sizing.bounds), warnings: []string{fmt.Sprintf(
+			"policy %q takes %d%% of the memory limit, and no container that gets the mount has a limit or request: the size is the policy's max, %s; set a memory limit",
+			p.name, p.sizing.memoryPercent, p.sizing.max)}}
 	}
-	return out
+	return sized{Size: plainSize(base.Percent(p.sizing.memoryPercent), p.sizing.bounds)}
+}
+
+// mostAdded is the most that a mutation can have added to a limit: what the volume
+// costs that it wrote down, as large as that is now.
+func (p *compiled) mostAdded(st *podState) Bytes {
+	for i := range st.volumes {
+		if v := &st.volumes[i]; v.name == st.record.Volume && v.memory {
+			return fileCost{pageSize: p.sizing.pageSize}.charge(v.size)
+		}
+	}
+	return 0
 }
 
 func (p *compiled) countedUnits(st *podState) sized {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,6 +74,7 @@ func (m *mountState) usable() bool {
 type volumeState struct {
 	name   string
 	index  int  // in spec.volumes; -1 where there is no such volume
+	claim  bool // a claim template of a StatefulSet
 	memory bool // a Memory emptyDir
 	size   Bytes
 	// had is the size before a mutation; 0 for none.
@@ -98,7 +100,7 @@ func newState(s *Subject, p *compiled) *podState {
 	for i := range spec.InitContainers {
 		c := &spec.InitContainers[i]
 		is := initOnce
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+		if isSidecar(c) {
 			is = sidecar
 		}
 		st.addContainer(p, is, i, c.Name, &c.Resources, c.VolumeMounts)
@@ -112,6 +114,11 @@ func newState(s *Subject, p *compiled) *podState {
 		st.addContainer(p, ephemeral, i, c.Name, &c.Resources, c.VolumeMounts)
 	}
 	return st
+}
+
+// isSidecar says whether an init container runs on beside the others.
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 func (st *podState) addContainer(p *compiled, is role, index int, name string, resources *corev1.ResourceRequirements, mounts []corev1.VolumeMount) {
@@ -143,7 +150,7 @@ func (st *podState) volume(name string) int {
 			return i
 		}
 	}
-	v := volumeState{name: name, index: -1}
+	v := volumeState{name: name, index: -1, claim: slices.Contains(st.subject.Claims, name)}
 	for i := range st.subject.Spec.Volumes {
 		source := &st.subject.Spec.Volumes[i]
 		if source.Name != name {
@@ -156,6 +163,9 @@ func (st *podState) volume(name string) int {
 		v.memory = !again && source.EmptyDir != nil && source.EmptyDir.Medium == corev1.StorageMediumMemory
 		if v.memory && source.EmptyDir.SizeLimit != nil {
 			v.size = BytesOf(*source.EmptyDir.SizeLimit)
+		}
+		if v.size > most { // of no node the memory: it bounds nothing
+			v.size = 0
 		}
 	}
 	v.had = v.size
@@ -181,13 +191,13 @@ func newMemory(r *corev1.ResourceRequirements) memoryState {
 func memoryOf(list corev1.ResourceList) Bytes { return BytesOf(list[corev1.ResourceMemory]) }
 
 // base is the limit, or else the request, that the Pod's owner wrote: without
-// what a mutation added.
-func (m *memoryState) base() Bytes {
+// what a mutation added, which is at most mostAdded.
+func (m *memoryState) base(mostAdded Bytes) Bytes {
 	if m.limit == 0 {
 		return m.request
 	}
 	if m.recorded.countsLimit(m) {
-		return m.limit.Minus(m.recorded.LimitAdded)
+		return m.limit.Minus(min(m.recorded.LimitAdded, mostAdded))
 	}
 	return m.limit
 }

@@ -22,6 +22,10 @@ type Subject struct {
 	// for a Pod, "/spec/template" for a Deployment.
 	Pointer string
 
+	// Claims are the names of a StatefulSet's claim templates: volumes that its Pods
+	// have beside those of the template.
+	Claims []string
+
 	// LimitRanges are those of the namespace, where they are known. The memory of
 	// a Pod is not raised above what they allow.
 	LimitRanges []*corev1.LimitRange
@@ -45,7 +49,11 @@ func NewSubject(object any) (s Subject, ok bool) {
 	case *appsv1.Deployment:
 		return workload("Deployment", &o.ObjectMeta, &o.Spec.Template, template)
 	case *appsv1.StatefulSet:
-		return workload("StatefulSet", &o.ObjectMeta, &o.Spec.Template, template)
+		s, ok = workload("StatefulSet", &o.ObjectMeta, &o.Spec.Template, template)
+		for i := range o.Spec.VolumeClaimTemplates {
+			s.Claims = append(s.Claims, o.Spec.VolumeClaimTemplates[i].Name)
+		}
+		return s, ok
 	case *appsv1.DaemonSet:
 		return workload("DaemonSet", &o.ObjectMeta, &o.Spec.Template, template)
 	case *appsv1.ReplicaSet:

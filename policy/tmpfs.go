@@ -12,7 +12,7 @@ const (
 	// kernelPerNode is a radix-tree node, needed for each started nodePages pages
 	// of a file that has more than one page.
 	kernelPerNode Bytes = 576
-	nodePages           = 64
+	nodePages     Bytes = 64
 )
 
 // DefaultShm is the size of the /dev/shm that a container runtime mounts where

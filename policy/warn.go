@@ -29,7 +29,7 @@ func (j *judged) warnings() []string {
 	// The policy looks at no limits; its users still want to know.
 	limit := j.podMemoryLimit()
 	if limit > 0 && limit < j.size.ChargeOf(j.size.Need) {
-		out = append(out, fmt.Sprintf("the Pod's memory limit of %s is less than the %s that a full %s costs: the Pod is then OOM-killed; raise the limit", limit, j.size.ChargeOf(j.size.Need), j.policy.mountPath))
+		out = append(out, fmt.Sprintf("the Pod's memory limit of %s is less than the %s that a full %s costs: the Pod is then OOM-killed; raise the limit", limit, j.size.ChargeOf(j.size.Need).RoundUp(MiB), j.policy.mountPath))
 	}
 	return out
 }

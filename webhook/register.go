@@ -1,0 +1,32 @@
+package webhook
+
+import (
+	"net/http"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// The paths of the webhooks. The webhook configurations in manifests/webhooks name
+// the same.
+const (
+	PathMutatePods       = "/mutate-pods"
+	PathEnforcePods      = "/validate-pods"
+	PathReportPods       = "/report-pods"
+	PathWarnTemplates    = "/validate-templates"
+	PathValidatePolicies = "/validate-policies"
+)
+
+// Handlers are all webhooks, by their paths.
+func Handlers(o Options) map[string]http.Handler {
+	out := map[string]http.Handler{}
+	for path, handler := range map[string]admission.Handler{
+		PathMutatePods:       MutatePods(o),
+		PathEnforcePods:      EnforcePods(o),
+		PathReportPods:       ReportPods(o),
+		PathWarnTemplates:    WarnTemplates(o),
+		PathValidatePolicies: ValidatePolicies(o),
+	} {
+		out[path] = &admission.Webhook{Handler: handler}
+	}
+	return out
+}
