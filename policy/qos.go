@@ -19,6 +19,11 @@ func equalAndSet(r *corev1.ResourceRequirements) bool {
 // is absent counts as equal to the limit, as an API server fills it in.
 func (st *podState) guaranteed() bool {
 	if r := st.subject.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
+		for _, name := range [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			if _, found := r.Requests[name]; !found && st.anyNames(name) {
+				return false // an API server fills in what the containers request
+			}
+		}
 		return equalAndSet(r)
 	}
 	for i := range st.containers {
@@ -37,4 +42,17 @@ func (st *podState) defaultPodRequest() Bytes {
 		return sum
 	}
 	return st.pod.limit
+}
+
+// anyNames says whether a container has a request or a limit of a resource.
+func (st *podState) anyNames(name corev1.ResourceName) bool {
+	for i := range st.containers {
+		c := &st.containers[i]
+		_, requested := c.resources.Requests[name]
+		_, limited := c.resources.Limits[name]
+		if c.role != ephemeral && (requested || limited) {
+			return true
+		}
+	}
+	return false
 }

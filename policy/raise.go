@@ -8,6 +8,8 @@ package policy
 // A Pod that is Guaranteed stays so: its requests follow its limits.
 func (j *judged) raise(e *edit) {
 	guaranteed := j.guaranteed()
+	// An API server refuses container requests that add up to more than the Pod's.
+	podLevel := j.pod.limit > 0 || j.pod.hasRequest
 	counted := make([]bool, len(j.volumes))
 	var all costs  // of the volumes together
 	var most Bytes // the highest container limit
@@ -27,7 +29,7 @@ func (j *judged) raise(e *edit) {
 			all.add(own)
 		}
 		from := c.memory
-		if !j.raiseOne(&c.memory, own, c.memory.limit, j.pod.limit == 0, guaranteed && j.pod.limit == 0) {
+		if !j.raiseOne(&c.memory, own, c.memory.limit, !podLevel, guaranteed && !podLevel) {
 			continue
 		}
 		most = max(most, c.memory.limit)
@@ -41,6 +43,9 @@ func (j *judged) raise(e *edit) {
 	if j.pod.limit < most { // an API server refuses a container limit above the Pod's
 		j.pod.recorded.LimitAdded = j.pod.recorded.LimitAdded.Plus(most - j.pod.limit)
 		j.pod.recorded.Limit, j.pod.limit = most, most
+		if guaranteed {
+			j.pod.recorded.Request, j.pod.request = most, most
+		}
 	}
 	e.change(changedMemory{from: from, to: j.pod})
 }

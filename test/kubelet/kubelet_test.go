@@ -54,7 +54,9 @@ func (n *node) GetPodVolumeDir(_ types.UID, _, name string) string {
 func (n *node) mounts(t *testing.T, pod *corev1.Pod, v *corev1.Volume, allocatable policy.Bytes) policy.Bytes {
 	t.Helper()
 	n.allocatable, n.mounter = allocatable, mount.NewFakeMounter(nil)
-	mounter, err := n.plugin.NewMounter(volume.NewSpecFromVolume(v), pod)
+	// Where a limit is stored as a fraction ("2.5Gi"), the kubelet's sum adds the
+	// overhead to the Pod's own quantity.
+	mounter, err := n.plugin.NewMounter(volume.NewSpecFromVolume(v.DeepCopy()), pod.DeepCopy())
 	if err != nil {
 		t.Fatal(err)
 	}

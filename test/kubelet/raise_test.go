@@ -33,14 +33,19 @@ func sessions(t *testing.T, containers ...string) policy.Set {
 	return policy.NewSet(compiled)
 }
 
-// volumesAt are the volumes that containers mount at /dev/shm.
-func volumesAt(p *corev1.Pod) map[string]*corev1.Volume {
+// volumesAt are the volumes that containers have to mount at /dev/shm, by the
+// containers' names; nil for a container without.
+func volumesAt(p *corev1.Pod, selected func(string) bool) map[string]*corev1.Volume {
 	out := map[string]*corev1.Volume{}
-	eachContainer(&p.Spec, func(c *corev1.Container, _ bool) {
+	eachContainer(&p.Spec, func(c *corev1.Container, init bool) {
+		if init && c.RestartPolicy == nil || !selected(c.Name) {
+			return
+		}
+		out[c.Name] = nil
 		for _, m := range c.VolumeMounts {
 			for i := range p.Spec.Volumes {
 				if v := &p.Spec.Volumes[i]; m.MountPath == shm && m.Name == v.Name {
-					out[v.Name] = v
+					out[c.Name] = v
 				}
 			}
 		}
@@ -55,7 +60,14 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 	const plenty = policy.Bytes(1 << 50)
 	g := generator{rand.New(rand.NewPCG(2, 2))}
 	n := newNode(t)
-	sets := []policy.Set{sessions(t, "*"), sessions(t, "app-0"), sessions(t, "app-*", "init-0")}
+	policies := []struct {
+		set      policy.Set
+		selected func(container string) bool
+	}{
+		{sessions(t, "*"), func(string) bool { return true }},
+		{sessions(t, "app-0"), func(name string) bool { return name == "app-0" }},
+		{sessions(t, "app-*", "init-0"), func(name string) bool { return name != "init-1" }},
+	}
 	reached := tally{}
 	failures := 0
 	for valid := 0; valid < pods && failures < 3; {
@@ -71,7 +83,8 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 		}
 		original := pod.DeepCopy()
 		allocatable := oneOf(g, 0, plenty, policy.GiB)
-		d := oneOf(g, sets...).Decide(subjectOf(pod, allocatable))
+		governing := oneOf(g, policies...)
+		d := governing.set.Decide(subjectOf(pod, allocatable))
 		for _, outcome := range []policy.Outcome{policy.Mutated, policy.Compliant, policy.Violating} {
 			reached.add("the outcome "+string(outcome), d.Outcome == outcome)
 		}
@@ -89,19 +102,19 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 			fail("the API server refuses the mutated Pod: %v", errs.ToAggregate())
 			continue
 		}
-		if is, was := qos.GetPodQOS(after), qos.GetPodQOS(before); is != was {
+		// Since 1.37 an API server fills in pod-level resources after admission, and
+		// by that makes a few Pods Guaranteed that were not for webhooks.
+		if is, was := qos.GetPodQOS(after), qos.GetPodQOS(before); is != was && was == qos.GetPodQOS(decoded(written)) {
 			fail("the Pod was %s and is %s", was, is)
 		}
-		volumes := volumesAt(after)
-		if len(volumes) == 0 && d.Reason != policy.NoContainer {
-			fail("nothing is mounted at " + shm)
+		if allocatable == 0 {
+			allocatable = plenty
 		}
-		for _, v := range volumes {
-			if allocatable == 0 {
-				allocatable = plenty
-			}
-			if size := n.mounts(t, after, v, allocatable); size < d.Size.Need && d.Reason != policy.NoContainer {
-				fail("the kubelet mounts %s and the workload needs %s", size, d.Size.Need)
+		for name, v := range volumesAt(after, governing.selected) {
+			if v == nil {
+				fail("%s mounts nothing", name)
+			} else if size := n.mounts(t, after, v, allocatable); size < d.Size.Need {
+				fail("the kubelet mounts %s for %s and the workload needs %s", size, name, d.Size.Need)
 			}
 		}
 		reached.add("the outcome Mutated, a pod-level memory limit", d.Outcome == policy.Mutated && after.Spec.Resources != nil && has(after.Spec.Resources.Limits, corev1.ResourceMemory))
@@ -109,4 +122,55 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 		reached.add("the outcome Mutated, offline", d.Outcome == policy.Mutated && offline)
 	}
 	reached.check(t, 100)
+}
+
+func TestARaiseKeepsAPodValidAndItsClass(t *testing.T) {
+	const none = "-"
+	limits := func(cpu, memory string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Limits: list(cpu, memory)}
+	}
+	both := func(cpu, memory string) corev1.ResourceRequirements {
+		return corev1.ResourceRequirements{Limits: list(cpu, memory), Requests: list(cpu, memory)}
+	}
+	cases := map[string]struct {
+		podLevel     corev1.ResourceRequirements
+		sidecar, app string
+		want         corev1.PodQOSClass
+	}{
+		"a pod-level request without a pod-level limit":                            {corev1.ResourceRequirements{Requests: list("", "256Mi")}, none, "256Mi", corev1.PodQOSBurstable},
+		"pod-level limits without requests and a container that requests less":     {limits("4", "1Gi"), none, "256Mi", corev1.PodQOSBurstable},
+		"pod-level limits without requests and a container that requests nothing":  {limits("4", "1Gi"), none, "", corev1.PodQOSGuaranteed},
+		"pod-level requests equal to the limits":                                   {both("4", "1Gi"), none, "256Mi", corev1.PodQOSGuaranteed},
+		"pod-level requests equal to the limits, and a sidecar limited above them": {both("4", "1Gi"), "2Gi", none, corev1.PodQOSGuaranteed},
+		"no pod-level resources, and a limit of memory alone":                      {limits("", ""), none, "256Mi", corev1.PodQOSBurstable},
+		"no resources at all": {limits("", ""), none, "", corev1.PodQOSBestEffort},
+	}
+	set := sessions(t, "*")
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			app := c.app
+			if app == none {
+				app = ""
+			}
+			pod := podWithLimits("64Mi", "", c.podLevel, none, c.sidecar, app)
+			// A request of the sidecar that the Pod's covers.
+			for i := range pod.Spec.InitContainers {
+				pod.Spec.InitContainers[i].Resources.Requests = list("", "64Mi")
+			}
+			before, errs := stored(t, pod)
+			if is := qos.GetPodQOS(before); len(errs) > 0 || is != c.want {
+				t.Fatalf("before: class %s, want %s; errors %v", is, c.want, errs.ToAggregate())
+			}
+			pod = decoded(pod)
+			d := set.Decide(subjectOf(pod, 0))
+			if d.Outcome != policy.Mutated {
+				t.Fatalf("got %s, want it Mutated: %s", d.Outcome, d.Detail)
+			}
+			d.Apply(subjectOf(pod, 0))
+			after, errs := stored(t, pod)
+			if is := qos.GetPodQOS(after); len(errs) > 0 || is != c.want {
+				t.Errorf("after: class %s, want %s; errors %v", is, c.want, errs.ToAggregate())
+			}
+		})
+	}
 }
