@@ -11,11 +11,12 @@ func (j *judged) raise(e *edit) {
 	// An API server refuses container requests that add up to more than the Pod's.
 	podLevel := j.pod.limit > 0 || j.pod.hasRequest
 	counted := make([]bool, len(j.volumes))
-	var all costs  // of the volumes together
-	var most Bytes // the highest container limit
+	var all costs       // of the volumes together
+	var had, most Bytes // the highest container limit, before and after
 	for i := range j.containers {
 		c := &j.containers[i]
 		if c.role != ephemeral {
+			had = max(had, c.memory.limit)
 			most = max(most, c.memory.limit)
 		}
 		at, ok := j.volumeAt(i)
@@ -40,7 +41,9 @@ func (j *judged) raise(e *edit) {
 	if !j.raiseOne(&j.pod, all, j.defaultPodRequest(), true, guaranteed) {
 		return
 	}
-	if j.pod.limit < most { // an API server refuses a container limit above the Pod's
+	// An API server refuses a container limit above the Pod's, but for one that was
+	// there before that is its own affair.
+	if j.pod.limit < most && from.limit >= had {
 		j.pod.recorded.LimitAdded = j.pod.recorded.LimitAdded.Plus(most - j.pod.limit)
 		j.pod.recorded.Limit, j.pod.limit = most, most
 		if guaranteed {
@@ -101,7 +104,8 @@ func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withReq
 	var limitCounts, requestCounts, added Bytes
 	switch {
 	case m.recorded.countsLimit(m):
-		limitCounts, added = m.recorded.Charge, m.recorded.LimitAdded
+		limitCounts = m.recorded.Charge
+		added = min(m.recorded.LimitAdded, j.size.ChargeOf(j.recordedVolume()))
 	case c.had > 0 && m.limit >= c.had:
 		// The owner mounted this volume and gave the limit room for it.
 		limitCounts = c.had

@@ -92,9 +92,15 @@ func (p *compiled) percentOfMemory(st *podState) sized {
 // mostAdded is the most that a mutation can have added to a limit: what the volume
 // costs that it wrote down, as large as that is now.
 func (p *compiled) mostAdded(st *podState) Bytes {
+	return fileCost{pageSize: p.sizing.pageSize}.charge(st.recordedVolume())
+}
+
+// recordedVolume is the size of the volume that the record names, as the Pod has
+// it; 0 where there is none.
+func (st *podState) recordedVolume() Bytes {
 	for i := range st.volumes {
 		if v := &st.volumes[i]; v.name == st.record.Volume && v.memory {
-			return fileCost{pageSize: p.sizing.pageSize}.charge(v.size)
+			return v.had
 		}
 	}
 	return 0

@@ -38,7 +38,7 @@ func loadPolicies(names []string, stdin io.Reader) ([]loadedPolicy, error) {
 		}
 		found, err := policiesIn(docs)
 		if err == nil && len(found) == 0 {
-			err = &manifest.Error{Source: name, Problem: "there is no SharedMemoryPolicy in it", Remedy: "name a file that has one"}
+			err = &manifest.Error{Source: sourceOf(name), Problem: "there is no SharedMemoryPolicy in it", Remedy: "name a file that has one"}
 		}
 		all.add(err)
 		loaded = append(loaded, found...)
@@ -54,7 +54,7 @@ func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error)
 		return manifest.Read(bytes.NewReader(text), "built-in policy "+name)
 	}
 	docs, err := manifest.ReadPaths([]string{name}, false, stdin)
-	if err != nil && !strings.ContainsAny(name, "./") {
+	if err != nil && name != "-" && !strings.ContainsAny(name, "./") {
 		return nil, fmt.Errorf("%w; kubectl shm policies lists the built-in ones", err)
 	}
 	return docs, err

@@ -1,19 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
 type lintOptions struct {
-	files     []string
-	recursive bool
-	output    string
+	files  fileFlags
+	output string
 }
 
 func newLintCommand(s streams) *cobra.Command {
@@ -29,8 +25,10 @@ only one can ever govern. All other objects pass and are counted.
 Prints a line for each finding, "file:line: name: error|warning: field: message"; with
 -o json a list of {file, line, policy, severity, field, message}.
 
-Exit status: 0 when there are at most warnings, 1 when there are errors, 2 for bad usage
-and files that cannot be read; standard output is then empty.`,
+Exit status: 0 when there are at most warnings; 2 when there are errors, for bad usage,
+and for files that cannot be read. With 2 all is told on standard error and standard output
+is empty, except that -o json prints the list of findings there whenever the files could
+be read.`,
 		Example: `  # A policy before it is applied
   kubectl shm lint -f examples/require-policy.yaml
 
@@ -44,8 +42,7 @@ and files that cannot be read; standard output is then empty.`,
 	}
 	explainUsage(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.files, "filename", "f", nil, "`file`, directory, or - for standard input; may be repeated")
-	f.BoolVarP(&o.recursive, "recursive", "R", false, "read the directories within a directory too")
+	o.files.add(f)
 	f.StringVarP(&o.output, "output", "o", "text", "text or json")
 	complete(cmd, "output", cobra.ShellCompDirectiveNoFileComp, lintOutputs())
 	return cmd
@@ -54,13 +51,13 @@ and files that cannot be read; standard output is then empty.`,
 func lintOutputs() []string { return []string{"text", "json"} }
 
 func (o lintOptions) run(s streams) error {
-	if len(o.files) == 0 {
-		return errors.New("-f is missing: give a file, a directory, or - for standard input")
+	if err := o.files.validate(); err != nil {
+		return err
 	}
 	if err := oneOf("-o", o.output, lintOutputs()); err != nil {
 		return err
 	}
-	docs, err := manifest.ReadPaths(o.files, o.recursive, s.in)
+	docs, err := o.files.read(s.in)
 	if err != nil {
 		return err
 	}
@@ -69,15 +66,19 @@ func (o lintOptions) run(s streams) error {
 		return err
 	}
 	if l.policies+l.others == 0 && isBlank(docs) {
-		return errNoObjects(o.files)
+		return o.files.errNoObjects()
 	}
-	if o.output == "json" {
+	faulty := l.count(lintError) > 0
+	switch {
+	case o.output == "json":
 		err = writeJSON(s.out, append([]lintFinding{}, l.findings...))
-	} else {
+	case faulty:
+		l.write(s.errOut)
+	default:
 		l.write(s.out)
 	}
-	if err == nil && l.count(lintError) > 0 {
-		err = errRefused
+	if err == nil && faulty {
+		err = errFaulty
 	}
 	return err
 }

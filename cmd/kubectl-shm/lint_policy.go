@@ -59,6 +59,7 @@ func (l *linted) policy(o manifest.Object) (p loadedPolicy, ok bool) {
 	}
 	p = loadedPolicy{policy: compiled, source: source, object: o}
 	l.size(p)
+	l.share(p)
 	l.match(p)
 	return p, true
 }
@@ -95,6 +96,34 @@ func (l *linted) size(p loadedPolicy) {
 	case s.Saturated:
 		l.warn(p.object, "spec.sizing.max", "%s is less than the %s that are needed: raise max", s.Limit, s.Demand)
 	}
+}
+
+// share warns of a share of the memory limit that leaves the limit no room for it: whatever limit a container has, the volume
+// grows with it up to max.
+func (l *linted) share(p loadedPolicy) {
+	s := &p.source.Spec
+	if s.Sizing.MemoryPercent == nil || s.Memory != v1alpha1.MemoryRequire {
+		return
+	}
+	m, errs := newModel(p.source)
+	if len(errs) > 0 {
+		return // the policy compiled a moment ago
+	}
+	most := policy.BytesOf(*m.spec.Sizing.Max)
+	share, lower := fmt.Sprintf("%d%%", *s.Sizing.MemoryPercent), "lower it"
+	times := float64(*s.Sizing.MemoryPercent) / 100
+	if h := s.Sizing.HeadroomPercent; h != nil && *h > 0 {
+		times *= 1 + float64(*h)/100
+		share, lower = fmt.Sprintf("%s and a headroomPercent of %d", share, *h), "lower one of them"
+	}
+	// The highest limit whose share max does not cut: the roundings weigh least there.
+	limit := policy.Bytes(float64(most) / times)
+	size := policy.NewSet(m.policy).Decide(m.subject(0, limit)).Size
+	if size.Charge <= limit {
+		return
+	}
+	l.warn(p.object, "spec.sizing.memoryPercent", "%s of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below %s: %s, or write memory: Raise",
+		share, size.ChargeOf(most), lower)
 }
 
 // match warns of filters that take too much or nothing.

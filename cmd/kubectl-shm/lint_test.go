@@ -24,11 +24,27 @@ func TestLint(t *testing.T) {
 		},
 		"an unknown field": {
 			in:   policyFile + "  memmory: Raise\n",
-			want: `stdin:9: p: error: spec.memmory: unknown field: did you mean "memory"?` + oneError, code: 1,
+			want: `stdin:9: p: error: spec.memmory: unknown field: did you mean "memory"?` + oneError, code: exitUsage,
+		},
+		"a quantity of 1e400": {
+			in:   with("1Gi", "1e400"),
+			want: `stdin:8: p: error: spec.sizing.fixed: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi` + oneError, code: exitUsage,
+		},
+		"a negative duration": {
+			in:   with("fixed: 1Gi", `files: {createdPerMinute: "1", fileSize: 1, retention: -1h}`),
+			want: `stdin:8: p: error: spec.sizing.files.retention: Invalid value: "-1h": must be a positive duration in h, m, s or ms, such as 168h: a day is 24h` + oneError, code: exitUsage,
+		},
+		"an error beside a warning": {
+			in: policyFile + "  memmory: Raise\n---\n" + with("images: [a]", "podSelector: {}"),
+			want: `stdin:9: p: error: spec.memmory: unknown field: did you mean "memory"?
+stdin:13: p: warning: metadata.name: "p" is also the name of the policy at stdin:3, and a cluster has only the one that was applied last: rename or remove one of them
+stdin:15: p: warning: spec.match: matches every Pod: name labels, images or tmpfsPaths that recognise the workload
+2 policies: 1 error, 2 warnings; 0 other objects passed
+`, code: exitUsage,
 		},
 		"a value that does not fit, beside others": {
 			in:   policyFile + "  priority: high\n  mode: Foo\n",
-			want: `stdin:9: p: error: spec.priority: "high" is not a whole number: write a whole number without quotes` + oneError, code: 1,
+			want: `stdin:9: p: error: spec.priority: "high" is not a whole number: write a whole number without quotes` + oneError, code: exitUsage,
 		},
 		"errors in the order of their lines, with the line of the field": {
 			in: policyFile + "    min: 5Gi\n  exclude: {images: [a, 'b@c']}\n  mode: Foo\n",
@@ -36,15 +52,15 @@ func TestLint(t *testing.T) {
 stdin:10: p: error: spec.exclude.images[1]: Invalid value: "b@c": must be a repository without tag or digest, such as ghcr.io/goauthentik/proxy
 stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audit", "Enforce", "Warn"
 1 policy: 3 errors, 0 warnings; 0 other objects passed
-`, code: 1,
+`, code: exitUsage,
 		},
 		"a policy without a name": {
 			in:   with("{name: p}", "{}"),
-			want: `stdin:3: : error: metadata.name: Required value: a policy needs a name: add one, such as session-stores` + oneError, code: 1,
+			want: `stdin:3: : error: metadata.name: Required value: a policy needs a name: add one, such as session-stores` + oneError, code: exitUsage,
 		},
 		"a version that is not served": {
 			in:   with("v1alpha1", "v1"),
-			want: `stdin:1: p: error: apiVersion: "shmkeeper.dev/v1" is not a version of SharedMemoryPolicy: write shmkeeper.dev/v1alpha1` + oneError, code: 1,
+			want: `stdin:1: p: error: apiVersion: "shmkeeper.dev/v1" is not a version of SharedMemoryPolicy: write shmkeeper.dev/v1alpha1` + oneError, code: exitUsage,
 		},
 		"files that are never deleted": {
 			in:   with("fixed: 1Gi", `files: {createdPerMinute: "18", fileSize: 1500}`),
@@ -58,6 +74,16 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 			in:   with("fixed: 1Gi", "fixed: 8Gi"),
 			want: "stdin:7: p: warning: spec.sizing.max: 4Gi is less than the 8Gi that are needed: raise max" + oneWarning,
 		},
+		"a share that fills the memory that has to hold it": {
+			in:   with("fixed: 1Gi", "memoryPercent: 100") + "  memory: Require\n",
+			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 100% of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 4105.0Mi: lower it, or write memory: Raise" + oneWarning,
+		},
+		"a share that fills it with its headroom": {
+			in:   with("fixed: 1Gi", "memoryPercent: 80\n    headroomPercent: 25\n    max: 1Gi") + "  memory: Require\n",
+			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 80% and a headroomPercent of 25 of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 1026.3Mi: lower one of them, or write memory: Raise" + oneWarning,
+		},
+		"a share that leaves room for its kernel memory": {in: with("fixed: 1Gi", "memoryPercent: 99") + "  memory: Require\n", want: clean},
+		"a share of all memory on top of it":             {in: with("fixed: 1Gi", "memoryPercent: 100"), want: clean},
 		"a match of every Pod": {
 			in:   with("images: [a]", "podSelector: {}"),
 			want: "stdin:5: p: warning: spec.match: matches every Pod: name labels, images or tmpfsPaths that recognise the workload" + oneWarning,
@@ -88,7 +114,11 @@ stdin:9: p: warning: spec.exclude: leaves out every Pod that spec.match matches,
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := shm(test.in, "lint", "-f", "-")
-			if diff := cmp.Diff(ran{code: test.code, out: test.want}, got, cmp.AllowUnexported(ran{})); diff != "" {
+			want := ran{code: test.code, out: test.want}
+			if test.code != exitOK { // bad input prints nothing but what is wrong with it
+				want.out, want.errOut = "", test.want
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(ran{})); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -97,7 +127,7 @@ stdin:9: p: warning: spec.exclude: leaves out every Pod that spec.match matches,
 
 func TestLintFindingsAsJSON(t *testing.T) {
 	got := shm(policyFile+"  memmory: Raise\n", "lint", "-f", "-", "-o", "json")
-	want := ran{code: exitRefused, out: `[
+	want := ran{code: exitUsage, out: `[
   {
     "file": "stdin",
     "line": 9,
@@ -119,7 +149,7 @@ func TestLintFindingsAsJSON(t *testing.T) {
 func TestLintFailsOnWhatCannotBeRead(t *testing.T) {
 	tests := map[string]struct{ in, args, want string }{
 		"malformed YAML":  {in: "a: [", args: "-f -", want: "stdin:2: is not YAML: did not find expected node content: mend the syntax there"},
-		"nothing":         {in: "", args: "-f -", want: "-: there is no object in it: check what wrote it"},
+		"nothing":         {in: "", args: "-f -", want: "stdin: there is no object in it: check what wrote it"},
 		"no -f":           {want: "-f is missing: give a file, a directory, or - for standard input"},
 		"an output":       {args: "-f - -o yaml", want: `-o: "yaml" is unknown: write text or json`},
 		"a missing file":  {args: "-f no.yaml", want: "no.yaml: there is no such file or directory: check the path"},

@@ -9,8 +9,9 @@ import (
 )
 
 func main() {
+	terminal := term.IsTerminal(int(os.Stdout.Fd()))
 	os.Exit(run(os.Args[1:], streams{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
-		colour: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(os.Stdout.Fd())),
+		terminal: terminal, colour: terminal && os.Getenv("NO_COLOR") == "",
 	}))
 }

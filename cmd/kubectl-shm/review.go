@@ -16,8 +16,7 @@ import (
 )
 
 type reviewOptions struct {
-	files     []string
-	recursive bool
+	files     fileFlags
 	policies  []string
 	labels    []string
 	namespace string
@@ -34,9 +33,11 @@ func newReviewCommand(s streams) *cobra.Command {
 StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob, in YAML or
 JSON manifests. Lists are looked into; all other objects pass and are counted.
 
-LimitRanges among the manifests apply to the objects of their namespace, and Namespaces
-give it their labels. A label shmkeeper.dev/mode counts as it does in a cluster; without
-one a namespace is taken for one labelled enforce.
+LimitRanges among the manifests apply to the objects of their namespace. The webhook sees
+a Pod with the limits and requests that they give it; so does review, which refuses what
+would be refused with them, warns of what they change, and does not write them. Namespaces
+give their objects their labels. A label shmkeeper.dev/mode counts as it does in a cluster;
+without one a namespace is taken for one labelled enforce.
 
 Outputs:
   report  a line for each object, below it what would happen and why
@@ -48,7 +49,9 @@ Outputs:
           Mutated, Violating, Compliant, Exempt or NotGoverned
   patch   a list of {apiVersion, kind, namespace, name, patch} of the changed objects;
           each patch is a JSON patch (RFC 6902), as kubectl patch --type=json takes it
-With diff, yaml and patch, violations and warnings go to standard error.
+With diff, yaml and patch, violations and warnings go to standard error. So does, with all
+but report, a note on each workload of an API version that is not looked at, such as a
+Deployment of extensions/v1beta1.
 
 Exit status: 0 when nothing would be refused, 1 when something would be, 2 for bad usage
 and manifests that cannot be read; standard output is then empty.`,
@@ -71,8 +74,7 @@ and manifests that cannot be read; standard output is then empty.`,
 	}
 	explainUsage(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.files, "filename", "f", nil, "`file`, directory, or - for standard input; may be repeated")
-	f.BoolVarP(&o.recursive, "recursive", "R", false, "read the directories within a directory too")
+	o.files.add(f)
 	f.StringArrayVarP(&o.policies, "policy", "p", nil, "policies to judge by: a `file`, a directory, or a built-in name; may be repeated (default: all built-in ones)")
 	f.StringArrayVar(&o.labels, "namespace-labels", nil, "labels of the namespaces, as `key=value,...`")
 	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects without one")
@@ -89,11 +91,11 @@ func reviewOutputs() []string { return []string{"report", "diff", "yaml", "json"
 func modes() []string { return []string{"audit", "warn", "enforce"} }
 
 func (o reviewOptions) validate() error {
-	if len(o.files) == 0 {
-		return errors.New("-f is missing: give a file, a directory, or - for standard input")
+	if err := o.files.validate(); err != nil {
+		return err
 	}
-	if slices.Contains(o.files, "-") && slices.Contains(o.policies, "-") {
-		return errors.New(`-p: "-" is read by -f already: give the policies as a file`)
+	if slices.Contains(o.files.names, "-") && slices.Contains(o.policies, "-") {
+		return errors.New(`-p: "-" is stdin, which -f reads already: give the policies as a file`)
 	}
 	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
 		return fmt.Errorf("-n: %s is not the name of a namespace: write small letters, digits and -", strconv.Quote(o.namespace))
@@ -124,7 +126,7 @@ func (o reviewOptions) run(s streams) error {
 	for i, l := range loaded {
 		compiled[i] = l.policy
 	}
-	in, err := readStream(o.files, o.recursive, s.in, o.namespace)
+	in, err := readStream(o.files, s.in, o.namespace)
 	if err != nil {
 		return err
 	}
@@ -145,10 +147,13 @@ func (o reviewOptions) write(s streams, in *stream, results []result) error {
 	var err error
 	switch o.output {
 	case "report":
-		writeReport(s.out, results, in.others)
+		writeReport(s.out, results, in)
 		return nil
 	case "json":
-		return writeJSON(s.out, reviewJSON(results))
+		if err = writeJSON(s.out, reviewJSON(results)); err == nil {
+			writePassedBy(s.errOut, in.passedBy)
+		}
+		return err
 	case "patch":
 		err = writeJSON(s.out, patchesJSON(results))
 	case "diff":
@@ -158,6 +163,7 @@ func (o reviewOptions) write(s streams, in *stream, results []result) error {
 	}
 	if err == nil {
 		writeNotes(s.errOut, results)
+		writePassedBy(s.errOut, in.passedBy)
 	}
 	return err
 }
@@ -174,7 +180,7 @@ func writeNotes(w io.Writer, results []result) {
 	}
 }
 
-// parseLabels reads lists of key=value; of a key that is given twice the later one counts.
+// parseLabels reads lists of key=value, each key once.
 func parseLabels(flag string, lists []string) (map[string]string, error) {
 	labels := map[string]string{}
 	for _, list := range lists {
@@ -185,6 +191,9 @@ func parseLabels(flag string, lists []string) (map[string]string, error) {
 			key, value, found := strings.Cut(pair, "=")
 			if !found || len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0 {
 				return nil, fmt.Errorf("%s: %s is not a label: write key=value, several with commas", flag, strconv.Quote(pair))
+			}
+			if earlier, given := labels[key]; given {
+				return nil, fmt.Errorf("%s: %s gives a label that %s gives already: leave one of them out", flag, strconv.Quote(pair), strconv.Quote(key+"="+earlier))
 			}
 			labels[key] = value
 		}

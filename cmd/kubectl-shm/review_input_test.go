@@ -141,7 +141,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		},
 		"standard input for manifests and policies": {
 			nil, "-f - -p -",
-			`-p: "-" is read by -f already: give the policies as a file`,
+			`-p: "-" is stdin, which -f reads already: give the policies as a file`,
 		},
 		"an unknown output": {
 			nil, "-f - -o table",
@@ -154,6 +154,29 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		"a namespace label without a value": {
 			nil, "-f - --namespace-labels a=b,c",
 			`--namespace-labels: "c" is not a label: write key=value, several with commas`,
+		},
+		"a namespace label that is given twice": {
+			nil, "-f - --namespace-labels a=b,c=d --namespace-labels a=c",
+			`--namespace-labels: "a=c" gives a label that "a=b" gives already: leave one of them out`,
+		},
+		"standard input without an object": {
+			[]string{"none.yaml", "# rendered nothing\n"},
+			"-f none.yaml -f -",
+			"none.yaml, stdin: there is no object in it: check what wrote it",
+		},
+		"standard input twice": {
+			nil, "-f - -f -",
+			`stdin: is given twice: give "-" once`,
+		},
+		"policies on standard input that are none": {
+			[]string{"pod.yaml", pod},
+			"-f pod.yaml -p -",
+			"stdin: there is no SharedMemoryPolicy in it: name a file that has one",
+		},
+		"a word that YAML takes for a boolean": {
+			[]string{"pod.yaml", strings.Replace(pod, "image: a", "image: y", 1)},
+			"-f pod.yaml",
+			`pod.yaml:7: spec.containers[0].image: "y" is not a string, since YAML reads an unquoted y, yes or on as true: put it in quotes`,
 		},
 		"a namespace that could not be": {
 			nil, "-f - -n A",

@@ -9,11 +9,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// writeReport writes a line for each result, with what there is to say below it, and a line of totals.
-func writeReport(w io.Writer, results []result, others int) {
+// writeReport writes a line for each result, with what there is to say below it, what was passed by, and a line of totals.
+func writeReport(w io.Writer, results []result, in *stream) {
 	rows := make([][]string, len(results))
 	for i, r := range results {
 		rows[i] = []string{r.outcome(), r.title(), cmp.Or(r.decision.Policy, "-"), cmp.Or(sizeLimit(r.decision), "-")}
@@ -24,10 +25,18 @@ func writeReport(w io.Writer, results []result, others int) {
 			fmt.Fprintln(w, "  "+note)
 		}
 	}
-	if len(results) > 0 {
+	writePassedBy(w, in.passedBy)
+	if len(results)+len(in.passedBy) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, summary(results, others))
+	fmt.Fprintln(w, summary(results, in.others))
+}
+
+// writePassedBy names the workloads that a reader would expect to be reviewed.
+func writePassedBy(w io.Writer, objects []manifest.Object) {
+	for _, o := range objects {
+		fmt.Fprintf(w, "note: %s is of %s, which is not looked at: write %s\n", titleOf(o.Kind, o.Namespace, o.Name), plainVersion(o.APIVersion), reviewedVersions[o.Kind])
+	}
 }
 
 // outcome names the mode too where it keeps the webhook from doing anything.
@@ -45,8 +54,19 @@ func (r result) acts() bool {
 }
 
 // title names the object: kind/namespace/name.
-func (r result) title() string {
-	return plain(r.subject.Kind) + "/" + plain(r.subject.Namespace) + "/" + plain(r.subject.Name)
+func (r result) title() string { return titleOf(r.subject.Kind, r.subject.Namespace, r.subject.Name) }
+
+func titleOf(kind, namespace, name string) string {
+	return plain(kind) + "/" + plain(namespace) + "/" + plain(name)
+}
+
+// plainVersion is an apiVersion, of which both parts may be anything.
+func plainVersion(version string) string {
+	group, version, found := strings.Cut(version, "/")
+	if !found {
+		return plain(group)
+	}
+	return plain(group) + "/" + plain(version)
 }
 
 // plain quotes a name that could be taken for something else: it is the input's, and may be anything.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -51,7 +52,9 @@ func judge(s *stream, c conditions) []result {
 	for _, t := range s.targets {
 		t.subject.NamespaceLabels = c.namespaceLabels(t.subject.Namespace, s.labels)
 		t.subject.LimitRanges = s.limitRanges[t.subject.Namespace]
-		r := result{target: t, decision: c.set.Decide(t.subject)}
+		r := result{target: t}
+		var patch []jsonpatch.Operation
+		r.decision, patch = decide(c.set, t.subject)
 		r.warnings = r.decision.Warnings
 		r.mode = policy.EffectiveMode(c.mode, r.decision.Mode)
 		if text, found := t.subject.NamespaceLabels[v1alpha1.LabelMode]; found {
@@ -62,11 +65,46 @@ func judge(s *stream, c conditions) []result {
 			}
 		}
 		if r.enforced() {
-			r.patch = onWritten(t, r.decision.JSONPatch(t.subject))
+			r.patch = onWritten(t, patch)
 		}
 		results = append(results, r)
 	}
 	return results
+}
+
+// decide says what would happen to a subject, and what of that to write into its manifest.
+//
+// The webhook sees a Pod with what LimitRanges give it, so that decides what is refused and what there is to warn of. The patch is
+// for the object as it is written, where it has to fit; what the webhook does beyond it is a warning.
+func decide(set policy.Set, written policy.Subject) (policy.Decision, []jsonpatch.Operation) {
+	d := set.Decide(written)
+	admitted, given := withLimitRangeDefaults(written)
+	if len(given) == 0 {
+		return d, d.JSONPatch(written)
+	}
+	inCluster := set.Decide(admitted)
+	if inCluster.Outcome == policy.Violating || d.Outcome == policy.Violating {
+		if inCluster.Detail != d.Detail {
+			inCluster.Warnings = slices.Concat(inCluster.Warnings, []string{given.String() + ", with which it was judged"})
+		}
+		return inCluster, nil
+	}
+	d.Warnings = inCluster.Warnings
+	if inCluster.Detail != d.Detail {
+		d.Warnings = slices.Concat(d.Warnings, []string{given.String() + ": with it " + difference(d, inCluster)})
+	}
+	return d, d.JSONPatch(written)
+}
+
+// difference says what becomes of a Pod in a cluster, where that is something else than the manifest's own.
+func difference(written, inCluster policy.Decision) string {
+	if inCluster.Outcome != policy.Mutated {
+		return fmt.Sprintf("the Pod is %s: %s", inCluster.Outcome, inCluster.Detail)
+	}
+	if more, found := strings.CutPrefix(inCluster.Detail, written.Detail+", "); found && written.Outcome == policy.Mutated {
+		return "shmkeeper also " + more
+	}
+	return "shmkeeper " + inCluster.Detail
 }
 
 func (c conditions) namespaceLabels(namespace string, known map[string]map[string]string) map[string]string {

@@ -2,14 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -22,6 +20,7 @@ type stream struct {
 	limitRanges map[string][]*corev1.LimitRange // by namespace
 	labels      map[string]map[string]string    // of the Namespaces
 	others      int                             // objects that are no targets
+	passedBy    []manifest.Object               // those of them that would be, in a version that is reviewed
 }
 
 // target is an object with a Pod or Pod template in it.
@@ -31,8 +30,8 @@ type target struct {
 }
 
 // readStream reads manifests. namespace is that of objects without one. The error tells all that is wrong with them.
-func readStream(paths []string, recursive bool, stdin io.Reader, namespace string) (*stream, error) {
-	docs, err := manifest.ReadPaths(paths, recursive, stdin)
+func readStream(files fileFlags, stdin io.Reader, namespace string) (*stream, error) {
+	docs, err := files.read(stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -52,25 +51,9 @@ func readStream(paths []string, recursive bool, stdin io.Reader, namespace strin
 		return nil, err
 	}
 	if len(s.targets)+s.others == 0 && isBlank(docs) {
-		return nil, errNoObjects(paths)
+		return nil, files.errNoObjects()
 	}
 	return s, nil
-}
-
-// errNoObjects is told instead of success: what was to write the manifests has probably failed.
-func errNoObjects(paths []string) error {
-	return fmt.Errorf("%s: there is no object in it: check what wrote it", strings.Join(paths, ", "))
-}
-
-// isBlank tells whether documents without objects have no content at all. An empty List has some.
-func isBlank(docs []*manifest.Document) bool {
-	for _, d := range docs {
-		var content any
-		if err := yaml.Unmarshal(d.Raw(), &content); err != nil || content != nil {
-			return false
-		}
-	}
-	return true
 }
 
 func (s *stream) add(o manifest.Object) error {
@@ -90,6 +73,9 @@ func (s *stream) add(o manifest.Object) error {
 	workload := newWorkload(o)
 	if workload == nil {
 		s.others++
+		if isOtherVersion(o) {
+			s.passedBy = append(s.passedBy, o)
+		}
 		return nil
 	}
 	// Fields that are newer than this program are not for it to judge: the API server does.
@@ -112,26 +98,52 @@ func (s *stream) add(o manifest.Object) error {
 
 // newWorkload is an empty object of the type that has the Pod; nil for all kinds and versions that are not reviewed.
 func newWorkload(o manifest.Object) any {
-	switch o.APIVersion + " " + o.Kind {
-	case "v1 Pod":
+	if o.APIVersion != reviewedVersions[o.Kind] {
+		return nil
+	}
+	switch o.Kind {
+	case "Pod":
 		return &corev1.Pod{}
-	case "v1 ReplicationController":
+	case "ReplicationController":
 		return &corev1.ReplicationController{}
-	case "apps/v1 Deployment":
+	case "Deployment":
 		return &appsv1.Deployment{}
-	case "apps/v1 StatefulSet":
+	case "StatefulSet":
 		return &appsv1.StatefulSet{}
-	case "apps/v1 DaemonSet":
+	case "DaemonSet":
 		return &appsv1.DaemonSet{}
-	case "apps/v1 ReplicaSet":
+	case "ReplicaSet":
 		return &appsv1.ReplicaSet{}
-	case "batch/v1 Job":
+	case "Job":
 		return &batchv1.Job{}
-	case "batch/v1 CronJob":
+	case "CronJob":
 		return &batchv1.CronJob{}
 	default:
 		return nil
 	}
+}
+
+// reviewedVersions are the API versions of the kinds that are reviewed.
+var reviewedVersions = map[string]string{
+	"Pod": "v1", "ReplicationController": "v1",
+	"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1",
+	"Job": "batch/v1", "CronJob": "batch/v1",
+}
+
+// isOtherVersion tells whether an object would be reviewed if it were written in another version of its API. Objects of
+// groups of other projects are not meant, whatever kind they are of.
+func isOtherVersion(o manifest.Object) bool {
+	reviewed, found := reviewedVersions[o.Kind]
+	return found && o.APIVersion != reviewed && (groupOf(o.APIVersion) == groupOf(reviewed) || groupOf(o.APIVersion) == "extensions")
+}
+
+// groupOf is the group of an apiVersion; empty for the core group.
+func groupOf(version string) string {
+	group, _, found := strings.Cut(version, "/")
+	if !found {
+		return ""
+	}
+	return group
 }
 
 // claims are the names of the volumes that a StatefulSet adds to its Pods.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
 const examples = "../../examples"
@@ -260,8 +262,20 @@ Violating         Pod/lab/browser   selenium  2Gi
 1 object reviewed: 1 NotGoverned; 1 other object passed
 `},
 		},
-		"workloads of versions that are unknown pass": {
-			in:   "{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: old}, spec: {template: {spec: {containers: [{name: a, image: selenium/node-chrome}]}}}}",
+		"workloads of versions that are not looked at are named": {
+			in: "{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: old}}\n---\n" +
+				"{apiVersion: batch/v1beta1, kind: CronJob, metadata: {name: older, namespace: lab}}\n---\n" + mountedOnDisk,
+			args: "--mode warn",
+			want: ran{out: `Violating (warn)  Pod/shop/browser  selenium  2Gi
+  would violate ` + diskViolation + `
+note: Deployment/default/old is of extensions/v1beta1, which is not looked at: write apps/v1
+note: CronJob/lab/older is of batch/v1beta1, which is not looked at: write batch/v1
+
+1 object reviewed: 1 Violating; 2 other objects passed
+`},
+		},
+		"workloads of other projects just pass": {
+			in:   "{apiVersion: batch.volcano.sh/v1alpha1, kind: Job, metadata: {name: a}}",
 			want: ran{out: "0 objects reviewed; 1 other object passed\n"},
 		},
 		"a ReplicationController without a template passes": {
@@ -290,6 +304,24 @@ Violating         Pod/lab/browser   selenium  2Gi
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestOutputsForProgramsNameWhatIsNotLookedAtOnStandardError(t *testing.T) {
+	for _, output := range []string{"json", "yaml", "diff", "patch"} {
+		got := shm("{apiVersion: apps/v1beta1, kind: Deployment, metadata: {name: \"a\\nb\"}}", "review", "-f", "-", "-o", output)
+		want := "note: Deployment/default/\"a\\nb\" is of apps/v1beta1, which is not looked at: write apps/v1\n"
+		if got.errOut != want || got.code != exitOK {
+			t.Errorf("-o %s: exit status %d, got %q, want %q", output, got.code, got.errOut, want)
+		}
+	}
+}
+
+func TestEachReviewedVersionHasAType(t *testing.T) {
+	for kind, version := range reviewedVersions {
+		if newWorkload(manifest.Object{Kind: kind, APIVersion: version}) == nil {
+			t.Errorf("%s of %s has none", kind, version)
+		}
 	}
 }
 

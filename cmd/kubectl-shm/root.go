@@ -13,38 +13,47 @@ import (
 const (
 	exitOK      = 0 // nothing would be refused
 	exitRefused = 1 // something would be refused
-	exitUsage   = 2 // bad usage or unreadable input; nothing is printed to standard output
+	exitUsage   = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
 )
 
-// streams are where a command reads and writes. colour says whether out shows colours.
+// streams are where a command reads and writes.
 type streams struct {
 	in          io.Reader
 	out, errOut io.Writer
-	colour      bool
+	// terminal says whether a person reads out, and colour whether it is to be coloured.
+	terminal, colour bool
 }
 
-// errRefused makes a command end with exitRefused, without a message of its own.
-var errRefused = errors.New("something would be refused")
+// These end a command with a status, without a message of their own: what it printed tells.
+var (
+	errRefused = errors.New("something would be refused") // exitRefused
+	errFaulty  = errors.New("the input is faulty")        // exitUsage
+)
 
 // run is the whole program. What a command prints is held back until it has
 // succeeded, so that bad input prints nothing but its error.
 func run(args []string, s streams) int {
 	var out bytes.Buffer
-	root := newRootCommand(streams{in: s.in, out: &out, errOut: s.errOut, colour: s.colour})
+	held := s
+	held.out = &out
+	root := newRootCommand(held)
 	root.SetArgs(args)
-	err := root.Execute()
-	if err != nil && !errors.Is(err, errRefused) {
+	status := exitOK
+	switch err := root.Execute(); {
+	case err == nil:
+	case errors.Is(err, errRefused):
+		status = exitRefused
+	case errors.Is(err, errFaulty):
+		status = exitUsage
+	default:
 		fmt.Fprintf(s.errOut, "error: %v\n", err)
 		return exitUsage
 	}
-	if _, writeErr := s.out.Write(out.Bytes()); writeErr != nil {
-		fmt.Fprintf(s.errOut, "error: write the output: %v\n", writeErr)
+	if _, err := s.out.Write(out.Bytes()); err != nil {
+		fmt.Fprintf(s.errOut, "error: write the output: %v\n", err)
 		return exitUsage
 	}
-	if err != nil {
-		return exitRefused
-	}
-	return exitOK
+	return status
 }
 
 func newRootCommand(s streams) *cobra.Command {

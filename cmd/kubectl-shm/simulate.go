@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -16,20 +17,19 @@ import (
 
 // simulateOptions are the flags of simulate, as they were written.
 type simulateOptions struct {
-	model             *modelFlags
-	sizes             []string
-	days, span, step  string
-	seed              string
-	output            string
-	file              string
-	changed           func(flag string) bool
-	outputIsATerminal func() bool
+	model            *modelFlags
+	sizes            []string
+	days, span, step string
+	seed             string
+	output           string
+	file             string
+	changed          func(flag string) bool
 }
 
 func simulateFormats() []string { return []string{"table", "csv", "svg", "png"} }
 
 func newSimulateCommand(s streams) *cobra.Command {
-	o := simulateOptions{outputIsATerminal: func() bool { return term.IsTerminal(int(os.Stdout.Fd())) }}
+	var o simulateOptions
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Play out how /dev/shm fills, day by day",
@@ -40,7 +40,11 @@ arrivals.
 
 One run is one possible history; --seed picks it, and the same flags give the same bytes.
 CSV has a row for each step: seconds, and for each volume the files alive, the bytes that
-they use, and the files refused so far.`,
+they use, and the files refused so far.
+
+Where less is played than the files take to level off, or a size is rounded to the
+kernel's pages, the heading of the table says so, and standard error with the other
+formats.`,
 		Example: `  # The default, two sizes and the computed one, over two weeks
   kubectl shm simulate --files-per-minute 18 --file-size 1500 --retention 168h --size 256Mi --size 512Mi
 
@@ -66,13 +70,13 @@ they use, and the files refused so far.`,
 	f.StringVar(&o.step, "step", "", "`DURATION` from one row of the table to the next (default: 24h, less where the span is short)")
 	f.StringVar(&o.seed, "seed", "1", "`NUMBER` that picks the history")
 	addOutputFlag(cmd, &o.output, simulateFormats())
-	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write to instead of standard output; .csv, .svg and .png say the format where -o does not")
+	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write to instead of standard output; .csv, .svg and .png say the format where -o does not, and .txt and no suffix a table")
 	explainUsage(cmd)
 	return cmd
 }
 
 func (o *simulateOptions) run(s streams) error {
-	format, err := o.format()
+	format, err := o.format(s.terminal)
 	if err != nil {
 		return err
 	}
@@ -92,26 +96,33 @@ func (o *simulateOptions) run(s streams) error {
 	if err := r.render(&out, format, curves); err != nil {
 		return err
 	}
+	if format != "table" { // whose heading has them
+		for _, note := range r.notes {
+			fmt.Fprintln(s.errOut, "note: "+note)
+		}
+	}
 	return o.deliver(s.out, out.Bytes(), curves)
 }
 
-// format is what to write: -o, or what the name of the file says.
-func (o *simulateOptions) format() (string, error) {
+// suffixes are what the name of a file says about what to write to it.
+var suffixes = map[string]string{"": "table", ".txt": "table", ".csv": "csv", ".svg": "svg", ".png": "png"}
+
+// format is what to write: -o, or what the name of the file says. terminal says whether a person reads what no file takes.
+func (o *simulateOptions) format(terminal bool) (string, error) {
 	format := o.output
 	if o.changed("output-file") && o.file == "" {
 		return "", fmt.Errorf(`--output-file: "" is empty: name a file, or leave the flag out`)
 	}
 	if !o.changed("output") {
-		for _, f := range simulateFormats() {
-			if strings.HasSuffix(o.file, "."+f) {
-				format = f
-			}
+		var known bool
+		if format, known = suffixes[strings.ToLower(filepath.Ext(o.file))]; !known {
+			return "", fmt.Errorf("--output-file: %s does not end in .txt, .csv, .svg or .png: rename it, or say what to write with -o", shown(o.file))
 		}
 	}
 	if err := oneOf("--output", format, simulateFormats()); err != nil {
 		return "", err
 	}
-	if format == "png" && o.file == "" && o.outputIsATerminal() {
+	if format == "png" && o.file == "" && terminal {
 		return "", fmt.Errorf(`--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`)
 	}
 	return format, nil
@@ -145,6 +156,8 @@ type simulation struct {
 	volumes []simulate.Volume
 	options simulate.Options
 	unit    simulate.Unit
+	// notes say where what is played is not what was asked for.
+	notes []string
 }
 
 func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) error {
@@ -161,34 +174,41 @@ func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) 
 		if r.name != "" {
 			fmt.Fprintf(w, "policy %s: ", r.name)
 		}
-		fmt.Fprintf(w, "%s; one history of many, that of seed %d\n\n", r.title, r.options.Seed)
+		fmt.Fprintf(w, "%s; one history of many, that of seed %d\n", r.title, r.options.Seed)
+		for _, note := range r.notes {
+			fmt.Fprintln(w, "note: "+note)
+		}
+		fmt.Fprintln(w)
 		return simulate.Table(w, curves, r.unit)
 	}
 }
 
 // volumesFor are the volumes to fill: the runtime's default, the sizes given, and
-// the computed one.
-func volumesFor(sizes []string, computed policy.Bytes) ([]simulate.Volume, error) {
+// the computed one. The kernel rounds a size up to whole pages; a note says where
+// that makes a difference.
+func volumesFor(sizes []string, computed, page policy.Bytes) (volumes []simulate.Volume, notes []string, err error) {
 	const mostSizes = 6
 	if len(sizes) > mostSizes {
-		return nil, fmt.Errorf("--size: %s is one too many, no more than %d can be told apart: leave some out", shown(sizes[mostSizes]), mostSizes)
+		return nil, nil, fmt.Errorf("--size: %s is one too many, no more than %d can be told apart: leave some out", shown(sizes[mostSizes]), mostSizes)
 	}
-	volumes := []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
+	volumes = []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
 	for _, text := range sizes {
 		q, err := quantityFlag("size", text)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if q.Sign() == 0 {
-			return nil, fmt.Errorf("--size: %s holds nothing: write a size such as 512Mi", shown(text))
+			return nil, nil, fmt.Errorf("--size: %s holds nothing: write a size such as 512Mi", shown(text))
 		}
-		v := simulate.Volume{Name: "given", Bytes: int64(policy.BytesOf(q))}
-		for _, before := range volumes[1:] {
-			if before == v {
-				return nil, fmt.Errorf("--size: %s is given twice: leave one out", shown(text))
-			}
+		asked := policy.BytesOf(q)
+		v := simulate.Volume{Name: "given", Bytes: int64(asked.RoundUp(page))}
+		if i := slices.Index(volumes, v); i > 0 {
+			return nil, nil, fmt.Errorf("--size: %s makes the same volume as %s: leave one of them out", shown(text), shown(sizes[i-1]))
+		}
+		if v.Bytes != int64(asked) {
+			notes = append(notes, fmt.Sprintf("--size %s makes a volume of %s: the kernel rounds up to whole pages of %s", shown(text), v.Size(), page.Quantity()))
 		}
 		volumes = append(volumes, v)
 	}
-	return append(volumes, simulate.Volume{Name: "computed", Bytes: int64(computed)}), nil
+	return append(volumes, simulate.Volume{Name: "computed", Bytes: int64(computed)}), notes, nil
 }

@@ -22,7 +22,7 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 	var err error
 	r.model, err = m.toPlay(size)
 	all.add(err)
-	r.volumes, err = volumesFor(o.sizes, size.Limit)
+	r.volumes, r.notes, err = volumesFor(o.sizes, size.Limit, policy.BytesOf(*m.spec.Sizing.PageSize))
 	all.add(err)
 	r.options.Seed, err = strconv.ParseUint(o.seed, 10, 64)
 	if err != nil {
@@ -31,8 +31,13 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 	if err := all.err(); err != nil {
 		return simulation{}, err
 	}
-	if r.options.Span, err = o.spanFor(r.model, size, len(r.volumes)); err != nil {
+	span, note, err := o.spanFor(r.model, size, len(r.volumes))
+	if err != nil {
 		return simulation{}, err
+	}
+	r.options.Span = span
+	if note != "" {
+		r.notes = append(r.notes, note)
 	}
 	if r.options.Step, err = o.stepFor(r.options.Span, format); err != nil {
 		return simulation{}, err

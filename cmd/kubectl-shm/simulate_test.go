@@ -47,9 +47,12 @@ written to %s
 		file, magic string
 		args        []string
 	}{
-		"a PNG by -o":        {"by-flag", "\x89PNG\r\n", []string{"-o", "png"}},
-		"a PNG by its name":  {"fill.png", "\x89PNG\r\n", nil},
-		"an SVG by its name": {"fill.svg", "<?xml", nil},
+		"a PNG by -o":                     {"by-flag", "\x89PNG\r\n", []string{"-o", "png"}},
+		"a PNG by its name":               {"fill.PNG", "\x89PNG\r\n", nil},
+		"a table by its name":             {"fill.txt", "18 files a minute", nil},
+		"a table by default":              {"fill", "18 files a minute", nil},
+		"an SVG by -o, under an odd name": {"fill.jpg", "<?xml", []string{"-o", "svg"}},
+		"an SVG by its name":              {"fill.svg", "<?xml", nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			args := append([]string{"simulate", "-O", c.file}, incident("--retention", "168h")...)
@@ -73,14 +76,17 @@ written to %s
 }
 
 func TestSimulateKeepsPicturesOffATerminal(t *testing.T) {
-	o := simulateOptions{output: "png", changed: func(flag string) bool { return flag == "output" }, outputIsATerminal: func() bool { return true }}
-	_, err := o.format()
+	o := simulateOptions{output: "png", changed: func(flag string) bool { return flag == "output" }}
+	_, err := o.format(true)
 	want := `--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
+	if _, err := o.format(false); err != nil {
+		t.Errorf("into a pipe: %v", err)
+	}
 	o.file = "fill.png"
-	if _, err := o.format(); err != nil {
+	if _, err := o.format(true); err != nil {
 		t.Errorf("with a file: %v", err)
 	}
 }
@@ -147,6 +153,43 @@ func TestSpansAndStepsSuitTheModel(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotPlayedAsAskedIsSaid(t *testing.T) {
+	inDir(t)
+	const (
+		crowded = "120ms are played instead of 83333 d 6 h, twice as long as a file lives: more files would take long to play, and --span takes up to 5 times as many"
+		longer  = "365 d are played instead of 1092 d 6 h, half as long again as the computed size lasts: choose another span with --span or --days"
+		rounded = `--size "1500" makes a volume of 4Ki: the kernel rounds up to whole pages of 4Ki`
+	)
+	for sentence, c := range map[string]struct {
+		args  []string
+		notes []string
+	}{
+		"more files than can be played":      {[]string{"--files-per-minute", "999999999", "--file-size", "1", "--retention", "999999h"}, []string{crowded}},
+		"more years than can be read":        {[]string{"--files-per-minute", "1", "--file-size", "1"}, []string{longer}},
+		"a size that is no whole page":       {incident("--retention", "1h", "--size", "1500"), []string{rounded}},
+		"a size that is no whole large page": {incident("--retention", "1h", "--size", "68Ki", "--page-size", "64Ki"), []string{`--size "68Ki" makes a volume of 128Ki: the kernel rounds up to whole pages of 64Ki`}},
+		"both":                               {[]string{"--files-per-minute", "1", "--file-size", "1", "--size", "1500"}, []string{rounded, longer}},
+		"a span that is given":               {incident("--span", "1h", "--size", "1Mi"), nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			want := ""
+			for _, note := range c.notes {
+				want += "note: " + note + "\n"
+			}
+			heading, _, _ := strings.Cut(shm("", append([]string{"simulate"}, c.args...)...).out, "\n\n")
+			_, got, _ := strings.Cut(heading+"\n", "\n")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("heading of the table (-want +got):\n%s", diff)
+			}
+			for _, more := range [][]string{{"-o", "csv"}, {"-O", "fill.svg"}} {
+				if diff := cmp.Diff(want, shm("", append(append([]string{"simulate"}, c.args...), more...)...).errOut); diff != "" {
+					t.Errorf("standard error with %v (-want +got):\n%s", more, diff)
+				}
+			}
+		})
+	}
+}
+
 // What costs too much is refused by the flag's name, and what is let pass is
 // played.
 func TestCostIsThatOfTheSimulation(t *testing.T) {
@@ -172,7 +215,9 @@ func TestSimulateSaysWhatIsWrongWithTheFlags(t *testing.T) {
 		"a size of nothing":                {incident("--size", "0"), `--size: "0" holds nothing: write a size such as 512Mi`},
 		"a size that is none":              {incident("--size", "much"), `--size: "much" is not a quantity: write a quantity such as 512Mi`},
 		"a size beyond all bounds":         {incident("--size", "1e400"), `--size: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
-		"the same size twice":              {incident("--size", "1Gi", "--size", "1024Mi"), `--size: "1024Mi" is given twice: leave one out`},
+		"the same size twice":              {incident("--size", "1Gi", "--size", "1024Mi"), `--size: "1024Mi" makes the same volume as "1Gi": leave one of them out`},
+		"two sizes in the same pages":      {incident("--size", "512Mi", "--size", "1500", "--size", "4Ki"), `--size: "4Ki" makes the same volume as "1500": leave one of them out`},
+		"a file of no known kind":          {incident("-O", "fill.jpg"), `--output-file: "fill.jpg" does not end in .txt, .csv, .svg or .png: rename it, or say what to write with -o`},
 		"more sizes than there is room":    {incident("--size=1", "--size=2", "--size=3", "--size=4", "--size=5", "--size=6", "--size=7"), `--size: "7" is one too many, no more than 6 can be told apart: leave some out`},
 		"no days":                          {incident("--days", "0"), `--days: "0" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
 		"days that are no number":          {incident("--days", "NaN"), `--days: "NaN" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},

@@ -12,49 +12,46 @@ import (
 const day = 24 * time.Hour
 
 const (
-	longestSpan = 100 * 365 * day
-	// mostArrivals is what internal/simulate plays at most. It is looked at here so
-	// that the error names the flag.
-	mostArrivals = 20_000_000
 	// defaultArrivals keeps a run for which no span is given within a second.
-	defaultArrivals = 4_000_000
+	defaultArrivals = simulate.MaxArrivals / 5
 	longestDefault  = 365 * day
-	mostSteps       = 100_000
 	// pictureSteps are as many as a picture can show.
 	pictureSteps = 1000
 	// tableSteps are as many rows as are read at a glance.
 	tableSteps = 40
 )
 
-// spanFor is how long to play.
-func (o *simulateOptions) spanFor(m simulate.Model, size policy.Size, volumes int) (time.Duration, error) {
+// spanFor is how long to play, and a note where that is less than the model
+// calls for. What internal/simulate would refuse is refused here, by the flag's name.
+func (o *simulateOptions) spanFor(m simulate.Model, size policy.Size, volumes int) (span time.Duration, note string, err error) {
 	switch {
 	case o.changed("span") && o.changed("days"):
-		return 0, fmt.Errorf("--span: %s cannot be combined with --days %s: leave one of them out", shown(o.span), shown(o.days))
+		return 0, "", fmt.Errorf("--span: %s cannot be combined with --days %s: leave one of them out", shown(o.span), shown(o.days))
 	case o.changed("span"):
 		span, err := durationFlag("span", o.span, "336h")
-		if err == nil && span > longestSpan {
+		if err == nil && span > simulate.MaxSpan {
 			err = fmt.Errorf("--span: %s is longer than 100 years: write a shorter one, such as 336h", shown(o.span))
 		}
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		return span, checkCost("span", o.span, m, span, volumes)
+		return span, "", checkCost("span", o.span, m, span, volumes)
 	case o.changed("days"):
 		days, err := strconv.ParseFloat(o.days, 64)
-		if err != nil || !(days > 0 && days <= float64(longestSpan/day)) {
-			return 0, fmt.Errorf("--days: %s is not a number of days above 0 and up to 36500: write one such as 14 or 0.5", shown(o.days))
+		if err != nil || !(days > 0 && days <= float64(simulate.MaxSpan/day)) {
+			return 0, "", fmt.Errorf("--days: %s is not a number of days above 0 and up to 36500: write one such as 14 or 0.5", shown(o.days))
 		}
 		span := max(time.Duration(days*float64(day)), 1)
-		return span, checkCost("days", o.days, m, span, volumes)
+		return span, "", checkCost("days", o.days, m, span, volumes)
 	default:
-		return defaultSpan(m, size, volumes), nil
+		span, note = defaultSpan(m, size, volumes)
+		return span, note, nil
 	}
 }
 
 // checkCost refuses a span with more arrivals than can be played.
 func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes int) error {
-	if m.CreatedPerMinute/float64(m.Batch)*span.Minutes()*float64(volumes) <= mostArrivals {
+	if m.Arrivals(span, volumes) <= simulate.MaxArrivals {
 		return nil
 	}
 	return fmt.Errorf("--%s: %s is too long to play %s files a minute in batches of %d for %d volumes: write a shorter one", flag, shown(text), decimal(m.CreatedPerMinute), m.Batch, volumes)
@@ -62,22 +59,49 @@ func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes 
 
 // defaultSpan is twice as long as a file lives, so that the curves are seen to
 // level off, or half as long again as the computed size lasts where nothing is
-// deleted; in whole units of time, and not so long that it takes its time.
-func defaultSpan(m simulate.Model, size policy.Size, volumes int) time.Duration {
-	// Each term is cut before it is multiplied, so that nothing overflows.
-	span := min(size.FullAfterOf(size.Limit), longestDefault) * 3 / 2
+// deleted; in whole units of time. A span that would take its time to play, or is
+// longer than a year, is shortened, and the note says so.
+func defaultSpan(m simulate.Model, size policy.Size, volumes int) (span time.Duration, note string) {
+	called := longer(size.FullAfterOf(size.Limit), size.FullAfterOf(size.Limit)/2)
+	because := "half as long again as the computed size lasts"
 	if size.Bounded {
-		span = 2 * (min(m.Retention, longestDefault) + min(m.SweepInterval, longestDefault))
+		called = longer(m.Retention, m.SweepInterval)
+		called = longer(called, called)
+		because = "twice as long as a file lives"
 	}
-	affordable := defaultArrivals * float64(m.Batch) / m.CreatedPerMinute / float64(volumes) * float64(time.Minute)
-	if affordable < float64(longestDefault) {
-		span = min(span, time.Duration(affordable))
+	span = min(called, longestDefault)
+	if span < called {
+		note = "choose another span with --span or --days"
 	}
-	span = min(span, longestDefault)
-	if span < time.Minute {
-		return max(span, time.Millisecond)
+	affordable := float64(time.Minute) * defaultArrivals / m.Arrivals(time.Minute, volumes)
+	if affordable < float64(span) {
+		span = time.Duration(affordable)
+		note = fmt.Sprintf("more files would take long to play, and --span takes up to %d times as many", simulate.MaxArrivals/defaultArrivals)
 	}
-	return span.Round(time.Duration(simulate.UnitFor(span)))
+	span = max(span, time.Millisecond)
+	if span >= time.Minute {
+		span = span.Round(time.Duration(simulate.UnitFor(span)))
+	}
+	if note != "" {
+		note = fmt.Sprintf("%s are played instead of %s, %s: %s", spanText(span), policy.Span(called), because, note)
+	}
+	return span, note
+}
+
+// longer is the sum of two durations, or the longest that there is.
+func longer(a, b time.Duration) time.Duration {
+	if a > policy.MaxFullAfter-b {
+		return policy.MaxFullAfter
+	}
+	return a + b
+}
+
+// spanText is policy.Span for times that may be less than a second.
+func spanText(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond / 10).String()
+	}
+	return policy.Span(d)
 }
 
 // durationFlag reads a duration above 0.
@@ -93,8 +117,8 @@ func durationFlag(flag, text, example string) (time.Duration, error) {
 func (o *simulateOptions) stepFor(span time.Duration, format string) (time.Duration, error) {
 	if o.changed("step") {
 		step, err := durationFlag("step", o.step, "1h")
-		if err == nil && span/step > mostSteps {
-			err = fmt.Errorf("--step: %s makes more than %s rows: write a longer one, or a shorter --span", shown(o.step), grouped(mostSteps))
+		if err == nil && span/step > simulate.MaxSamples {
+			err = fmt.Errorf("--step: %s makes more than %s rows: write a longer one, or a shorter --span", shown(o.step), grouped(simulate.MaxSamples))
 		}
 		return step, err
 	}

@@ -20,14 +20,7 @@ const (
 	saturated policy.Reason = "Saturated"
 )
 
-func newSizeCommand(s streams) *cobra.Command {
-	var output, memoryLimit string
-	var flags *modelFlags
-	formats := []string{"table", "json", "yaml"}
-	cmd := &cobra.Command{
-		Use:   "size",
-		Short: "Compute how large /dev/shm has to be, and explain it",
-		Long: `Computes how large /dev/shm has to be, what that costs in memory, and when it fills.
+const sizeHelp = `Computes how large /dev/shm has to be, what that costs in memory, and when it fills.
 
 The workload is one that keeps a file for each request or session and deletes it
 when it is old: say how many files it creates, how large they are and how long
@@ -52,8 +45,9 @@ than can be counted; all that is about files for a policy without a files model.
   saturated                       true where --max cuts the sizeLimit below the demand
   fullAfterSeconds                when the volume fills at the average rate, from
                                   empty; null where it does not
-  findings                        [{reason, detail}]: what is wrong with the result`,
-		Example: `  # 18 files a minute of 1,500 bytes, kept for a week
+  findings                        [{reason, detail}]: what is wrong with the result`
+
+const sizeExamples = `  # 18 files a minute of 1,500 bytes, kept for a week
   kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h
 
   # What a container that is limited to 256Mi would really get, as JSON
@@ -64,39 +58,62 @@ than can be counted; all that is about files for a policy without a files model.
 
   # What a built-in policy gives
   kubectl shm size -p authentik-proxy-outposts
-  kubectl shm size -p ray --memory-limit 8Gi`,
-		Args: noArguments,
+  kubectl shm size -p ray --memory-limit 8Gi`
+
+func sizeFormats() []string { return []string{"table", "json", "yaml"} }
+
+// sizeOptions are the flags of size, as they were written.
+type sizeOptions struct {
+	model       *modelFlags
+	memoryLimit string
+	output      string
+	changed     func(flag string) bool
+}
+
+func newSizeCommand(s streams) *cobra.Command {
+	var o sizeOptions
+	cmd := &cobra.Command{
+		Use:     "size",
+		Short:   "Compute how large /dev/shm has to be, and explain it",
+		Long:    sizeHelp,
+		Example: sizeExamples,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := oneOf("--output", output, formats); err != nil {
-				return err
-			}
-			limit, err := memoryLimitFlag(memoryLimit, cmd.Flags().Changed("memory-limit"))
-			if err != nil {
-				return err
-			}
-			m, err := flags.model(s.in)
-			if err != nil {
-				return err
-			}
-			c, err := m.compute(limit)
-			if err != nil {
-				return err
-			}
-			switch output {
-			case "json":
-				return writeJSON(s.out, c.report())
-			case "yaml":
-				return c.writeYAML(s.out)
-			default:
-				return c.writeTable(s.out)
-			}
+			o.changed = cmd.Flags().Changed
+			return o.run(s)
 		},
 	}
-	flags = addModelFlags(cmd)
-	cmd.Flags().StringVar(&memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit stands a full volume")
-	addOutputFlag(cmd, &output, formats)
+	o.model = addModelFlags(cmd)
+	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit stands a full volume")
+	addOutputFlag(cmd, &o.output, sizeFormats())
 	explainUsage(cmd)
 	return cmd
+}
+
+func (o *sizeOptions) run(s streams) error {
+	if err := oneOf("--output", o.output, sizeFormats()); err != nil {
+		return err
+	}
+	limit, err := memoryLimitFlag(o.memoryLimit, o.changed("memory-limit"))
+	if err != nil {
+		return err
+	}
+	m, err := o.model.model(s.in)
+	if err != nil {
+		return err
+	}
+	c, err := m.compute(limit)
+	if err != nil {
+		return err
+	}
+	switch o.output {
+	case "json":
+		return writeJSON(s.out, c.report())
+	case "yaml":
+		return c.writeYAML(s.out)
+	default:
+		return c.writeTable(s.out)
+	}
 }
 
 // addOutputFlag adds -o to a command, the first format being the default.

@@ -52,7 +52,7 @@ func modelFromPolicy(name string, stdin io.Reader) (model, error) {
 		for i, l := range loaded {
 			names[i] = shown(l.policy.Name())
 		}
-		return model{}, fmt.Errorf("--policy: %s holds %d policies, %s: name a file that holds one", shown(name), len(loaded), strings.Join(names, ", "))
+		return model{}, fmt.Errorf("--policy: %s holds %d policies, %s: name a file that holds one", shown(sourceOf(name)), len(loaded), strings.Join(names, ", "))
 	}
 	m, found := newModel(loaded[0].source)
 	return m, found.ToAggregate()

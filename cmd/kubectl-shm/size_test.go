@@ -203,28 +203,29 @@ spec:
 --headroom: "25%" is not a whole number within the range: write one such as 20
 --files-per-minute: "NaN" must be a positive decimal number of files a minute, such as "18" or "0.5"`,
 		},
-		"a quantity beyond all bounds":     {incident("--max", "1e400"), `--max: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
-		"a negative quantity":              {incident("--min", "-64Mi"), `--min: "-64Mi" is negative: write a quantity such as 512Mi`},
-		"a text that is far too long":      {incident("--retention", strings.Repeat("9", 80)+"h"), `--retention: "` + strings.Repeat("9", 64) + `"... may not be more than 20 characters: write it shorter`},
-		"an empty value":                   {incident("--overflow-probability", ""), `--overflow-probability: "" is empty: write a value, or leave the flag out`},
-		"more at least than at most":       {incident("--min", "8Gi"), `--min: "8Gi" must not be greater than --max, which is "4Gi": lower --min or raise --max`},
-		"a memory limit of nothing":        {incident("--memory-limit", "0"), `--memory-limit: "0" is no limit: write one such as 512Mi, or leave the flag out`},
-		"a negative memory limit":          {incident("--memory-limit", "-1"), `--memory-limit: "-1" is negative: write a quantity such as 512Mi`},
-		"an unknown format":                {incident("-o", "xml"), `--output: "xml" is unknown: write table, json or yaml`},
-		"an argument":                      {incident("deploy.yaml"), `"deploy.yaml": kubectl shm size takes no arguments: remove it`},
-		"a flag that there is not":         {incident("--retentoin", "5h"), `unknown flag: --retentoin: see kubectl shm size --help`},
-		"a policy and flags":               {[]string{"-p", "ray", "--min", "1Gi", "--retention", "1h"}, `--policy: "ray" cannot be combined with --retention, --min, which the policy says itself: leave one of them out`},
-		"a policy that is not there":       {[]string{"-p", "nope.yaml"}, `nope.yaml: there is no such file or directory: check the path`},
-		"several policies":                 {[]string{"-p", "two.yaml"}, `--policy: "two.yaml" holds 2 policies, "one", "two": name a file that holds one`},
-		"a policy that is wrong":           {[]string{"-p", "wrong.yaml"}, `wrong.yaml:6: spec.sizing.fixed: Invalid value: "-1Gi": must be greater than 0 and at most 1Pi, such as 1Gi`},
-		"a policy that asks for the limit": {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
+		"a quantity beyond all bounds":       {incident("--max", "1e400"), `--max: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
+		"a negative quantity":                {incident("--min", "-64Mi"), `--min: "-64Mi" is negative: write a quantity such as 512Mi`},
+		"a text that is far too long":        {incident("--retention", strings.Repeat("9", 80)+"h"), `--retention: "` + strings.Repeat("9", 64) + `"... may not be more than 20 characters: write it shorter`},
+		"an empty value":                     {incident("--overflow-probability", ""), `--overflow-probability: "" is empty: write a value, or leave the flag out`},
+		"more at least than at most":         {incident("--min", "8Gi"), `--min: "8Gi" must not be greater than --max, which is "4Gi": lower --min or raise --max`},
+		"a memory limit of nothing":          {incident("--memory-limit", "0"), `--memory-limit: "0" is no limit: write one such as 512Mi, or leave the flag out`},
+		"a negative memory limit":            {incident("--memory-limit", "-1"), `--memory-limit: "-1" is negative: write a quantity such as 512Mi`},
+		"an unknown format":                  {incident("-o", "xml"), `--output: "xml" is unknown: write table, json or yaml`},
+		"an argument":                        {incident("deploy.yaml"), `"deploy.yaml": kubectl shm size takes no arguments: remove it`},
+		"a flag that there is not":           {incident("--retentoin", "5h"), `unknown flag: --retentoin: see kubectl shm size --help`},
+		"a policy and flags":                 {[]string{"-p", "ray", "--min", "1Gi", "--retention", "1h"}, `--policy: "ray" cannot be combined with --retention, --min, which the policy says itself: leave one of them out`},
+		"a policy that is not there":         {[]string{"-p", "nope.yaml"}, `nope.yaml: there is no such file or directory: check the path`},
+		"several policies":                   {[]string{"-p", "two.yaml"}, `--policy: "two.yaml" holds 2 policies, "one", "two": name a file that holds one`},
+		"several policies on standard input": {[]string{"-p", "-"}, `--policy: "stdin" holds 2 policies, "one", "two": name a file that holds one`},
+		"a policy that is wrong":             {[]string{"-p", "wrong.yaml"}, `wrong.yaml:6: spec.sizing.fixed: Invalid value: "-1Gi": must be greater than 0 and at most 1Pi, such as 1Gi`},
+		"a policy that asks for the limit":   {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
 		"a policy that asks for a Pod": {
 			[]string{"-p", "frigate", "--memory-limit", "1Gi"},
 			`--policy: "frigate" counts the annotation "frigate/cameras" of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy`,
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			got := shm("", append([]string{"size"}, c.args...)...)
+			got := shm(one+"---\n"+strings.Replace(one, "one", "two", 1), append([]string{"size"}, c.args...)...)
 			if diff := cmp.Diff(ran{code: exitUsage, errOut: "error: " + c.want + "\n"}, got, cmp.AllowUnexported(ran{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -60,12 +60,26 @@ func below(path []pathStep, step pathStep) []pathStep {
 
 func (f *fitter) add(path []pathStep, problem, remedy string) {
 	e := &Error{Problem: problem, Remedy: remedy}
-	text, node := "", (*yaml.Node)(nil)
-	d := f.object.Document
-	if d != nil {
+	_, text, line := f.find(path)
+	e.Path = text
+	if d := f.object.Document; d != nil {
+		e.Source = d.Source
+		if line == 0 {
+			if n, _ := d.start(f.object.Pointer); n != nil {
+				line = n.Line
+			}
+		}
+		e.Line = d.Line + max(line, 1) - 1
+	}
+	f.found = append(f.found, e)
+}
+
+// find gives the node at a path, nil where the document has none; the path as text; and the line within the document on which
+// the value begins, or the last key on the way to it that is there, 0 for neither.
+func (f *fitter) find(path []pathStep) (node *yaml.Node, text string, line int) {
+	if d := f.object.Document; d != nil {
 		node, text = d.start(f.object.Pointer)
 	}
-	line := 0
 	for _, s := range path {
 		var child *yaml.Node
 		if s.listed {
@@ -86,17 +100,7 @@ func (f *fitter) add(path []pathStep, problem, remedy string) {
 			line = node.Line
 		}
 	}
-	e.Path = text
-	if d != nil {
-		e.Source = d.Source
-		if line == 0 {
-			if n, _ := d.start(f.object.Pointer); n != nil {
-				line = n.Line
-			}
-		}
-		e.Line = d.Line + max(line, 1) - 1
-	}
-	f.found = append(f.found, e)
+	return node, text, line
 }
 
 // start returns an object's node and the path of the object in its document.

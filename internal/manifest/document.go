@@ -146,11 +146,14 @@ func (d *Document) text(n *yaml.Node, path, key, fallback string) (string, error
 	}
 	s, ok := stringValue(v)
 	if !ok {
-		remedy := "write a string"
+		remedy, why := "write a string", ""
 		if v.Kind == yaml.ScalarNode {
 			remedy = "put it in quotes"
+			if !d.json {
+				why = misread(v)
+			}
 		}
-		return "", d.errorAt(v, member(path, key), describe(v)+" is not a string", remedy)
+		return "", d.errorAt(v, member(path, key), describe(v)+" is not a string"+why, remedy)
 	}
 	if s == "" {
 		return fallback, nil

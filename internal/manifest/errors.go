@@ -9,7 +9,7 @@ import (
 
 // Error is one thing that is wrong with an input.
 type Error struct {
-	Source  string // the file as it was named, or "stdin"; empty when the caller did not say
+	Source  string // the file as it was named, or Stdin; empty when the caller did not say
 	Line    int    // 1-based; 0 when there is none to name
 	Path    string // the field, as in spec.containers[0].image; empty for the document itself
 	Problem string // what is wrong, with the value quoted

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 
+	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -30,7 +31,14 @@ func (f *fitter) leaf(raw []byte, t reflect.Type, path []pathStep) {
 		return
 	}
 	what, remedy := expected(raw, t)
-	f.add(path, shown(raw)+" "+what, remedy)
+	value, why := shown(raw), ""
+	if d := f.object.Document; d != nil && !d.json {
+		// The reader looks for what the file has, not for what YAML made of it.
+		if node, _, _ := f.find(path); node != nil && node.Kind == yaml.ScalarNode {
+			value, why = quote(node.Value), misread(node)
+		}
+	}
+	f.add(path, value+" "+what+why, remedy)
 }
 
 // expected says what a value that does not fit ought to be, and how to write it.

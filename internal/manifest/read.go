@@ -41,6 +41,9 @@ func tooLong(source string, line, length int) *Error {
 	return &Error{Source: source, Line: line, Problem: fmt.Sprintf("the document is %d bytes long, more than %d", length, MaxDocumentBytes), Remedy: "split it"}
 }
 
+// Stdin is the source of what was read from standard input, which paths call "-".
+const Stdin = "stdin"
+
 // ReadPaths reads files, the *.yaml, *.yml and *.json files of directories in the order of their names, and "-", which is
 // stdin. Directories within directories are read where recursive is true. It fails with an *Error on a path that does
 // not exist or cannot be read, on a directory without manifests, and where Read fails.
@@ -50,10 +53,10 @@ func ReadPaths(paths []string, recursive bool, stdin io.Reader) ([]*Document, er
 	for _, path := range paths {
 		if path == "-" {
 			if stdinRead {
-				return nil, &Error{Source: "-", Problem: "stdin is given twice", Remedy: `give "-" once`}
+				return nil, &Error{Source: Stdin, Problem: "is given twice", Remedy: `give "-" once`}
 			}
 			stdinRead = true
-			docs, n, err := read(stdin, "stdin", budget)
+			docs, n, err := read(stdin, Stdin, budget)
 			if err != nil {
 				return nil, err
 			}

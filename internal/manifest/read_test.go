@@ -115,7 +115,7 @@ func TestReadPaths(t *testing.T) {
 		"a path that is not there is an error":                        {paths: []string{"dir", "gone.yaml"}, err: "gone.yaml: there is no such file or directory: check the path"},
 		"a directory without manifests is an error":                   {paths: []string{"bare"}, err: "bare: the directory has no *.yaml, *.yml or *.json file: name a directory that has some, or read it recursively"},
 		"a directory without manifests is an error recursively too":   {paths: []string{"bare"}, recursive: true, err: "bare: the directory has no *.yaml, *.yml or *.json file: name a directory that has some"},
-		"stdin cannot be read twice":                                  {paths: []string{"-", "-"}, err: `-: stdin is given twice: give "-" once`},
+		"stdin cannot be read twice":                                  {paths: []string{"-", "-"}, err: `stdin: is given twice: give "-" once`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

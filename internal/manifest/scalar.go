@@ -145,6 +145,27 @@ func taggedScalar(tag, value string) (scalarKind, string, error) {
 	return kind, text, nil
 }
 
+// misread says, behind what a value is not, why YAML took an unquoted scalar for something other than its text; empty where it
+// did not.
+func misread(n *yaml.Node) string {
+	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	if n.Kind != yaml.ScalarNode || n.Style&(quoted|yaml.TaggedStyle) != 0 {
+		return ""
+	}
+	switch kind, text := plainScalar(n.Value); {
+	case kind == boolScalar && strings.EqualFold(n.Value, text):
+		return ""
+	case kind == boolScalar && text == "true":
+		return ", since YAML reads an unquoted y, yes or on as true"
+	case kind == boolScalar:
+		return ", since YAML reads an unquoted n, no or off as false"
+	case (kind == intScalar || kind == floatScalar) && n.Value != text:
+		return ", since YAML reads it as the number " + text
+	default:
+		return ""
+	}
+}
+
 // keyString gives the JSON key for a mapping's key: numbers and booleans become strings, as sigs.k8s.io/yaml makes them.
 func keyString(n *yaml.Node) (string, error) {
 	if n.Kind != yaml.ScalarNode {

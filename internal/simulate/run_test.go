@@ -242,7 +242,7 @@ func FuzzRunNeverPanics(f *testing.F) {
 	f.Add(18.0, 1, int64(168*time.Hour), int64(5*time.Minute), int64(4096), int64(64*mib), int64(day), int64(time.Hour), uint64(1))
 	f.Add(math.NaN(), 0, int64(-1), int64(-1), int64(0), int64(0), int64(0), int64(0), uint64(0))
 	f.Add(math.SmallestNonzeroFloat64, math.MaxInt, int64(math.MaxInt64), int64(1), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), uint64(math.MaxUint64))
-	f.Add(1e-300, 1_000_000_000, int64(maxSpan)-1, int64(1), int64(1), int64(math.MaxInt64), int64(maxSpan), int64(maxSpan), uint64(3))
+	f.Add(1e-300, 1_000_000_000, int64(MaxSpan)-1, int64(1), int64(1), int64(math.MaxInt64), int64(MaxSpan), int64(MaxSpan), uint64(3))
 	f.Fuzz(func(t *testing.T, rate float64, batch int, retention, sweep, bytesPerFile, bytes, span, step int64, seed uint64) {
 		m := Model{rate, batch, time.Duration(retention), time.Duration(sweep), bytesPerFile}
 		o := Options{time.Duration(span), time.Duration(step), seed}

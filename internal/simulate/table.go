@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -101,12 +102,14 @@ func rows(samples []Sample, unit Unit) []int {
 	return out
 }
 
-// decimals is 0 for a whole number of units.
+// decimals is 0 for a whole number of units, and otherwise two or as many as show the first two digits of what is beyond it: a
+// row that is a moment behind a whole unit, or behind the start, is not told as that.
 func decimals(d time.Duration, unit Unit) int {
-	if d%time.Duration(unit) == 0 {
+	beyond := d % time.Duration(unit)
+	if beyond == 0 {
 		return 0
 	}
-	return 2
+	return max(2, 1-int(math.Floor(math.Log10(unit.count(beyond)))))
 }
 
 // joined aligns the columns of a block and makes a string of each row.

@@ -87,6 +87,36 @@ day                           files  MiB  full  refused
 	}
 }
 
+func TestTimesHaveEnoughDigits(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		at   time.Duration
+		unit Unit
+		want string
+	}{
+		"the start":                        {0, Minute, "0"},
+		"a whole number of units":          {72 * time.Hour, Day, "3"},
+		"a quarter":                        {54 * time.Hour, Day, "2.25"},
+		"a tenth":                          {6 * time.Second, Minute, "0.10"},
+		"a moment behind the start":        {120 * time.Millisecond, Minute, "0.0020"},
+		"a moment behind a whole unit":     {24*time.Hour + 6*time.Millisecond, Minute, "1440.00010"},
+		"a moment before a whole unit":     {59 * time.Minute, Hour, "0.98"},
+		"the shortest time that there is":  {1, Minute, "0.000000000017"},
+		"the longest time, and some hours": {MaxSpan - 18*time.Hour, Day, "36499.25"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			curves := made()[:1]
+			curves[0].Samples = []Sample{{Time: c.at}}
+			var b strings.Builder
+			if err := Table(&b, curves, c.unit); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Fields(strings.Split(b.String(), "\n")[2])[0]; got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestASentenceTellsFullFromNotFull(t *testing.T) {
 	c := made()[1]
 	c.Peak, c.PeakBytes = c.Capacity, 897*mib

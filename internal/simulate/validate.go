@@ -9,17 +9,24 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds that keep a run within a few seconds and a few hundred megabytes whatever is asked of it. An arrival that is alive takes 16
-// bytes for each volume, and less where one sweep deletes several.
+// Bounds that keep a run within a few seconds and a few hundred megabytes whatever is asked of it. Run refuses what is beyond them.
 const (
-	maxArrivals = 20_000_000 // expected, over all volumes
-	maxSamples  = 100_000    // of one volume
-	maxVolumes  = 8          // as many as the colours that a reader can tell apart
-	maxBatch    = 1_000_000_000
-	maxName     = 63 // runes
-	// maxSpan leaves room to add a retention to a moment of the run without overflow.
-	maxSpan = 100 * 365 * 24 * time.Hour
+	// MaxArrivals bounds Arrivals. An arrival that is alive takes 16 bytes for each volume, and less where one sweep deletes several.
+	MaxArrivals = 20_000_000
+	// MaxSamples bounds Options.Span / Options.Step.
+	MaxSamples = 100_000
+	// MaxSpan bounds Options.Span. It leaves room to add a retention to a moment of the run without overflow.
+	MaxSpan = 100 * 365 * 24 * time.Hour
+
+	maxVolumes = 8 // as many as the colours that a reader can tell apart
+	maxBatch   = 1_000_000_000
+	maxName    = 63 // runes
 )
+
+// Arrivals is what a run costs: how many arrivals are expected in a span, counted once for each volume.
+func (m Model) Arrivals(span time.Duration, volumes int) float64 {
+	return m.CreatedPerMinute / float64(m.Batch) * span.Minutes() * float64(volumes)
+}
 
 // validate gives every fault of the input at once, one on a line, in the order of the fields.
 func validate(m Model, volumes []Volume, o Options) error {
@@ -77,25 +84,25 @@ func validateVolumes(volumes []Volume) []error {
 
 func validateOptions(o Options) []error {
 	var faults []error
-	if o.Span <= 0 || o.Span > maxSpan {
-		faults = append(faults, fmt.Errorf(`span "%v" is not above 0 and at most %v: give the length of the run, such as 336h`, o.Span, maxSpan))
+	if o.Span <= 0 || o.Span > MaxSpan {
+		faults = append(faults, fmt.Errorf(`span "%v" is not above 0 and at most %v: give the length of the run, such as 336h`, o.Span, MaxSpan))
 	}
 	if o.Step <= 0 {
 		faults = append(faults, fmt.Errorf(`step "%v" is not above 0: give the time between two samples, such as 1h`, o.Step))
 	}
-	if o.Span > 0 && o.Step > 0 && o.Span/o.Step > maxSamples {
-		faults = append(faults, fmt.Errorf(`step "%v" makes more than %s samples in a span of %v: give a longer step or a shorter span`, o.Step, grouped(maxSamples), o.Span))
+	if o.Span > 0 && o.Step > 0 && o.Span/o.Step > MaxSamples {
+		faults = append(faults, fmt.Errorf(`step "%v" makes more than %s samples in a span of %v: give a longer step or a shorter span`, o.Step, grouped(MaxSamples), o.Span))
 	}
 	return faults
 }
 
 func validateCost(m Model, volumes int, o Options) error {
-	arrivals := m.CreatedPerMinute / float64(m.Batch) * o.Span.Minutes() * float64(volumes)
-	if arrivals <= maxArrivals {
+	arrivals := m.Arrivals(o.Span, volumes)
+	if arrivals <= MaxArrivals {
 		return nil
 	}
 	return fmt.Errorf(`createdPerMinute "%v" in batches of %d makes about %.3g arrivals in a span of %v (volumes: %d), more than the %s that a run may take: give a shorter span, a larger batch or fewer volumes`,
-		m.CreatedPerMinute, m.Batch, arrivals, o.Span, volumes, grouped(maxArrivals))
+		m.CreatedPerMinute, m.Batch, arrivals, o.Span, volumes, grouped(MaxArrivals))
 }
 
 // printable says whether s is one line of valid UTF-8 that a table, an SVG and a terminal show as it is.

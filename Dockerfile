@@ -1,0 +1,23 @@
+# The image of the server. For two architectures, with a builder that can push:
+#   docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=v0.1.0 --tag NAME:v0.1.0 --push .
+
+# The compiler runs on the builder's own architecture and writes for the one that is wanted: nothing is emulated.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+# By themselves, so that modules are fetched again only when these two change.
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS
+ARG TARGETARCH
+# What the server says of itself; empty: what the Go command knows of the sources.
+ARG VERSION=""
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /shmkeeper ./cmd/shmkeeper
+
+# The program is static and talks to the API server alone, whose CA every Pod is given: there is nothing else to put in.
+FROM scratch
+COPY --from=build /shmkeeper /shmkeeper
+# A number, so that runAsNonRoot can be checked without a list of users.
+USER 65532:65532
+ENTRYPOINT ["/shmkeeper"]

@@ -1,0 +1,336 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	namespace  = "shmkeeper-system"
+	secretName = "shmkeeper-ca"
+	hooksName  = "shmkeeper"
+	serverName = "shmkeeper-webhook.shmkeeper-system.svc"
+)
+
+// cluster is client-go's fake with the resourceVersion checks that it lacks, a clock, and what was logged.
+type cluster struct {
+	*fake.Clientset
+	clock  *clocktesting.FakeClock
+	events *events.FakeRecorder
+	logs   *strings.Builder
+
+	mu      sync.Mutex
+	version int
+}
+
+func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
+	t.Helper()
+	c := &cluster{
+		Clientset: fake.NewClientset(),
+		clock:     clocktesting.NewFakeClock(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)),
+		events:    events.NewFakeRecorder(1000),
+		logs:      &strings.Builder{},
+	}
+	c.PrependReactor("create", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		create, ok := action.(clienttesting.CreateAction)
+		if !ok {
+			return false, nil, nil
+		}
+		object := create.GetObject().DeepCopyObject()
+		return true, object, c.guarded(object, "", func() error {
+			return c.Tracker().Create(action.GetResource(), object, action.GetNamespace())
+		})
+	})
+	c.PrependReactor("update", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		update, ok := action.(clienttesting.UpdateAction)
+		if !ok {
+			return false, nil, nil
+		}
+		object := update.GetObject().DeepCopyObject()
+		accessor, err := meta.Accessor(object)
+		if err != nil {
+			return true, nil, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		live, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), accessor.GetName())
+		if err != nil {
+			return true, nil, err
+		}
+		if err := sameVersion(action, live, accessor.GetResourceVersion()); err != nil {
+			return true, nil, err
+		}
+		c.stamp(accessor)
+		return true, object, c.Tracker().Update(action.GetResource(), object, action.GetNamespace())
+	})
+	c.PrependReactor("patch", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		patch, ok := action.(clienttesting.PatchActionImpl)
+		if !ok {
+			return false, nil, nil
+		}
+		sent := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(patch.GetPatch(), &sent.Object); err != nil {
+			return true, nil, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		live, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), patch.GetName())
+		if err != nil {
+			return true, nil, err
+		}
+		if err := sameVersion(action, live, sent.GetResourceVersion()); err != nil {
+			return true, nil, err
+		}
+		c.version++
+		sent.SetResourceVersion(strconv.Itoa(c.version))
+		if err := c.Tracker().Apply(action.GetResource(), sent, action.GetNamespace(), patch.PatchOptions); err != nil {
+			return true, nil, err
+		}
+		result, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), patch.GetName())
+		return true, result, err
+	})
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *admissionv1.MutatingWebhookConfiguration:
+			must(t)(c.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(t.Context(), o, metav1.CreateOptions{FieldManager: "installer"}))
+		case *admissionv1.ValidatingWebhookConfiguration:
+			must(t)(c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), o, metav1.CreateOptions{FieldManager: "installer"}))
+		case *corev1.Secret:
+			must(t)(c.CoreV1().Secrets(namespace).Create(t.Context(), o, metav1.CreateOptions{}))
+		default:
+			t.Fatalf("the test cluster does not create a %T", object)
+		}
+	}
+	return c
+}
+
+func (c *cluster) guarded(object runtime.Object, _ string, store func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return err
+	}
+	c.stamp(accessor)
+	return store()
+}
+
+func (c *cluster) stamp(object metav1.Object) {
+	c.version++
+	object.SetResourceVersion(strconv.Itoa(c.version))
+}
+
+func sameVersion(action clienttesting.Action, live runtime.Object, version string) error {
+	accessor, err := meta.Accessor(live)
+	if err != nil {
+		return err
+	}
+	if version != "" && version != accessor.GetResourceVersion() {
+		return apierrors.NewConflict(action.GetResource().GroupResource(), accessor.GetName(), fmt.Errorf("version %s, not %s", accessor.GetResourceVersion(), version))
+	}
+	return nil
+}
+
+func must(t *testing.T) func(any, error) {
+	return func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// replica starts from nothing but what the cluster holds. Its times are those of the simulation: hours instead of months.
+func (c *cluster) replica(t *testing.T, edit ...func(*Options)) *SelfManaged {
+	t.Helper()
+	options := Options{
+		Client: c, Namespace: namespace, DNSNames: ServiceNames("shmkeeper-webhook", namespace),
+		CADuration: 24 * time.Hour, LeafDuration: 3 * time.Hour, Settle: 20 * time.Minute, Resync: 10 * time.Minute,
+		Publisher: Configurations{Client: c, Name: hooksName}, Recorder: c.events, Clock: c.clock,
+		Log: funcr.New(func(prefix, args string) { c.mu.Lock(); defer c.mu.Unlock(); c.logs.WriteString(prefix + args + "\n") }, funcr.Options{Verbosity: 10}),
+	}
+	for _, e := range edit {
+		e(&options)
+	}
+	s, err := NewSelfManaged(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (c *cluster) injector(t *testing.T, bundle Bundle) *Injector {
+	t.Helper()
+	i, err := NewInjector(Configurations{Client: c, Name: hooksName}, bundle, funcr.New(func(string, string) {}, funcr.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func (c *cluster) secret(t *testing.T) *corev1.Secret {
+	t.Helper()
+	secret, err := c.CoreV1().Secrets(namespace).Get(t.Context(), secretName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+func (c *cluster) setSecret(t *testing.T, edit func(*corev1.Secret)) {
+	t.Helper()
+	secret := c.secret(t)
+	edit(secret)
+	must(t)(c.CoreV1().Secrets(namespace).Update(t.Context(), secret, metav1.UpdateOptions{}))
+}
+
+func (c *cluster) deleteSecret(t *testing.T) {
+	t.Helper()
+	if err := c.CoreV1().Secrets(namespace).Delete(t.Context(), secretName, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bundle is what an API server would trust: the bundle of the first mutating webhook, and that of all others must be the same.
+func (c *cluster) bundle(t *testing.T) []byte {
+	t.Helper()
+	configurations := Configurations{Client: c, Name: hooksName}
+	mutating, err := configurations.mutating(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	validating, err := configurations.validating(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := mutating.hooks[0].bundle
+	if !mutating.carries(bundle) || !validating.carries(bundle) {
+		t.Fatal("the webhooks carry different bundles")
+	}
+	return bundle
+}
+
+func mutatingHooks(names ...string) *admissionv1.MutatingWebhookConfiguration {
+	config := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: hooksName}}
+	for _, name := range names {
+		config.Webhooks = append(config.Webhooks, admissionv1.MutatingWebhook{
+			Name: name, ClientConfig: service("/mutate"), SideEffects: ptr.To(admissionv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			FailurePolicy: ptr.To(admissionv1.Ignore),
+		})
+	}
+	return config
+}
+
+func validatingHooks(names ...string) *admissionv1.ValidatingWebhookConfiguration {
+	config := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: hooksName}}
+	for _, name := range names {
+		config.Webhooks = append(config.Webhooks, admissionv1.ValidatingWebhook{
+			Name: name, ClientConfig: service("/validate"), SideEffects: ptr.To(admissionv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			FailurePolicy: ptr.To(admissionv1.Fail),
+		})
+	}
+	return config
+}
+
+func service(path string) admissionv1.WebhookClientConfig {
+	return admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: namespace, Name: "shmkeeper-webhook", Path: &path}}
+}
+
+// handshake connects to source as the API server does: by the Service's name, trusting a bundle and nothing else, at a time.
+func handshake(source Source, bundle []byte, at time.Time, edit ...func(*tls.Config)) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(bundle)
+	client := &tls.Config{RootCAs: roots, ServerName: serverName, Time: func() time.Time { return at }, MinVersion: tls.VersionTLS12,
+		CurvePreferences: []tls.CurveID{tls.X25519}} // cheaper than the default, which is hybrid
+	for _, e := range edit {
+		e(client)
+	}
+	server := &tls.Config{}
+	TLSConfig(source)(server)
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		err := tls.Server(far, server).HandshakeContext(ctx)
+		if err != nil {
+			far.Close()
+		}
+		served <- err
+	}()
+	err := tls.Client(near, client).HandshakeContext(ctx)
+	if err != nil {
+		near.Close()
+		<-served
+		return err
+	}
+	return <-served
+}
+
+func syncOrFail(t *testing.T, replicas ...*SelfManaged) {
+	t.Helper()
+	for _, r := range replicas {
+		if err := r.sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func injectOrFail(t *testing.T, i *Injector) {
+	t.Helper()
+	if err := i.inject(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) deleteSecretIfAny(t *testing.T) {
+	t.Helper()
+	err := c.CoreV1().Secrets(namespace).Delete(t.Context(), secretName, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+}
+
+// overwriteBundle is what a careless installer does: it empties caBundle, or deletes a configuration and creates it anew.
+func (c *cluster) overwriteBundle(t *testing.T, recreate bool) {
+	t.Helper()
+	hooks := c.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	if recreate {
+		if err := hooks.Delete(t.Context(), hooksName, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		must(t)(hooks.Create(t.Context(), mutatingHooks("a.shmkeeper.dev"), metav1.CreateOptions{FieldManager: "installer"}))
+		return
+	}
+	live, err := hooks.Get(t.Context(), hooksName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live.Webhooks[0].ClientConfig.CABundle = nil
+	must(t)(hooks.Update(t.Context(), live, metav1.UpdateOptions{FieldManager: "installer"}))
+}

@@ -1,0 +1,204 @@
+package certs
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// SelfManaged serves leaves of a CA that all replicas share through a Secret. See the package comment for the change of CA.
+type SelfManaged struct {
+	options Options
+	rules   rules
+
+	syncing sync.Mutex // one sync at a time: the loop's, or an Injector's
+	current atomic.Pointer[view]
+	lastErr atomic.Pointer[error]
+
+	listening sync.Mutex
+	listeners []func()
+}
+
+// view is what a replica knows after one reading of the Secret. It is never changed in place.
+type view struct {
+	state  state
+	bundle []byte
+	leaf   *tls.Certificate
+	issuer *x509.Certificate // of the leaf
+	renew  time.Time         // of the leaf
+}
+
+var _ Source = (*SelfManaged)(nil)
+
+// NewSelfManaged checks the options. Nothing is read or written before Start.
+func NewSelfManaged(options Options) (*SelfManaged, error) {
+	options = options.withDefaults()
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	return &SelfManaged{options: options, rules: rulesOf(options)}, nil
+}
+
+// firstRetry doubles up to Resync while something fails or is waited for.
+const firstRetry = time.Second
+
+// Start implements Source.
+func (s *SelfManaged) Start(ctx context.Context) error {
+	retry := firstRetry
+	for {
+		err := s.sync(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			s.options.Log.Error(err, "The serving certificate could not be brought up to date; trying again")
+		}
+		wait := s.options.Resync
+		if err != nil || !s.confirmed() {
+			wait = min(retry, wait)
+			retry = min(2*retry, s.options.Resync)
+		} else {
+			retry = firstRetry
+		}
+		timer := s.options.Clock.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C():
+		}
+	}
+}
+
+// NeedLeaderElection implements Source.
+func (*SelfManaged) NeedLeaderElection() bool { return false }
+
+// GetCertificate implements Source.
+func (s *SelfManaged) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	v := s.current.Load()
+	if v == nil {
+		return nil, errNoCertificate
+	}
+	return v.leaf, nil
+}
+
+// Ready implements Source. A leaf of a CA that the webhook configurations do not carry yet does not count: the API server would refuse it.
+func (s *SelfManaged) Ready() error {
+	v := s.current.Load()
+	if v == nil {
+		return s.withLastErr(fmt.Errorf("%w: see that the server may get, create and update Secret %q in namespace %q",
+			errNoCertificate, s.options.SecretName, s.options.Namespace))
+	}
+	if err := valid(v.leaf, s.options.Clock.Now()); err != nil {
+		return s.withLastErr(fmt.Errorf("%w: see that the clock is right and that the server may get and update Secret %q in namespace %q",
+			err, s.options.SecretName, s.options.Namespace))
+	}
+	if v.state.published.IsZero() && v.issuer.Equal(v.state.newest().cert) {
+		return s.withLastErr(errors.New("the webhook configurations do not carry the CA of the serving certificate yet: " +
+			"see that the server may get, list, watch and patch them, and that nobody else sets caBundle"))
+	}
+	return nil
+}
+
+func (s *SelfManaged) withLastErr(err error) error {
+	if last := s.lastErr.Load(); last != nil && *last != nil {
+		return fmt.Errorf("the last attempt failed (%w): %w", *last, err)
+	}
+	return err
+}
+
+// NotAfter implements Source.
+func (s *SelfManaged) NotAfter() time.Time {
+	v := s.current.Load()
+	if v == nil {
+		return time.Time{}
+	}
+	return v.leaf.Leaf.NotAfter
+}
+
+// CANotAfter implements Source.
+func (s *SelfManaged) CANotAfter() time.Time {
+	v := s.current.Load()
+	if v == nil {
+		return time.Time{}
+	}
+	return v.issuer.NotAfter
+}
+
+// CABundle is the PEM bundle of every CA that a leaf in use may come from, as of the last reading; nil before the first.
+func (s *SelfManaged) CABundle() []byte {
+	v := s.current.Load()
+	if v == nil {
+		return nil
+	}
+	return v.bundle
+}
+
+// FreshCABundle reads the Secret first, and takes the step that is due.
+func (s *SelfManaged) FreshCABundle(ctx context.Context) ([]byte, error) {
+	err := s.sync(ctx)
+	return s.CABundle(), err
+}
+
+// OnBundleChange has changed called after CABundle has begun to return something else. It must not block, and not call back.
+func (s *SelfManaged) OnBundleChange(changed func()) {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	s.listeners = append(s.listeners, changed)
+}
+
+func (s *SelfManaged) confirmed() bool {
+	v := s.current.Load()
+	return v != nil && !v.state.published.IsZero()
+}
+
+// adopt takes over what was read from the Secret at a time. Reading before signing is what bounds the life of the last leaf of an old CA.
+func (s *SelfManaged) adopt(read state, at time.Time) error {
+	bundle, err := encodeCerts(read.authorities())
+	if err != nil {
+		return err
+	}
+	old := s.current.Load()
+	v := &view{state: read, bundle: bundle}
+	if s.keepsLeaf(old, read, at) {
+		v.leaf, v.issuer, v.renew = old.leaf, old.issuer, old.renew
+	} else {
+		if v.leaf, err = read.signing.sign(s.options.DNSNames, at, s.rules.leafLife, s.rules.skew); err != nil {
+			return err
+		}
+		v.issuer = read.signing.cert
+		v.renew = v.leaf.Leaf.NotAfter.Add(-v.leaf.Leaf.NotAfter.Sub(at) / 3)
+		s.options.Log.Info("A new serving certificate is in use", "notAfter", v.leaf.Leaf.NotAfter, "ca", fingerprint(v.issuer))
+	}
+	s.current.Store(v)
+	if old == nil || !bytes.Equal(old.bundle, bundle) {
+		s.notify()
+	}
+	return nil
+}
+
+// keepsLeaf says whether the leaf in use is still the best one. A leaf of another CA than the signing one is replaced only when the bundle is known
+// to every API server: it may have been somebody else who changed the CA, and at once.
+func (s *SelfManaged) keepsLeaf(old *view, read state, now time.Time) bool {
+	if old == nil || valid(old.leaf, now) != nil || !read.trusts(old.issuer) {
+		return false
+	}
+	if old.issuer.Equal(read.signing.cert) {
+		return now.Before(old.renew)
+	}
+	return !s.rules.settled(read, now)
+}
+
+func (s *SelfManaged) notify() {
+	s.listening.Lock()
+	defer s.listening.Unlock()
+	for _, changed := range s.listeners {
+		changed()
+	}
+}

@@ -1,0 +1,164 @@
+package certs
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// maxSteps bounds one sync; more steps in a row than a change of CA has mean that somebody works against us.
+const maxSteps = 10
+
+// sync reads the Secret and takes steps until none is due. What was read is used even when a step fails.
+func (s *SelfManaged) sync(ctx context.Context) error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	err := s.takeSteps(ctx)
+	s.lastErr.Store(&err)
+	return err
+}
+
+func (s *SelfManaged) takeSteps(ctx context.Context) error {
+	for range maxSteps {
+		again, err := s.takeStep(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+	return fmt.Errorf("the Secret %q in namespace %q keeps changing: see who else writes it", s.options.SecretName, s.options.Namespace)
+}
+
+// takeStep says whether to read again: after a step of its own, and after another replica was faster.
+func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
+	now := s.options.Clock.Now() // before reading, see adopt
+	secret, err := s.options.Client.CoreV1().Secrets(s.options.Namespace).Get(ctx, s.options.SecretName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		secret, err = nil, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read Secret %q in namespace %q: %w: see that the server may get it", s.options.SecretName, s.options.Namespace, err)
+	}
+	after, what, err := s.due(ctx, secret, now)
+	if err != nil || what == nil {
+		return false, err
+	}
+	if err := s.write(ctx, secret, after); err != nil {
+		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || (secret != nil && apierrors.IsNotFound(err)) {
+			return true, nil
+		}
+		return false, fmt.Errorf("write Secret %q in namespace %q: %w: see that the server may create and update it, and that it is not immutable",
+			s.options.SecretName, s.options.Namespace, err)
+	}
+	s.tell(*what, after)
+	return true, nil
+}
+
+// due adopts what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
+func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.Time) (state, *change, error) {
+	if secret == nil {
+		return s.recover(ctx, nil, now, &created)
+	}
+	read, err := decodeState(secret)
+	if err != nil {
+		s.options.Log.Error(err, "The Secret of the CA is unreadable", "secret", s.options.SecretName)
+		return s.recover(ctx, read.previous, now, &replacedUnread)
+	}
+	// Before adopting: a leaf that is in use must not lose its CA.
+	if old := s.current.Load(); old != nil && valid(old.leaf, now) == nil && !read.trusts(old.issuer) {
+		return read.with(s.rules.lastLeaf(now), old.issuer), &kept, nil
+	}
+	// A CA that has expired can sign nothing; the step below replaces it.
+	if now.Before(read.signing.cert.NotAfter) {
+		if err := s.adopt(read, now); err != nil {
+			return read, nil, err
+		}
+	}
+	if err := damaged(secret, read); err != nil {
+		s.options.Log.Error(err, "The Secret of the CA is damaged", "secret", s.options.SecretName)
+		return read, &repaired, nil
+	}
+	return s.rules.step(read, now, func(st state) (bool, error) { return s.isPublished(ctx, st) })
+}
+
+// recover makes a state where the Secret has none: from memory, else anew, and then anew is what happened.
+func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, now time.Time, anew *change) (state, *change, error) {
+	if old := s.current.Load(); old != nil && now.Before(old.state.signing.cert.NotAfter) {
+		after, err := s.rules.restore(old.state, now)
+		if err != nil {
+			return state{}, nil, err
+		}
+		return s.rules.keep(after, found, now), &restored, nil
+	}
+	after, err := s.rules.create(now)
+	if err != nil {
+		return state{}, nil, err
+	}
+	if s.options.Publisher != nil {
+		trusted, err := s.options.Publisher.Trusted(ctx)
+		if err != nil {
+			return state{}, nil, err
+		}
+		found = slices.Concat(found, trusted)
+	}
+	return s.rules.keep(after, found, now), anew, nil
+}
+
+func (s *SelfManaged) isPublished(ctx context.Context, st state) (bool, error) {
+	if s.options.Publisher == nil {
+		return true, nil
+	}
+	bundle, err := encodeCerts(st.authorities())
+	if err != nil {
+		return false, err
+	}
+	return s.options.Publisher.Published(ctx, bundle)
+}
+
+// write succeeds only if the Secret is still the one that was read.
+func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, after state) error {
+	secrets := s.options.Client.CoreV1().Secrets(s.options.Namespace)
+	if secret == nil {
+		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.options.Namespace,
+			Name:      s.options.SecretName,
+			Labels:    map[string]string{"app.kubernetes.io/name": "shmkeeper", "app.kubernetes.io/managed-by": "shmkeeper"},
+		}}
+		if err := after.encode(fresh); err != nil {
+			return err
+		}
+		_, err := secrets.Create(ctx, fresh, metav1.CreateOptions{FieldManager: fieldManager})
+		return err
+	}
+	secret = secret.DeepCopy()
+	if err := after.encode(secret); err != nil {
+		return err
+	}
+	_, err := secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: fieldManager})
+	return err
+}
+
+func (s *SelfManaged) tell(what change, after state) {
+	s.options.Log.Info(what.Note, "reason", what.Reason, "secret", s.options.SecretName,
+		"signing", fingerprint(after.signing.cert), "newest", fingerprint(after.newest().cert), "previous", len(after.previous))
+	if s.options.Recorder == nil {
+		return
+	}
+	about := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: s.options.Namespace, Name: s.options.SecretName}
+	s.options.Recorder.Eventf(about, nil, what.eventType(), what.Reason, "ChangeCA", "%s.", what.Note)
+}
+
+// eventType is Warning where somebody or something interfered.
+func (c change) eventType() string {
+	switch c {
+	case unpublished, promotedEarly, postponed, kept, repaired, restored, replacedUnread:
+		return corev1.EventTypeWarning
+	default:
+		return corev1.EventTypeNormal
+	}
+}

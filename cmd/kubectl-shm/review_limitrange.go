@@ -1,0 +1,137 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// withLimitRangeDefaults is a subject as the webhook sees it: with the limits and requests that the LimitRanges of its namespace
+// give each container, init containers included, which has none of its own. The subject given is not changed, and is what
+// comes back where nothing is given.
+//
+// It is what k8s.io/kubernetes does before a mutating webhook is called: SetDefaults_Pod (pkg/apis/core/v1/defaults.go) makes a
+// limit the request where there is none, then the LimitRanger plugin (plugin/pkg/admission/limitranger) takes each
+// LimitRange in turn, so that the first to give a value has given it. An API server takes them in no order that one could rely
+// on; here it is that of their names.
+func withLimitRangeDefaults(s policy.Subject) (policy.Subject, grants) {
+	defaults := make([]containerDefaults, len(s.LimitRanges))
+	for i, limitRange := range s.LimitRanges {
+		defaults[i] = defaultsOf(limitRange)
+	}
+	slices.SortStableFunc(defaults, func(a, b containerDefaults) int { return cmp.Compare(a.name, b.name) })
+
+	spec := s.Spec.DeepCopy()
+	var given grants
+	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
+		for i := range containers {
+			c := &containers[i]
+			fill(&c.Resources.Requests, c.Resources.Limits)
+			for _, d := range defaults {
+				given.add(d.name, c.Name, "limit", fill(&c.Resources.Limits, d.limits))
+				given.add(d.name, c.Name, "request", fill(&c.Resources.Requests, d.requests))
+			}
+		}
+	}
+	if len(given) == 0 {
+		return s, nil
+	}
+	s.Spec = spec
+	return s, given
+}
+
+// containerDefaults are what a LimitRange gives a container.
+type containerDefaults struct {
+	name             string
+	limits, requests corev1.ResourceList
+}
+
+// defaultsOf fills in what a LimitRange leaves open, as an API server does when it stores one (SetDefaults_LimitRangeItem): the
+// default limit is the maximum, the default request the default limit, or else the minimum. Of several items the last counts.
+func defaultsOf(l *corev1.LimitRange) containerDefaults {
+	d := containerDefaults{name: l.Name, limits: corev1.ResourceList{}, requests: corev1.ResourceList{}}
+	for i := range l.Spec.Limits {
+		if l.Spec.Limits[i].Type != corev1.LimitTypeContainer {
+			continue
+		}
+		item := l.Spec.Limits[i].DeepCopy()
+		fill(&item.Default, item.Max)
+		fill(&item.DefaultRequest, item.Default)
+		fill(&item.DefaultRequest, item.Min)
+		maps.Copy(d.limits, item.Default)
+		maps.Copy(d.requests, item.DefaultRequest)
+	}
+	return d
+}
+
+// fill adds what a list lacks, and gives what it added.
+func fill(list *corev1.ResourceList, from corev1.ResourceList) corev1.ResourceList {
+	added := corev1.ResourceList{}
+	for name, value := range from {
+		if _, found := (*list)[name]; !found {
+			added[name] = value
+		}
+	}
+	if len(added) > 0 && *list == nil {
+		*list = corev1.ResourceList{}
+	}
+	maps.Copy(*list, added)
+	return added
+}
+
+// grants are what LimitRanges gave, in the order of the containers.
+type grants []grant
+
+// grant is one limit or request that a LimitRange gave a container.
+type grant struct {
+	limitRange, container string
+	// rank orders what a container is given: a memory limit matters most, then a memory request.
+	rank int
+	what string // "a memory limit of 256Mi"
+}
+
+func (g *grants) add(limitRange, container, kind string, added corev1.ResourceList) {
+	for _, name := range slices.Sorted(maps.Keys(added)) {
+		value, rank := added[name], 2
+		if name == corev1.ResourceMemory {
+			rank = map[string]int{"limit": 0, "request": 1}[kind]
+		}
+		*g = append(*g, grant{limitRange, container, rank, fmt.Sprintf("a %s %s of %s", name, kind, value.String())})
+	}
+}
+
+// String tells what matters most of what each container was given.
+func (g grants) String() string {
+	var groups []grant
+	containers := map[grant][]string{} // by the grant without its container
+	told := map[string]bool{}
+	byRank := slices.SortedStableFunc(slices.Values(g), func(a, b grant) int { return cmp.Compare(a.rank, b.rank) })
+	for _, one := range byRank {
+		if told[one.container] {
+			continue
+		}
+		told[one.container] = true
+		group := one
+		group.container = ""
+		if containers[group] == nil {
+			groups = append(groups, group)
+		}
+		containers[group] = append(containers[group], strconv.Quote(one.container))
+	}
+	parts := make([]string, len(groups))
+	for i, group := range groups {
+		whom := "container"
+		if len(containers[group]) > 1 {
+			whom = "containers"
+		}
+		parts[i] = fmt.Sprintf("LimitRange %q gives %s %s %s", group.limitRange, whom, strings.Join(containers[group], ", "), group.what)
+	}
+	return strings.Join(parts, ", and ")
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/api/validate/content"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// The values of --cert-source.
+const (
+	selfManaged = "self-managed"
+	directory   = "directory"
+)
+
+// Options are the flags of the server.
+type Options struct {
+	Kubeconfig    string
+	Namespace     string
+	MaxMode       string
+	CertSource    string
+	CertDir       string
+	CADuration    time.Duration
+	LeafDuration  time.Duration
+	CASettle      time.Duration
+	CAResync      time.Duration
+	WebhookHost   string
+	WebhookPort   int
+	MetricsAddr   string
+	ProbeAddr     string
+	PprofAddr     string
+	LeaderElect   bool
+	ShutdownDelay time.Duration
+	LogFormat     string
+	LogLevel      string
+	Version       bool
+}
+
+// AddFlags adds the flags, with their defaults.
+func (o *Options) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file with the address of the API server and the credentials; empty in a cluster")
+	f.StringVar(&o.Namespace, "namespace", "shmkeeper-system", "namespace in which the server runs")
+	f.StringVar(&o.MaxMode, "max-mode", "enforce", "the most that any namespace or policy can ask for: audit, warn or enforce. audit is a dry run for the whole cluster")
+	f.StringVar(&o.CertSource, "cert-source", selfManaged, "where the serving certificate is from: self-managed (a CA of its own in a Secret) or directory (tls.crt and tls.key in --cert-dir, such as cert-manager writes)")
+	f.StringVar(&o.CertDir, "cert-dir", "", "folder with tls.crt and tls.key, for --cert-source=directory; they are read anew when they change")
+	f.DurationVar(&o.CADuration, "ca-duration", 365*24*time.Hour, "how long a CA of our own is valid; it is changed after two thirds of that. For --cert-source=self-managed, like the next three")
+	f.DurationVar(&o.LeafDuration, "cert-duration", 7*24*time.Hour, "how long a serving certificate is valid; it is replaced after two thirds of that")
+	f.DurationVar(&o.CASettle, "ca-settle", time.Minute, "how long after a new CA is published every API server is taken to know it")
+	f.DurationVar(&o.CAResync, "ca-resync", 30*time.Second, "how often the Secret of the CA is read")
+	f.StringVar(&o.WebhookHost, "webhook-host", "", "address on which the webhooks listen; empty for all")
+	f.IntVar(&o.WebhookPort, "webhook-port", 9443, "port on which the webhooks listen")
+	f.StringVar(&o.MetricsAddr, "metrics-bind-address", ":8443", "address for metrics, which are served by TLS to whoever may get them; 0 for none")
+	f.StringVar(&o.ProbeAddr, "health-probe-bind-address", ":8081", "address for /healthz and /readyz; 0 for none")
+	f.StringVar(&o.PprofAddr, "pprof-bind-address", "0", "address for profiles, which are served to everybody; 0 for none")
+	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that writes status and keeps the webhook configurations; every replica answers requests")
+	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still answered after SIGTERM, while the Service drops the replica")
+	f.StringVar(&o.LogFormat, "log-format", "json", "json or text")
+	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&o.Version, "version", false, "print the version and stop")
+}
+
+// Validate says what is wrong with the flags: every mistake, each with its flag.
+func (o *Options) Validate(args []string) error {
+	var errs []error
+	wrong := func(flag, value, remedy string) {
+		errs = append(errs, fmt.Errorf("--%s: %q %s", flag, value, remedy))
+	}
+	if len(args) > 0 {
+		errs = append(errs, fmt.Errorf("%q is no flag: see --help for the flags", args[0]))
+	}
+	if problems := content.IsDNS1123Label(o.Namespace); len(problems) > 0 {
+		wrong("namespace", o.Namespace, "is no name of a namespace: write the one that the server runs in")
+	}
+	if _, err := policy.ParseMode(o.MaxMode); err != nil {
+		wrong("max-mode", o.MaxMode, "is no mode: write audit, warn or enforce")
+	}
+	switch o.CertSource {
+	case directory:
+		if o.CertDir == "" {
+			wrong("cert-dir", o.CertDir, "is empty: name the folder with tls.crt and tls.key")
+		}
+	case selfManaged:
+		if o.CertDir != "" {
+			wrong("cert-dir", o.CertDir, "has no effect with --cert-source=self-managed: leave it out, or write --cert-source=directory")
+		}
+	default:
+		wrong("cert-source", o.CertSource, "is unknown: write self-managed or directory")
+	}
+	if o.WebhookHost != "" && net.ParseIP(o.WebhookHost) == nil {
+		wrong("webhook-host", o.WebhookHost, "is no IP address: write one of this machine, or leave it out")
+	}
+	if o.WebhookPort < 1 || o.WebhookPort > 65535 {
+		wrong("webhook-port", strconv.Itoa(o.WebhookPort), "is no port: write one from 1 to 65535")
+	}
+	for flag, address := range map[string]string{
+		"health-probe-bind-address": o.ProbeAddr, "metrics-bind-address": o.MetricsAddr, "pprof-bind-address": o.PprofAddr,
+	} {
+		if _, _, err := net.SplitHostPort(address); address != "0" && err != nil {
+			wrong(flag, address, "is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none")
+		}
+	}
+	if o.ShutdownDelay < 0 || o.ShutdownDelay > time.Minute {
+		wrong("shutdown-delay", o.ShutdownDelay.String(), "is out of range: write a duration from 0s to 1m")
+	}
+	if o.LogFormat != "json" && o.LogFormat != "text" {
+		wrong("log-format", o.LogFormat, "is unknown: write json or text")
+	}
+	if _, err := logLevel(o.LogLevel); err != nil {
+		wrong("log-level", o.LogLevel, "is unknown: write debug, info, warn or error")
+	}
+	sortByText(errs)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// need is what the server must be allowed to do. manifests/base grants the same.
+type need struct {
+	group, resource, subresource, name string
+	verbs                              []string
+	own                                bool // in the server's own namespace only
+}
+
+// needs are all that the server does with these options.
+func needs(o Options) []need {
+	const admission, core = "admissionregistration.k8s.io", ""
+	out := []need{
+		{group: "shmkeeper.dev", resource: "sharedmemorypolicies", verbs: []string{"get", "list", "watch"}},
+		{group: "shmkeeper.dev", resource: "sharedmemorypolicies", subresource: "status", verbs: []string{"patch"}},
+		{group: core, resource: "namespaces", verbs: []string{"list", "watch"}},
+		{group: core, resource: "namespaces", name: o.Namespace, verbs: []string{"get"}},
+		{group: core, resource: "limitranges", verbs: []string{"list", "watch"}},
+		{group: "apps", resource: "deployments", name: deploymentName, verbs: []string{"get"}, own: true},
+		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}, own: true},
+	}
+	for _, kind := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
+		// All of them by name: list and watch select by it, and create is by server-side apply.
+		out = append(out,
+			need{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
+		)
+	}
+	if o.CertSource == selfManaged {
+		out = append(out,
+			need{group: core, resource: "secrets", name: "shmkeeper-ca", verbs: []string{"get", "update"}, own: true},
+			need{group: core, resource: "secrets", verbs: []string{"create"}, own: true},
+		)
+	}
+	if o.LeaderElect {
+		out = append(out,
+			need{group: "coordination.k8s.io", resource: "leases", name: leaseName, verbs: []string{"get", "update"}, own: true},
+			need{group: "coordination.k8s.io", resource: "leases", verbs: []string{"create"}, own: true},
+		)
+	}
+	if o.MetricsAddr != "0" {
+		out = append(out,
+			need{group: "authentication.k8s.io", resource: "tokenreviews", verbs: []string{"create"}},
+			need{group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: []string{"create"}},
+		)
+	}
+	return out
+}
+
+// checkPermissions asks the API server for everything that the server will do, so
+// that what is missing is told at once and not one failure after the other.
+func checkPermissions(ctx context.Context, config *rest.Config, o Options) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	reviews := client.AuthorizationV1().SelfSubjectAccessReviews()
+	var missing []string
+	for _, n := range needs(o) {
+		for _, verb := range n.verbs {
+			attributes := n.attributes(verb, o.Namespace)
+			review, err := reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: attributes},
+			}, metav1.CreateOptions{})
+			if err != nil {
+				return fmt.Errorf("ask the API server for our permissions: %w: see that it runs and that the credentials are right", err)
+			}
+			if !review.Status.Allowed {
+				missing = append(missing, n.String(verb, o.Namespace))
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return errors.New("the service account may not\n  " + strings.Join(missing, "\n  ") + "\napply the roles of manifests/base, or grant these")
+	}
+	return nil
+}
+
+func (n need) attributes(verb, namespace string) *authorizationv1.ResourceAttributes {
+	a := &authorizationv1.ResourceAttributes{Verb: verb, Group: n.group, Resource: n.resource, Subresource: n.subresource, Name: n.name}
+	if n.own {
+		a.Namespace = namespace
+	}
+	return a
+}
+
+// String is the permission in the words of a role.
+func (n need) String(verb, namespace string) string {
+	text := verb + " " + n.resource
+	if n.subresource != "" {
+		text += "/" + n.subresource
+	}
+	if n.group != "" {
+		text += "." + n.group
+	}
+	if n.name != "" {
+		text += fmt.Sprintf(" named %q", n.name)
+	}
+	if n.own {
+		text += fmt.Sprintf(" in namespace %q", namespace)
+	}
+	return text
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/shmkeeper/shmkeeper/certs"
+	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+	"github.com/shmkeeper/shmkeeper/webhook"
+)
+
+// The names of what the manifests install.
+const (
+	deploymentName    = "shmkeeper"
+	configurationName = "shmkeeper"
+	webhookService    = "shmkeeper-webhook"
+	leaseName         = "shmkeeper"
+)
+
+// answerTimeout is how long requests that have begun may take after the server has
+// stopped to accept new ones: longer than any timeoutSeconds of the webhooks.
+const answerTimeout = 10 * time.Second
+
+// Run runs the server until ctx is done, and then until it has drained.
+func Run(ctx context.Context, o Options) error {
+	log, err := newLogger(o.LogFormat, o.LogLevel)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(log)
+	config, err := restConfig(o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	if err := checkPermissions(ctx, config, o); err != nil {
+		return err
+	}
+	var draining atomic.Bool
+	mgr, err := newManager(config, o, &draining)
+	if err != nil {
+		return err
+	}
+	managerCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		draining.Store(true)
+		log.Info("Draining: requests are answered until the Service has dropped this replica", "for", o.ShutdownDelay.String())
+		time.Sleep(o.ShutdownDelay)
+		stop()
+	}()
+	log.Info("Starting", "version", versionText(), "maxMode", o.MaxMode, "certSource", o.CertSource)
+	return mgr.Start(managerCtx)
+}
+
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w: run in a cluster, or name a file by --kubeconfig", err)
+	}
+	config.UserAgent = "shmkeeper/" + versionText()
+	return config, nil
+}
+
+// newManager puts the parts together.
+func newManager(config *rest.Config, o Options, draining *atomic.Bool) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	source, addTo, err := newSource(config, o)
+	if err != nil {
+		return nil, err
+	}
+	tls := certs.TLSConfig(source)
+	timeout := answerTimeout
+	mgr, err := manager.New(config, manager.Options{
+		Scheme:                        scheme,
+		Logger:                        ctrl.Log,
+		Cache:                         cluster.CacheOptions(configurationName),
+		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions(tls)}),
+		HealthProbeBindAddress:        o.ProbeAddr,
+		PprofBindAddress:              o.PprofAddr,
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       o.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &timeout,
+		Metrics: metricsserver.Options{
+			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions(tls),
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the server: %w", err)
+	}
+	if err := errors.Join(addTo(mgr), certs.RegisterMetrics(metrics.Registry, source)); err != nil {
+		return nil, err
+	}
+	mode, err := policy.ParseMode(o.MaxMode)
+	if err != nil {
+		return nil, err
+	}
+	view, err := cluster.Setup(mgr, cluster.Options{
+		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
+		Namespace: o.Namespace, Deployment: deploymentName,
+		AnyFailurePolicy: mode != v1alpha1.Enforce,
+		CABundle:         bundleOf(source),
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Asking the manager for the server is what has it started.
+	server := mgr.GetWebhookServer()
+	for path, handler := range webhook.Handlers(webhook.Options{
+		Cluster: view, MaxMode: mode, Metrics: webhook.NewMetrics(metrics.Registry),
+	}) {
+		server.Register(path, handler)
+	}
+	return mgr, addChecks(mgr, source, server, view, draining)
+}
+
+// addChecks makes the server ready when it can be verified, listens, knows the
+// policies, and is not on its way out. It is alive as long as it answers.
+func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Server, view *cluster.View, draining *atomic.Bool) error {
+	return errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("certificate", func(*http.Request) error { return source.Ready() }),
+		mgr.AddReadyzCheck("webhooks", server.StartedChecker()),
+		mgr.AddReadyzCheck("policies", func(*http.Request) error {
+			if !view.Synced() {
+				return errors.New("the policies, namespaces and limit ranges are not all known yet")
+			}
+			return nil
+		}),
+		mgr.AddReadyzCheck("draining", func(*http.Request) error {
+			if draining.Load() {
+				return errors.New("the server is stopping")
+			}
+			return nil
+		}),
+	)
+}

@@ -1,0 +1,40 @@
+// Package envtest runs a real control plane on this machine: etcd, kube-apiserver and kube-controller-manager, with kubectl to talk to it. There
+// are no nodes, so Pods are admitted and created by the real controllers and then stay Pending.
+//
+//	cp, err := envtest.Start(ctx, envtest.Options{})
+//	...
+//	defer cp.Stop()
+//
+//	cp.Config                                        // *rest.Config of a cluster administrator
+//	cp.Kubeconfig                                    // the same as a file
+//	cp.User("alice", "developers")                   // *rest.Config of anybody else, for tests of RBAC
+//	cp.ServiceAccount("shmkeeper", "shmkeeper")      // *rest.Config of a service account
+//	envtest.WriteKubeconfig(path, cfg)               // any of these as a file, for a process
+//	cp.Kubectl(ctx, "apply", "-k", dir)              // the real kubectl, as the administrator
+//	cp.ServeService("shmkeeper", "webhook", 443, a)  // who answers at a Service: webhooks are reached by clientConfig.service
+//	cp.AuditEvents()                                 // every request there was, with its user
+//
+// # Programs
+//
+// They come from the first of these that has them:
+//
+//  1. the folder KUBEBUILDER_ASSETS, if it is set;
+//  2. the cache, filled by an earlier build;
+//  3. the network, by setup-envtest, if it has the release that is pinned. SHMKEEPER_ENVTEST_BUILD=1 skips this;
+//  4. a build from the Go modules that binaries/etcd and binaries/kubernetes pin, which takes minutes, once.
+//
+// setup-envtest provides etcd, kube-apiserver and kubectl. Where kube-controller-manager is not with them, it is built.
+//
+// The cache is the folder shmkeeper/envtest in the user's cache folder, or SHMKEEPER_ENVTEST_CACHE. What is built goes by a hash of all that
+// the build depends on, so it is never stale. The cache may be deleted whenever nothing runs from it.
+//
+// A first build can take longer than the time that `go test` gives a package: `go run ./envtest/cmd/binaries` builds what is missing and
+// prints the folder.
+//
+// # Services without nodes
+//
+// Nothing forwards the address of a Service to a Pod where there are no nodes. The API server is therefore configured, by an egress selector, to
+// open all connections to the cluster's network through a proxy in this process, which asks the API server whose address it is and connects to
+// what ServeService named. The webhook configurations that ship, which name a Service, are used as they are, and the name in the server's
+// certificate is checked as it is in a cluster.
+package envtest

@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
+)
+
+// apiServer decides by creating the Pod of a case.
+type apiServer struct {
+	*suite
+	kube     kubernetes.Interface
+	client   client.Client
+	warnings *warnings
+}
+
+func TestTheAPIServerDecidesLikeTheEngine(t *testing.T) {
+	config := rest.CopyConfig(shared.cp.Config)
+	w := &warnings{}
+	config.WarningHandler = w
+	kube, c, err := clients(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policytest.Run(t, apiServer{shared, kube, c, w})
+}
+
+// Decide makes a Pod of the case's object, or of its template, has the API server
+// admit it by a dry run until what comes of it is what is wanted (a policy takes a
+// moment to arrive everywhere), and then creates it.
+func (a apiServer) Decide(t *testing.T, c policytest.Case) policytest.Result {
+	if c.OfflineOnly != "" {
+		// The engine and the command line run it.
+		return c.Want
+	}
+	a.policies(t, c.AllPolicies(t)...)
+	ns := a.namespace(t, "enforce", c.NamespaceLabels)
+	for i := range c.LimitRanges {
+		l := c.LimitRanges[i].DeepCopy()
+		l.Namespace = ns
+		if err := a.client.Create(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pod := podOf(t, c)
+	pod.Name, pod.GenerateName, pod.Namespace = "subject", "", ns
+	var got policytest.Result
+	_ = poll(t.Context(), 10_000_000_000, func() error {
+		got = a.create(t, c, pod, metav1.DryRunAll)
+		if diff := cmp.Diff(c.Want, got); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
+	if cmp.Diff(c.Want, got) != "" {
+		return got
+	}
+	return a.create(t, c, pod, "")
+}
+
+func podOf(t *testing.T, c policytest.Case) *corev1.Pod {
+	t.Helper()
+	object := c.Typed(t)
+	if pod, ok := object.(*corev1.Pod); ok {
+		return pod
+	}
+	subject, ok := policy.NewSubject(object)
+	if !ok {
+		t.Fatalf("%T has no Pod", object)
+	}
+	// A controller fills in the volumes of claims.
+	for _, claim := range subject.Claims {
+		subject.Spec.Volumes = append(subject.Spec.Volumes, corev1.Volume{Name: claim, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+		}})
+	}
+	return &corev1.Pod{ObjectMeta: *subject.Meta.DeepCopy(), Spec: *subject.Spec.DeepCopy()}
+}
+
+// create creates the Pod and says what came of it.
+func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryRun string) policytest.Result {
+	t.Helper()
+	if _, err := a.audit.lines(); err != nil { // up to here it is about others
+		t.Fatal(err)
+	}
+	options := metav1.CreateOptions{}
+	if dryRun != "" {
+		options.DryRun = []string{dryRun}
+	}
+	a.warnings.take()
+	created, err := a.kube.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, options)
+	got := policytest.Result{Warnings: len(a.warnings.take())}
+	told := a.told(t, pod.Namespace)
+	status := apierrors.APIStatus(nil)
+	switch {
+	case err == nil:
+		got.Outcome, got.Reason, got.Policy = policy.Outcome(told["outcome"]), policy.Reason(told["reason"]), told["policy"]
+		if told == nil {
+			// Why a Pod is not governed is told to nobody.
+			got.Outcome, got.Reason = policy.NotGoverned, c.Want.Reason
+		}
+		got.Observe(&created.Spec, a.mountPath(c, got.Policy), c.Want)
+	case errors.As(err, &status) && strings.Contains(err.Error(), "shmkeeper.dev"):
+		got.Outcome, got.Policy = policy.Violating, told["policy"]
+		if details := status.Status().Details; details != nil {
+			for _, cause := range details.Causes {
+				got.Violations = append(got.Violations, policy.Reason(cause.Type))
+			}
+		}
+		if len(got.Violations) > 0 {
+			got.Reason = got.Violations[0]
+		}
+		got.Observe(&pod.Spec, a.mountPath(c, got.Policy), c.Want)
+	default:
+		got.Outcome = policy.Outcome(fmt.Sprintf("refused by somebody else: %v", err))
+	}
+	return got
+}
+
+func (a apiServer) mountPath(c policytest.Case, name string) string {
+	for _, p := range c.Policies {
+		if p.Name == name && p.Spec.MountPath != "" {
+			return path.Clean(p.Spec.MountPath)
+		}
+	}
+	return "/dev/shm"
+}
+
+// told is what the audit log has of the Pod that was created last in a namespace,
+// by the mutating webhook if that changed it, or else by the validating one; nil
+// where neither said anything.
+func (a apiServer) told(t *testing.T, namespace string) map[string]string {
+	t.Helper()
+	var told map[string]string
+	eventually(t, func() error {
+		lines, err := a.audit.lines()
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			var event struct {
+				Stage       string
+				Verb        string
+				Annotations map[string]string
+				ObjectRef   struct{ Resource, Namespace string }
+			}
+			if json.Unmarshal(line, &event) != nil || event.Stage != "ResponseComplete" || event.Verb != "create" ||
+				event.ObjectRef.Resource != "pods" || event.ObjectRef.Namespace != namespace {
+				continue
+			}
+			for _, webhook := range []string{"mutate", "enforce"} {
+				of := map[string]string{}
+				for k, v := range event.Annotations {
+					if key, ok := strings.CutPrefix(k, webhook+".pods.shmkeeper.dev/"); ok {
+						of[key] = v
+					}
+				}
+				if len(of) > 0 {
+					told = of
+					return nil
+				}
+			}
+			return nil
+		}
+		return errors.New("the audit log does not have the request yet")
+	})
+	return told
+}

@@ -1,0 +1,59 @@
+// Package install puts shmkeeper into a control plane of package envtest: the
+// manifests that ship, by kubectl, and the server as processes of this machine,
+// each with the rights of its service account alone.
+package install
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+)
+
+// The names that the manifests give.
+const (
+	Namespace      = "shmkeeper-system"
+	ServiceAccount = "shmkeeper"
+	Service        = "shmkeeper-webhook"
+	ServicePort    = 443
+)
+
+// Root is the folder of the module. It works wherever in the module the program
+// or test is run.
+func Root(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	return filepath.Dir(strings.TrimSpace(string(out))), nil
+}
+
+// Build builds the server into a folder and returns its path.
+func Build(ctx context.Context, dir string) (string, error) {
+	root, err := Root(ctx)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "shmkeeper")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./cmd/shmkeeper")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the server: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// Apply installs an overlay of manifests/, such as "default".
+func Apply(ctx context.Context, cp *envtest.ControlPlane, overlay string) error {
+	root, err := Root(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = cp.Kubectl(ctx, "apply", "-k", filepath.Join(root, "manifests", overlay))
+	return err
+}

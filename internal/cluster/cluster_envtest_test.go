@@ -1,0 +1,523 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/cert"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// TestOnAnAPIServer goes through the life of an installation: the manifests that
+// ship, on a real API server, kept by a manager with the rights that ship. The
+// steps build on each other.
+func TestOnAnAPIServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts an API server")
+	}
+	c := startCluster(t)
+	view, stop := c.startManager(t)
+
+	t.Run("the view knows what there was at the start", func(t *testing.T) {
+		eventually(t, "the view is synced", view.Synced)
+		if labels, ok := view.NamespaceLabels("team"); !ok || labels[v1alpha1.LabelMode] != "enforce" {
+			t.Errorf("labels of the namespace: %v, %v", labels, ok)
+		}
+		if got := view.LimitRanges("team"); len(got) != 1 || got[0].Name != "limits" || len(got[0].ManagedFields) > 0 {
+			t.Errorf("LimitRanges: %v", got)
+		}
+	})
+
+	t.Run("without policies no Pod is sent", func(t *testing.T) {
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e == "false" })
+		for _, kind := range kinds {
+			if owners := c.configuration(t, kind).GetOwnerReferences(); len(owners) != 1 || owners[0].Kind != "Namespace" {
+				t.Errorf("the owners of the %s are %v", kind, owners)
+			}
+		}
+		c.pod(t, "before", map[string]string{"app": "a"})
+		if got := c.sent(); len(got) > 0 {
+			t.Errorf("sent: %q", got)
+		}
+	})
+
+	t.Run("a policy that is accepted has its Pods sent, and no others", func(t *testing.T) {
+		p := appPolicy("a", "a")
+		p.UID, p.Generation = "", 0
+		c.create(t, p)
+		got := c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
+		if got.Status.SizeLimit == nil || got.Status.SizeLimit.String() != "256Mi" || got.Status.Charge == nil {
+			t.Errorf("sizeLimit %v, charge %v", got.Status.SizeLimit, got.Status.Charge)
+		}
+		if b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionBounded); b.Status != metav1.ConditionTrue || b.ObservedGeneration != 1 {
+			t.Errorf("bounded: %+v", b)
+		}
+		c.pod(t, "other", map[string]string{"app": "b"})
+		// The API server's own watch is what is waited for here.
+		eventually(t, "a Pod of the policy is sent", func() bool {
+			c.pod(t, "", map[string]string{"app": "a"})
+			return slices.Contains(c.sent(), "/mutate-pods") && slices.Contains(c.sent(), "/validate-pods")
+		})
+		if sent := c.sent(); slices.Contains(sent, "/report-pods") {
+			t.Errorf("sent: %q", sent)
+		}
+	})
+
+	t.Run("the manifests see no drift", func(t *testing.T) {
+		if out, err := c.plane.Kubectl(t.Context(), "diff", "-k", "../../manifests/webhooks"); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if out, err := c.plane.Kubectl(t.Context(), "apply", "-k", "../../manifests/webhooks"); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && strings.Contains(e, "l['app'] == 'a'") })
+	})
+
+	t.Run("a size that fills is told", func(t *testing.T) {
+		p := appPolicy("forever", "f")
+		p.UID, p.Generation = "", 0
+		p.Spec.Sizing = v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: resource.MustParse("1500")}}
+		c.create(t, p)
+		got := c.waitFor(t, "forever", v1alpha1.ConditionBounded, metav1.ConditionFalse)
+		b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionBounded)
+		const want = "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h; delete files, and tell the policy by retention"
+		if b.Reason != ReasonNeverDeleted || b.Message != want {
+			t.Errorf("bounded: %+v", b)
+		}
+	})
+
+	t.Run("a policy that turns invalid stays in force as it was", func(t *testing.T) {
+		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) {
+			p.Spec.Match.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "x", Operator: "Like"}}
+		})
+		got := c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionFalse)
+		a := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionAccepted)
+		if a.Reason != ReasonInvalid || a.ObservedGeneration != 2 || !strings.HasPrefix(a.Message, "the last version that was valid stays in force: spec.match.podSelector: Invalid value") {
+			t.Errorf("accepted: %+v", a)
+		}
+		if n := len(view.Policies().Policies()); n != 2 {
+			t.Errorf("%d policies are in force, want 2", n)
+		}
+		// What it matches cannot be said, so every Pod is sent.
+		c.conditionBecomes(t, func(_ string, ok bool) bool { return !ok })
+		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Match.PodSelector.MatchExpressions = nil })
+		c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
+		c.conditionBecomes(t, func(_ string, ok bool) bool { return ok })
+	})
+
+	t.Run("the status is not written again when nothing changes", func(t *testing.T) {
+		before := c.policy(t, "a").ResourceVersion
+		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Labels = map[string]string{"x": "y"} })
+		changed := c.policy(t, "a").ResourceVersion
+		time.Sleep(time.Second)
+		if after := c.policy(t, "a").ResourceVersion; before == changed || after != changed {
+			t.Errorf("versions %s, %s and %s", before, changed, after)
+		}
+	})
+
+	t.Run("what someone edits is restored, and only that", func(t *testing.T) {
+		live := asValidating(t, c.configuration(t, validatingKind))
+		ignore, seconds := admissionregistrationv1.Ignore, int32(7)
+		live.Webhooks = slices.DeleteFunc(live.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool { return w.Name == "report.pods.shmkeeper.dev" })
+		for i := range live.Webhooks {
+			if w := &live.Webhooks[i]; w.Name == "enforce.pods.shmkeeper.dev" {
+				w.FailurePolicy, w.TimeoutSeconds = &ignore, &seconds
+				w.MatchConditions = slices.DeleteFunc(w.MatchConditions, func(m admissionregistrationv1.MatchCondition) bool { return m.Name == "not-over" })
+			}
+		}
+		if err := c.Update(t.Context(), live); err != nil {
+			t.Fatal(err)
+		}
+		wanted, err := readManifest(webhooks.Validating(), validatingKind, "shmkeeper-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the configuration is restored", func() bool { return len(damagesOf(c.configuration(t, validatingKind), wanted, true)) == 0 })
+		for _, w := range asValidating(t, c.configuration(t, validatingKind)).Webhooks {
+			if w.Name == "enforce.pods.shmkeeper.dev" && *w.TimeoutSeconds != seconds {
+				t.Errorf("the timeout is %d", *w.TimeoutSeconds)
+			}
+			if len(w.ClientConfig.CABundle) == 0 {
+				t.Errorf("webhook %q has no caBundle", w.Name)
+			}
+		}
+		c.conditionBecomes(t, func(_ string, ok bool) bool { return ok })
+		c.eventBecomes(t, validatingKind, `shmkeeper restored its ValidatingWebhookConfiguration: failurePolicy of webhook "enforce.pods.shmkeeper.dev" was changed, `+
+			`match condition "not-over" of webhook "enforce.pods.shmkeeper.dev" was changed, webhook "report.pods.shmkeeper.dev" was missing; `+
+			`to change it for good start shmkeeper with --restore-webhooks=false`)
+	})
+
+	t.Run("what someone deletes is restored", func(t *testing.T) {
+		before := c.configuration(t, mutatingKind)
+		if err := c.Delete(t.Context(), before); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the configuration is back", func() bool {
+			o := c.find(t, mutatingKind)
+			return o != nil && o.GetUID() != before.GetUID() && len(o.GetOwnerReferences()) == 1 && bytes.Equal(caBundleOf(o), c.ca)
+		})
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e != "false" })
+		c.eventBecomes(t, mutatingKind, "shmkeeper restored its MutatingWebhookConfiguration: it was deleted; to change it for good start shmkeeper with --restore-webhooks=false")
+	})
+
+	t.Run("nothing is restored during a rollout", func(t *testing.T) {
+		c.deploymentStatus(t, 1)
+		live := asMutating(t, c.configuration(t, mutatingKind))
+		live.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{}
+		if err := c.Update(t.Context(), live); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * restoreDelay)
+		live = asMutating(t, c.configuration(t, mutatingKind))
+		if len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0 {
+			t.Error("the namespaceSelector is restored")
+		}
+		c.deploymentStatus(t, 2)
+		live.Webhooks[0].TimeoutSeconds = nil // any change has it looked at again
+		if err := c.Update(t.Context(), live); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the namespaceSelector is restored", func() bool {
+			live := asMutating(t, c.configuration(t, mutatingKind))
+			return len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0
+		})
+	})
+
+	t.Run("nothing is restored once the Deployment is gone, and what was restored goes with it", func(t *testing.T) {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shmkeeper-system", Name: "shmkeeper"}}
+		if err := c.Delete(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Delete(t.Context(), c.configuration(t, validatingKind)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * restoreDelay)
+		if c.find(t, validatingKind) != nil {
+			t.Error("the ValidatingWebhookConfiguration is restored")
+		}
+		if c.find(t, mutatingKind) == nil {
+			t.Error("the MutatingWebhookConfiguration went before the server")
+		}
+		stop()
+		if c.find(t, mutatingKind) != nil {
+			t.Error("the MutatingWebhookConfiguration that was restored outlives the server")
+		}
+	})
+}
+
+func asValidating(t *testing.T, o client.Object) *admissionregistrationv1.ValidatingWebhookConfiguration {
+	t.Helper()
+	v, ok := o.(*admissionregistrationv1.ValidatingWebhookConfiguration)
+	if !ok {
+		t.Fatalf("a %T", o)
+	}
+	return v
+}
+
+const restoreDelay = 500 * time.Millisecond
+
+var kinds = []string{mutatingKind, validatingKind}
+
+// installation is shmkeeper as it ships, on a control plane, with a server behind
+// its Service that allows everything and notes what it is sent.
+type installation struct {
+	client.Client
+	plane  *envtest.ControlPlane
+	scheme *runtime.Scheme
+	ca     []byte
+
+	mu    sync.Mutex
+	paths []string
+	n     int
+}
+
+func startCluster(t *testing.T) *installation {
+	t.Helper()
+	plane, err := envtest.Start(t.Context(), envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &installation{plane: plane, scheme: runtime.NewScheme()}
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(c.scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Client, err = client.New(plane.Config, client.Options{Scheme: c.scheme}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := plane.Kubectl(t.Context(), "apply", "-k", "../../manifests/default"); err != nil {
+		t.Fatal(err, out)
+	}
+	c.serve(t)
+	c.deploymentStatus(t, 2)
+	c.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team", Labels: map[string]string{v1alpha1.LabelMode: "enforce"}}})
+	c.create(t, &corev1.LimitRange{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "limits"},
+		Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("8Gi")}}}},
+	})
+	return c
+}
+
+// serve answers at the webhooks' Service, and has the API server trust it.
+func (c *installation) serve(t *testing.T) {
+	t.Helper()
+	ca, key, err := cert.GenerateSelfSignedCertKey("shmkeeper-webhook.shmkeeper-system.svc", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(ca, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(c.allow))
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	c.ca = ca
+	c.plane.ServeService("shmkeeper-system", "shmkeeper-webhook", 443, s.Listener.Addr().String())
+	for _, kind := range kinds {
+		o := c.configuration(t, kind)
+		for _, h := range hooksOf(o) {
+			h.config.CABundle = ca
+		}
+		if err := c.Update(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *installation) allow(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	c.paths = append(c.paths, r.URL.Path)
+	c.mu.Unlock()
+	var review admissionv1.AdmissionReview
+	if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
+	review.Request = nil
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(review)
+}
+
+// sent are the paths that Pods were sent to.
+func (c *installation) sent() (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.paths {
+		if strings.HasSuffix(p, "-pods") {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// startManager runs what Setup adds, with the rights of the service account.
+func (c *installation) startManager(t *testing.T) (view *View, stop func()) {
+	t.Helper()
+	cfg, err := c.plane.ServiceAccount("shmkeeper-system", "shmkeeper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anyName := true
+	mgr, err := manager.New(cfg, manager.Options{
+		Scheme: c.scheme, Cache: CacheOptions("shmkeeper"), Metrics: server.Options{BindAddress: "0"},
+		Logger: testr.New(t), Controller: config.Controller{SkipNameValidation: &anyName},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err = Setup(mgr, Options{
+		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
+		Namespace: "shmkeeper-system", Deployment: "shmkeeper",
+		RestoreDelay: restoreDelay, Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(stop)
+	return view, stop
+}
+
+func (c *installation) create(t *testing.T, o client.Object) {
+	t.Helper()
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *installation) pod(t *testing.T, name string, labels map[string]string) {
+	t.Helper()
+	c.n++
+	if name == "" {
+		name = fmt.Sprint("pod-", c.n)
+	}
+	p := podWith(labels, "nginx")
+	p.Namespace, p.Name, p.Spec.Containers[0].Name = "team", name, "main"
+	c.create(t, p)
+}
+
+func (c *installation) policy(t *testing.T, name string) *v1alpha1.SharedMemoryPolicy {
+	t.Helper()
+	p := &v1alpha1.SharedMemoryPolicy{}
+	if err := c.Get(t.Context(), client.ObjectKey{Name: name}, p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.SharedMemoryPolicy)) {
+	t.Helper()
+	p := c.policy(t, name)
+	before := client.MergeFrom(p.DeepCopy())
+	change(p)
+	if err := c.Patch(t.Context(), p, before); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *installation) waitFor(t *testing.T, name, condition string, status metav1.ConditionStatus) (p *v1alpha1.SharedMemoryPolicy) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("policy %q has %s=%s", name, condition, status), func() bool {
+		p = c.policy(t, name)
+		got := meta.FindStatusCondition(p.Status.Conditions, condition)
+		return got != nil && got.Status == status && got.ObservedGeneration == p.Generation
+	})
+	return p
+}
+
+// find is a configuration, nil where there is none.
+func (c *installation) find(t *testing.T, kind string) client.Object {
+	t.Helper()
+	o := newConfiguration(kind)
+	switch err := c.Get(t.Context(), client.ObjectKey{Name: "shmkeeper"}, o); {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (c *installation) configuration(t *testing.T, kind string) client.Object {
+	t.Helper()
+	o := c.find(t, kind)
+	if o == nil {
+		t.Fatalf("there is no %s", kind)
+	}
+	return o
+}
+
+// conditionBecomes waits until the condition of every webhook for Pods is as wanted.
+func (c *installation) conditionBecomes(t *testing.T, is func(expression string, found bool) bool) {
+	t.Helper()
+	eventually(t, "the match conditions are as they should be", func() bool {
+		n := 0
+		for _, kind := range kinds {
+			o := c.find(t, kind)
+			if o == nil {
+				return false
+			}
+			for _, h := range hooksOf(o) {
+				expression, found := h.condition(ConditionName)
+				if !h.getsPods() {
+					if found {
+						t.Fatalf("webhook %q has a condition", h.name)
+					}
+					continue
+				}
+				n++
+				if !is(expression, found) {
+					return false
+				}
+			}
+		}
+		return n == 3
+	})
+}
+
+func (c *installation) eventBecomes(t *testing.T, kind, note string) {
+	t.Helper()
+	var notes []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("events: %q", notes)
+		}
+	}()
+	eventually(t, "there is an event", func() bool {
+		var list eventsv1.EventList
+		if err := c.List(t.Context(), &list); err != nil {
+			t.Fatal(err)
+		}
+		notes = nil
+		for _, e := range list.Items {
+			if e.Regarding.Kind == kind && e.Type == corev1.EventTypeWarning {
+				notes = append(notes, e.Note)
+			}
+		}
+		return slices.Contains(notes, note)
+	})
+}
+
+// deploymentStatus says, as the Deployment's controller would, how many of two
+// replicas are of the newest template.
+func (c *installation) deploymentStatus(t *testing.T, updated int32) {
+	t.Helper()
+	d := &appsv1.Deployment{}
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper"}, d); err != nil {
+		t.Fatal(err)
+	}
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 2, UpdatedReplicas: updated}
+	if err := c.Status().Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,34 @@
+package cluster
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are those of the policies. They name no policy: the status does.
+type metrics struct {
+	policies      *prometheus.GaugeVec
+	compileErrors prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		policies: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shmkeeper_policies",
+			Help: "SharedMemoryPolicies, by whether they are accepted as they stand.",
+		}, []string{"accepted"}),
+		compileErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "shmkeeper_policy_compile_errors_total",
+			Help: "Versions of SharedMemoryPolicies that were found invalid.",
+		}),
+	}
+	m.count(0, 0)
+	for _, c := range []prometheus.Collector{m.policies, m.compileErrors} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) count(accepted, rejected int) {
+	m.policies.WithLabelValues("true").Set(float64(accepted))
+	m.policies.WithLabelValues("false").Set(float64(rejected))
+}
