@@ -13,19 +13,22 @@ SHELL      := /bin/sh
 TEST       := $(GO) test$(if $(filter-out 0,$(RACE)), -race)
 # The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
-# Modules below this one, which `./...` does not reach.
-NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin \) -prune -o -name go.mod ! -path ./go.mod -print)))
+# Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
+NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print)))
+PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
 GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
 export GOLANGCI_LINT_CACHE
 
-# each runs a command in the root module and in every nested one.
+# each runs a command in the root module and in every nested one, all of them even if one fails.
 define each
+failed=; \
 for dir in . $(NESTED); do \
 	echo "# in $$dir: $(1)"; \
-	(cd "$$dir" && $(1)) || { echo "make $@: failed in $$dir; to repeat it: cd $$dir && $(1)" >&2; exit 1; }; \
-done
+	(cd "$$dir" && $(1)) || failed="$$failed\nmake $@: failed in $$dir; to repeat it: cd $$dir && $(1)"; \
+done; \
+[ -z "$$failed" ] || { printf "$$failed\n" >&2; exit 1; }
 endef
 
 # generate_into writes everything generated below a folder.
@@ -113,7 +116,7 @@ verify-fmt: ## Check that the code is formatted
 
 .PHONY: verify-tidy
 verify-tidy: ## Check that every go.mod and go.sum is tidy, that of the tools too
-	@for dir in . tools $(NESTED); do \
+	@for dir in . $(PINS) $(NESTED); do \
 		(cd "$$dir" && $(GO) mod tidy -diff) || \
 			{ echo "make verify: go.mod or go.sum in $$dir is not tidy; run 'cd $$dir && go mod tidy' and commit the result" >&2; exit 1; }; \
 	done

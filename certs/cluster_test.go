@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -60,9 +61,14 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 			return false, nil, nil
 		}
 		object := create.GetObject().DeepCopyObject()
-		return true, object, c.guarded(object, "", func() error {
-			return c.Tracker().Create(action.GetResource(), object, action.GetNamespace())
-		})
+		accessor, err := meta.Accessor(object)
+		if err != nil {
+			return true, nil, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stamp(accessor)
+		return true, object, c.Tracker().Create(action.GetResource(), object, action.GetNamespace())
 	})
 	c.PrependReactor("update", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		update, ok := action.(clienttesting.UpdateAction)
@@ -125,17 +131,6 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 		}
 	}
 	return c
-}
-
-func (c *cluster) guarded(object runtime.Object, _ string, store func() error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	accessor, err := meta.Accessor(object)
-	if err != nil {
-		return err
-	}
-	c.stamp(accessor)
-	return store()
 }
 
 func (c *cluster) stamp(object metav1.Object) {
@@ -263,33 +258,22 @@ func service(path string) admissionv1.WebhookClientConfig {
 func handshake(source Source, bundle []byte, at time.Time, edit ...func(*tls.Config)) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(bundle)
-	client := &tls.Config{RootCAs: roots, ServerName: serverName, Time: func() time.Time { return at }, MinVersion: tls.VersionTLS12,
-		CurvePreferences: []tls.CurveID{tls.X25519}} // cheaper than the default, which is hybrid
+	client := &tls.Config{
+		RootCAs: roots, ServerName: serverName, Time: func() time.Time { return at }, MinVersion: tls.VersionTLS12,
+		CurvePreferences: []tls.CurveID{tls.X25519}, // cheaper than the default, which is hybrid
+	}
 	for _, e := range edit {
 		e(client)
 	}
 	server := &tls.Config{}
 	TLSConfig(source)(server)
 	near, far := net.Pipe()
-	defer near.Close()
-	defer far.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	served := make(chan error, 1)
-	go func() {
-		err := tls.Server(far, server).HandshakeContext(ctx)
-		if err != nil {
-			far.Close()
-		}
-		served <- err
-	}()
+	go func() { served <- errors.Join(tls.Server(far, server).HandshakeContext(ctx), far.Close()) }()
 	err := tls.Client(near, client).HandshakeContext(ctx)
-	if err != nil {
-		near.Close()
-		<-served
-		return err
-	}
-	return <-served
+	return errors.Join(err, near.Close(), <-served)
 }
 
 func syncOrFail(t *testing.T, replicas ...*SelfManaged) {

@@ -37,7 +37,7 @@ func TestTheInjectorOwnsCABundleAndNothingElse(t *testing.T) {
 	hook := map[string]any{".": map[string]any{}, "f:name": map[string]any{}, "f:clientConfig": map[string]any{"f:caBundle": map[string]any{}}}
 	wantOwned := map[string]any{"f:webhooks": map[string]any{`k:{"name":"a.shmkeeper.dev"}`: hook, `k:{"name":"b.shmkeeper.dev"}`: hook}}
 	var gotOwned map[string]any
-	if err := json.Unmarshal(live.ManagedFields[owned].FieldsV1.Raw, &gotOwned); err != nil {
+	if err := json.Unmarshal(live.ManagedFields[owned].FieldsV1.GetRawBytes(), &gotOwned); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(wantOwned, gotOwned); diff != "" {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,8 +14,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	os.Exit(start(ctx, os.Args[1:]))
+	status := start(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
 }
 
 // start reads the flags and runs the server until ctx is done. The result is the
@@ -24,7 +26,7 @@ func start(ctx context.Context, args []string) int {
 	var o Options
 	o.AddFlags(flags)
 	switch err := flags.Parse(args); {
-	case err == pflag.ErrHelp:
+	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "error: %v: see --help for the flags\n", err)

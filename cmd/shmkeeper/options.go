@@ -36,6 +36,7 @@ type Options struct {
 	ProbeAddr     string
 	PprofAddr     string
 	LeaderElect   bool
+	Restore       bool
 	ShutdownDelay time.Duration
 	LogFormat     string
 	LogLevel      string
@@ -59,6 +60,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ProbeAddr, "health-probe-bind-address", ":8081", "address for /healthz and /readyz; 0 for none")
 	f.StringVar(&o.PprofAddr, "pprof-bind-address", "0", "address for profiles, which are served to everybody; 0 for none")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that writes status and keeps the webhook configurations; every replica answers requests")
+	f.BoolVar(&o.Restore, "restore-webhooks", true, "restore a webhook configuration that was deleted, or edited so that requests no longer arrive")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still answered after SIGTERM, while the Service drops the replica")
 	f.StringVar(&o.LogFormat, "log-format", "json", "json or text")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")

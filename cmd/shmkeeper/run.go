@@ -123,6 +123,7 @@ func newManager(config *rest.Config, o Options, draining *atomic.Bool) (manager.
 	view, err := cluster.Setup(mgr, cluster.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
+		KeepEdits:        !o.Restore,
 		AnyFailurePolicy: mode != v1alpha1.Enforce,
 		CABundle:         bundleOf(source),
 	})

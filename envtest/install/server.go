@@ -98,7 +98,7 @@ func (r *Replica) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-r.exited:
-			return fmt.Errorf("the server ended (%v) before it was ready:\n%s", r.err, r.logTail())
+			return fmt.Errorf("the server ended before it was ready: %w\n%s", r.err, r.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("the server was not ready within %s: %s\n%s", readyWithin, last, r.logTail())
 		case <-time.After(100 * time.Millisecond):
@@ -173,12 +173,18 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 // freePorts are ports of the loopback address that nobody listens on now.
 func freePorts(n int) ([]int, error) {
 	var ports []int
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = l.Close() }()
+		listeners = append(listeners, l)
 		a, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			return nil, fmt.Errorf("a TCP listener has the address %v", l.Addr())
