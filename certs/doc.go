@@ -16,8 +16,9 @@
 //     read the Secret, so the last such leaf ends at most one leaf duration after step 2.
 //
 // Deleting the Secret starts a change of CA: a replica writes the CA that it remembers back, beside a next one. The same happens to a Secret that
-// cannot be read. Where the replica remembers no CA it makes a new one, and the CAs that can still be read in the Secret, or that the webhook configurations
-// carry, stay in the bundle for one leaf duration; so does the CA of cert-manager after a move from a Directory. A Secret that somebody fills with a CA of their own is taken up, but the replicas keep their old leaves until its bundle is published.
+// cannot be read. A replica that remembers no CA makes a new one, and the CAs that can still be read in the Secret, or that the webhook
+// configurations carry, stay in the bundle for one leaf duration; so does the CA of cert-manager after a move from a Directory.
+// A Secret that somebody fills with a CA of their own is taken up, but the replicas keep their old leaves until its bundle is published.
 //
 // # What was weighed
 //
