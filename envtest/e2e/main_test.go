@@ -76,7 +76,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := install.Apply(ctx, cp, "default"); err != nil {
 		return 1, err
 	}
-	replica, err := install.StartReplica(ctx, cp, program, dir, "first")
+	replica, err := install.StartReplica(ctx, cp, program, dir, "first", "--ca-settle=1s", "--ca-resync=500ms", "--cert-duration=1m")
 	if err != nil {
 		return 1, err
 	}

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/envtest/install"
+)
+
+// restartsFor is how long Pods are created while replicas restart: a minute with
+// SHMKEEPER_LONG=1, which is what the project asks of itself, and less by default.
+func restartsFor() time.Duration {
+	if os.Getenv("SHMKEEPER_LONG") != "" {
+		return time.Minute
+	}
+	return 10 * time.Second
+}
+
+func TestWhileReplicasRestartNoPodIsAdmittedWithoutItsVolume(t *testing.T) {
+	shared.policies(t, newPolicy("fixed", "{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 128Mi}}"))
+	ns := shared.namespace(t, "enforce", nil)
+	t.Cleanup(func() { install.ServeReplicas(shared.cp, shared.replica) })
+
+	ctx, cancel := context.WithTimeout(t.Context(), restartsFor())
+	defer cancel()
+	var admitted, refused atomic.Int64
+	var clients sync.WaitGroup
+	for i := range 16 {
+		clients.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				pod := &corev1.Pod{
+					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d-%d", i, n), Namespace: ns, Labels: map[string]string{"app": "web"}},
+					Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+				}
+				created, err := shared.kube.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
+				switch {
+				case err == nil && hasVolume(created):
+					admitted.Add(1)
+				case err == nil:
+					t.Errorf("%s was admitted without its volume", created.Name)
+				case strings.Contains(err.Error(), "shmkeeper.dev"):
+					refused.Add(1)
+					t.Logf("refused: %v", err)
+				default:
+					t.Errorf("%s: %v", pod.Name, err)
+				}
+			}
+		})
+	}
+	restarts := restartInTurn(ctx, t)
+	clients.Wait()
+	t.Logf("%d restarts, %d Pods admitted with their volume, %d refused with a reason", restarts, admitted.Load(), refused.Load())
+	if admitted.Load() == 0 || restarts < 2 {
+		t.Errorf("%d Pods were admitted in %d restarts: too few to show anything", admitted.Load(), restarts)
+	}
+}
+
+func hasVolume(pod *corev1.Pod) bool {
+	mounted := ""
+	for _, m := range pod.Spec.Containers[0].VolumeMounts {
+		if m.MountPath == "/dev/shm" {
+			mounted = m.Name
+		}
+	}
+	for _, v := range pod.Spec.Volumes {
+		if e := v.EmptyDir; v.Name == mounted && e != nil && e.Medium == corev1.StorageMediumMemory && e.SizeLimit != nil {
+			return e.SizeLimit.String() == "128Mi"
+		}
+	}
+	return false
+}
+
+// restartInTurn replaces one of two replicas after the other, as a rollout does: the
+// new one is ready and served before the old one is told to stop.
+func restartInTurn(ctx context.Context, t *testing.T) (restarts int) {
+	t.Helper()
+	old, err := install.StartReplica(t.Context(), shared.cp, shared.program, shared.dir, "rolling-0")
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	install.ServeReplicas(shared.cp, shared.replica, old)
+	for ctx.Err() == nil {
+		restarts++
+		next, err := install.StartReplica(t.Context(), shared.cp, shared.program, shared.dir, fmt.Sprintf("rolling-%d", restarts))
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		install.ServeReplicas(shared.cp, shared.replica, next)
+		if err := old.Stop(); err != nil {
+			t.Errorf("a replica did not drain: %v", err)
+		}
+		old = next
+	}
+	install.ServeReplicas(shared.cp, shared.replica)
+	if err := old.Stop(); err != nil {
+		t.Errorf("a replica did not drain: %v", err)
+	}
+	return restarts
+}
