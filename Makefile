@@ -10,7 +10,7 @@ BENCH      ?= .
 BENCH_PKGS ?= ./policy/...
 
 SHELL      := /bin/sh
-TEST       := $(GO) test$(if $(filter-out 0,$(RACE)), -race)
+TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 # The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
@@ -43,12 +43,23 @@ help: ## Show this list
 build: ## Build the kubectl plugin, bin/kubectl-shm
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
 
+# Built and not `go run`, which would not pass on the signal that ends it, and so leave the control plane running.
 .PHONY: demo
-demo: ## Review and simulate the incident in examples/, without a cluster
+demo: demo-offline ## Show the incident in examples/: reviewed offline, then admitted by a real API server
+	@mkdir -p bin && $(GO) build -o bin/demo ./envtest/cmd/demo && exec bin/demo
+
+.PHONY: demo-offline
+demo-offline: ## The first part of the demo alone: review and simulate, without a cluster
 	@./examples/demo.sh
 
+.PHONY: run
+run: ## Start a real API server with shmkeeper in it, and leave it up until Ctrl-C
+	@mkdir -p bin && $(GO) build -o bin/demo ./envtest/cmd/demo && exec bin/demo run
+
+# The control plane's programs come first: a first build takes longer than `go test` gives a package.
 .PHONY: test
 test: ## Run the tests of every module (RACE=1: under the race detector)
+	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@$(call each,$(TEST) ./...)
 
 .PHONY: fuzz

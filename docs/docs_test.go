@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,5 +123,282 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				t.Errorf("%s links to %s, which is not there", page, target)
 			}
 		}
+	}
+}
+
+// source parses the Go files of a folder, without its tests.
+func source(t *testing.T, folder string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, file)
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s has no Go files", folder)
+	}
+	return out
+}
+
+// inspect calls do for each node of a type.
+func inspect[N ast.Node](files []*ast.File, do func(N)) {
+	for _, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if of, ok := n.(N); ok {
+				do(of)
+			}
+			return true
+		})
+	}
+}
+
+// unquoted is the value of a string literal; ok is false for all else.
+func unquoted(e ast.Expr) (value string, ok bool) {
+	literal, ok := e.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		return "", false
+	}
+	value, err := strconv.Unquote(literal.Value)
+	return value, err == nil
+}
+
+// function is the name of the function that is called, without the package or the receiver.
+func function(call *ast.CallExpr) string {
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	default:
+		return ""
+	}
+}
+
+// rows are the rows of the tables of a page, by the first cell, which has to be code. Of several with the same the last counts.
+func rows(page string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(page) {
+		if rest, found := strings.CutPrefix(line, "| `"); found {
+			if name, row, found := strings.Cut(rest, "` |"); found {
+				out[name] = row
+			}
+		}
+	}
+	return out
+}
+
+// compare wants a row of server.md for each name, and a name for each of the rows that begin so.
+func compare(t *testing.T, what, prefix string, names []string, least int) {
+	t.Helper()
+	if len(names) < least {
+		t.Errorf("only %d were found of what is a %s: mend this test", len(names), what)
+	}
+	page := rows(read(t, "server.md"))
+	for _, name := range names {
+		if _, found := page[name]; !found {
+			t.Errorf("server.md has no row for the %s %s: add one", what, name)
+		}
+	}
+	for name := range page {
+		if prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
+			t.Errorf("server.md has a row for the %s %s, which does not exist: remove it", what, name)
+		}
+	}
+}
+
+// Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at in cmd/shmkeeper, which can make the flags.
+func TestEachFlagOfTheServerIsDocumented(t *testing.T) {
+	var names []string
+	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
+		if strings.HasSuffix(function(call), "Var") && len(call.Args) == 4 {
+			if name, ok := unquoted(call.Args[1]); ok {
+				names = append(names, "--"+name)
+			}
+		}
+	})
+	compare(t, "flag", "--", names, 20)
+}
+
+// Each flag that a page or a message of the server names is one.
+func TestNoMessageNamesAFlagThatIsNone(t *testing.T) {
+	flags := rows(read(t, "server.md"))
+	// These are not the server's.
+	other := []string{
+		"--all", "--build-arg", "--clusterrole", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
+		"--serviceaccount", "--tag", "--timeout",
+	}
+	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)
+	check := func(where, in string) {
+		for _, match := range flag.FindAllStringSubmatch(in, -1) {
+			if _, found := flags[match[1]]; !found && !slices.Contains(other, match[1]) {
+				t.Errorf("%s names the flag %s, which the server does not have", where, match[1])
+			}
+		}
+	}
+	for _, page := range []string{"install.md", "server.md"} {
+		check(page, read(t, page))
+	}
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+		inspect(source(t, folder), func(literal *ast.BasicLit) {
+			if value, ok := unquoted(literal); ok {
+				check(folder, value)
+			}
+		})
+	}
+}
+
+// Each metric has a row in server.md that names its labels, and each row a metric.
+func TestEachMetricIsDocumented(t *testing.T) {
+	const prefix = "shmkeeper_"
+	page := rows(read(t, "server.md"))
+	var names []string
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+		inspect(source(t, folder), func(literal *ast.BasicLit) {
+			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		})
+		inspect(source(t, folder), func(call *ast.CallExpr) {
+			if name, labels := metric(call); strings.HasPrefix(name, prefix) {
+				row, _, _ := strings.Cut(page[name], "|")
+				if want := strings.Join(labels, "`, `"); strings.Trim(row, " `") != want {
+					t.Errorf("server.md gives the metric %s the labels %s, not `%s`: mend its row", name, row, want)
+				}
+			}
+		})
+	}
+	compare(t, "metric", prefix, names, 7)
+}
+
+// metric is the name of the metric that a call makes, and its labels.
+func metric(call *ast.CallExpr) (name string, labels []string) {
+	if !strings.HasPrefix(function(call), "New") {
+		return "", nil
+	}
+	for _, arg := range call.Args {
+		if value, ok := unquoted(arg); ok && name == "" {
+			name = value // of a description
+		}
+		literal, ok := arg.(*ast.CompositeLit)
+		if !ok {
+			continue
+		}
+		for _, element := range literal.Elts {
+			if label, ok := unquoted(element); ok {
+				labels = append(labels, label)
+			}
+			if field, ok := element.(*ast.KeyValueExpr); ok && name == "" {
+				name, _ = unquoted(field.Value) // of options, where it stands first
+			}
+		}
+	}
+	return name, labels
+}
+
+// Each key of an audit annotation has a row in server.md.
+func TestEachAuditAnnotationIsDocumented(t *testing.T) {
+	files := source(t, "../webhook")
+	var keys []string
+	add := func(e ast.Expr) {
+		if key, ok := unquoted(e); ok {
+			keys = append(keys, key)
+		}
+	}
+	literals := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				add(n.Key)
+			case *ast.IndexExpr: // an assignment to a map
+				add(n.Index)
+			}
+			return true
+		})
+	}
+	inspect(files, func(f *ast.FuncDecl) {
+		if f.Name.Name == "annotations" {
+			literals(f.Body)
+		}
+	})
+	inspect(files, func(call *ast.CallExpr) {
+		switch function(call) {
+		case "allow", "change", "refuse":
+			literals(call)
+		}
+	})
+	compare(t, "audit annotation", "", keys, 7)
+}
+
+// Each check of health and readiness has a row in server.md, with its path.
+func TestEachHealthCheckIsDocumented(t *testing.T) {
+	page := rows(read(t, "server.md"))
+	var names []string
+	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
+		path, found := map[string]string{"AddHealthzCheck": "/healthz", "AddReadyzCheck": "/readyz"}[function(call)]
+		if !found {
+			return
+		}
+		name, ok := unquoted(call.Args[0])
+		if !ok {
+			t.Fatal("a check has no literal for its name: mend this test")
+		}
+		names = append(names, name)
+		if !strings.HasPrefix(page[name], " `"+path+"` |") {
+			t.Errorf("server.md does not say that the check %s is at %s: mend its row", name, path)
+		}
+	})
+	compare(t, "check", "", names, 5)
+}
+
+// Each form of a message that a client gets stands in server.md, but for what is put into it.
+func TestEachMessageIsDocumented(t *testing.T) {
+	files := source(t, "../webhook")
+	for _, name := range []string{"../policy/sizing.go", "../policy/warn.go"} { // warnings about sizes
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	page := read(t, "server.md")
+	verb := regexp.MustCompile(`"?%[a-z]"?`)
+	n := 0
+	for _, file := range files {
+		help := map[ast.Node]bool{} // of metrics
+		ast.Inspect(file, func(node ast.Node) bool {
+			if field, ok := node.(*ast.KeyValueExpr); ok {
+				if key, ok := field.Key.(*ast.Ident); ok && key.Name == "Help" {
+					help[field.Value] = true
+				}
+			}
+			literal, ok := node.(*ast.BasicLit)
+			if !ok || help[literal] {
+				return true
+			}
+			message, ok := unquoted(literal)
+			if !ok || !strings.Contains(message, " ") {
+				return true
+			}
+			n++
+			for _, part := range verb.Split(strings.ReplaceAll(message, "%%", "%"), -1) {
+				if part = strings.Trim(part, " "); len(part) > 3 && !strings.Contains(page, part) {
+					t.Errorf("server.md does not have %q of the message %q: add it", part, message)
+				}
+			}
+			return true
+		})
+	}
+	if n < 25 {
+		t.Errorf("only %d messages were found: mend this test", n)
 	}
 }

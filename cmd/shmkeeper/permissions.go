@@ -9,7 +9,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 )
 
 // need is what the server must be allowed to do. manifests/base grants the same.
@@ -60,11 +59,7 @@ func needs(o Options) []need {
 
 // checkPermissions asks the API server for everything that the server will do, so
 // that what is missing is told at once and not one failure after the other.
-func checkPermissions(ctx context.Context, config *rest.Config, o Options) error {
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
+func checkPermissions(ctx context.Context, client kubernetes.Interface, o Options) error {
 	reviews := client.AuthorizationV1().SelfSubjectAccessReviews()
 	var missing []string
 	for _, n := range needs(o) {

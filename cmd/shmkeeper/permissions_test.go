@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/yaml"
+)
+
+// right is one verb on one resource. own is in the server's own namespace only; name "" is any name.
+type right struct {
+	verb, group, resource, name string
+	own                         bool
+}
+
+func (r right) String() string {
+	return need{group: r.group, resource: r.resource, name: r.name, own: r.own}.String(r.verb, "shmkeeper-system")
+}
+
+// covers says whether whoever has r may do what.
+func (r right) covers(what right) bool {
+	return r.verb == what.verb && r.group == what.group && r.resource == what.resource &&
+		(r.name == "" || r.name == what.name) && (!r.own || what.own)
+}
+
+func needed(o *Options) []right {
+	var out []right
+	for _, n := range needs(*o) {
+		for _, verb := range n.verbs {
+			resource := n.resource
+			if n.subresource != "" {
+				resource += "/" + n.subresource
+			}
+			out = append(out, right{verb, n.group, resource, n.name, n.own})
+		}
+	}
+	return out
+}
+
+// granted is what the bindings in these folders of manifests/ give to the server's service account, and the role that it stands in.
+func granted(t *testing.T, folders ...string) map[right]string {
+	t.Helper()
+	roles := map[string][]rbacv1.PolicyRule{} // by kind and name
+	var bindings []rbacv1.RoleBinding
+	for _, document := range documents(t, folders) {
+		var head struct{ Kind string }
+		if err := yaml.Unmarshal(document, &head); err != nil {
+			t.Fatal(err)
+		}
+		switch head.Kind {
+		case "Role", "ClusterRole": // a Role has the same fields
+			var role rbacv1.ClusterRole
+			unmarshal(t, document, &role)
+			roles[head.Kind+" "+role.Name] = role.Rules
+		case "RoleBinding", "ClusterRoleBinding":
+			var binding rbacv1.RoleBinding
+			unmarshal(t, document, &binding)
+			bindings = append(bindings, binding)
+		}
+	}
+	server := rbacv1.Subject{Kind: "ServiceAccount", Name: "shmkeeper", Namespace: "shmkeeper-system"}
+	out := map[right]string{}
+	for _, b := range bindings {
+		if !slices.Contains(b.Subjects, server) {
+			continue
+		}
+		role := b.RoleRef.Kind + " " + b.RoleRef.Name
+		rules, found := roles[role]
+		if !found {
+			t.Errorf("%s %q binds the %s, which is not there", b.Kind, b.Name, role)
+		}
+		for _, rule := range rules {
+			for _, r := range rightsOf(rule, b.Kind == "RoleBinding") {
+				out[r] = role
+			}
+		}
+	}
+	return out
+}
+
+func rightsOf(rule rbacv1.PolicyRule, own bool) []right {
+	names := rule.ResourceNames
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	var out []right
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			for _, name := range names {
+				for _, verb := range rule.Verbs {
+					out = append(out, right{verb, group, resource, name, own})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// documents are those of the YAML files in folders of manifests/.
+func documents(t *testing.T, folders []string) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join("../../manifests", folder, "*.yaml"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no manifests in %s: %v", folder, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, bytes.Split(text, []byte("\n---\n"))...)
+		}
+	}
+	return out
+}
+
+func unmarshal(t *testing.T, document []byte, into any) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict(document, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Granted and not asked for at the start, each with the reason. The check asks for events.k8s.io in the server's own namespace,
+// and both rights on events are given in the whole cluster.
+var unasked = map[right]string{
+	{"create", "", "events", "", false}:              "the election of a leader tells of itself by events of the older API",
+	{"patch", "", "events", "", false}:               "as above: an event that comes again is counted up",
+	{"create", "events.k8s.io", "events", "", false}: "events about cluster-scoped objects are stored in the namespace default",
+	{"patch", "events.k8s.io", "events", "", false}:  "as above",
+}
+
+func TestTheRolesGrantWhatIsNeededAndNoMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		args    string
+		folders []string
+	}{
+		"self-managed": {"--cert-source=self-managed", []string{"base", "self-managed"}},
+		"directory":    {"--cert-source=directory --cert-dir=/certs", []string{"base"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _ := parsed(t, strings.Fields(c.args)...)
+			wanted, grants := needed(o), granted(t, c.folders...)
+			if len(grants) < 20 {
+				t.Fatalf("only %d rights were found: mend this test", len(grants))
+			}
+			for _, want := range wanted {
+				if !slices.ContainsFunc(slices.Collect(maps.Keys(grants)), func(r right) bool { return r.covers(want) }) {
+					t.Errorf("no role grants %v: grant it, or do without", want)
+				}
+			}
+			for r, role := range grants {
+				if _, known := unasked[r]; !slices.Contains(wanted, r) && !known {
+					t.Errorf("the %s grants %v, which the server does not ask for: take it away, or add it to needs", role, r)
+				}
+			}
+			for r := range unasked {
+				if _, found := grants[r]; !found || slices.Contains(wanted, r) {
+					t.Errorf("%v is no exception any more: remove it from this test", r)
+				}
+			}
+		})
+	}
+}
+
+func TestOptionsThatNeedLessAskForLess(t *testing.T) {
+	for name, c := range map[string]struct {
+		args string
+		less []string
+	}{
+		"a certificate from a folder needs no Secret": {"--cert-source=directory --cert-dir=/certs", []string{"secrets"}},
+		"one replica needs no lease":                  {"--leader-elect=false", []string{"leases"}},
+		"no metrics need no questions about readers":  {"--metrics-bind-address=0", []string{"subjectaccessreviews", "tokenreviews"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := parsed(t)
+			o, _ := parsed(t, strings.Fields(c.args)...)
+			less := map[string]bool{}
+			for _, r := range needed(all) {
+				if !slices.Contains(needed(o), r) {
+					less[r.resource] = true
+				}
+			}
+			if diff := cmp.Diff(c.less, slices.Sorted(maps.Keys(less))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// reviewer is an API server that answers what allowed says, and keeps what it was asked.
+func reviewer(allowed func(authorizationv1.ResourceAttributes) (bool, error)) (*fake.Clientset, *[]authorizationv1.ResourceAttributes) {
+	client := fake.NewClientset()
+	var asked []authorizationv1.ResourceAttributes
+	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		create, ok := action.(clienttesting.CreateAction)
+		if !ok {
+			return true, nil, fmt.Errorf("the check may only ask, and did %s %s", action.GetVerb(), action.GetResource().Resource)
+		}
+		review, ok := create.GetObject().(*authorizationv1.SelfSubjectAccessReview)
+		if !ok {
+			return true, nil, fmt.Errorf("the check may only ask, and created a %T", create.GetObject())
+		}
+		review = review.DeepCopy()
+		asked = append(asked, *review.Spec.ResourceAttributes)
+		var err error
+		review.Status.Allowed, err = allowed(*review.Spec.ResourceAttributes)
+		return true, review, err
+	})
+	return client, &asked
+}
+
+func TestCheckPermissionsAsksForAllThatIsNeeded(t *testing.T) {
+	client, asked := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return true, nil })
+	o, _ := parsed(t, "--namespace=shm")
+	if err := checkPermissions(t.Context(), client, *o); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(*asked), len(needed(o)); got != want {
+		t.Errorf("asked %d times, for %d permissions", got, want)
+	}
+	for _, want := range []authorizationv1.ResourceAttributes{
+		{Verb: "patch", Group: "shmkeeper.dev", Resource: "sharedmemorypolicies", Subresource: "status"},
+		{Verb: "get", Resource: "namespaces", Name: "shm"},
+		{Verb: "list", Group: "admissionregistration.k8s.io", Resource: "mutatingwebhookconfigurations", Name: "shmkeeper"},
+		{Verb: "update", Resource: "secrets", Name: "shmkeeper-ca", Namespace: "shm"},
+		{Verb: "create", Group: "coordination.k8s.io", Resource: "leases", Namespace: "shm"},
+	} {
+		if !slices.Contains(*asked, want) {
+			t.Errorf("did not ask for %+v", want)
+		}
+	}
+}
+
+func TestCheckPermissionsListsEverythingMissing(t *testing.T) {
+	client, _ := reviewer(func(a authorizationv1.ResourceAttributes) (bool, error) {
+		return a.Resource != "secrets" && a.Subresource != "status" && a.Resource != "limitranges" && a.Verb != "delete" && a.Name != "shm", nil
+	})
+	o, _ := parsed(t, "--namespace=shm")
+	const want = `the service account may not
+  patch sharedmemorypolicies/status.shmkeeper.dev
+  get namespaces named "shm"
+  list limitranges
+  watch limitranges
+  delete mutatingwebhookconfigurations.admissionregistration.k8s.io named "shmkeeper"
+  delete validatingwebhookconfigurations.admissionregistration.k8s.io named "shmkeeper"
+  get secrets named "shmkeeper-ca" in namespace "shm"
+  update secrets named "shmkeeper-ca" in namespace "shm"
+  create secrets in namespace "shm"
+apply the roles of manifests/base, or grant these`
+	err := checkPermissions(t.Context(), client, *o)
+	if err == nil {
+		t.Fatal("nothing is missing")
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestCheckPermissionsSaysThatItCouldNotAsk(t *testing.T) {
+	refused := errors.New("connection refused")
+	client, asked := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return false, refused })
+	o, _ := parsed(t)
+	const want = "ask the API server for our permissions: connection refused: see that it runs and that the credentials are right"
+	err := checkPermissions(t.Context(), client, *o)
+	if !errors.Is(err, refused) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if len(*asked) != 1 {
+		t.Errorf("asked %d times, though nobody answers", len(*asked))
+	}
+}

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// BenchmarkServerMemory reports the resident memory of a server in a small cluster
+// with the policy library, and with 10,000 namespaces and 1,000 policies:
+//
+//	go test ./envtest/e2e -run '^$' -bench ServerMemory -benchtime 1x -timeout 30m
+func BenchmarkServerMemory(b *testing.B) {
+	const namespaces, policies = 10_000, 1_000
+	ctx, dir := b.Context(), b.TempDir()
+	cp, err := envtest.Start(ctx, envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := cp.Stop(); err != nil {
+			b.Error(err)
+		}
+	})
+	_, c, err := clients(cp.Config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := install.Apply(ctx, cp, "default"); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := cp.Kubectl(ctx, "wait", "--for=condition=Established", "crd/sharedmemorypolicies.shmkeeper.dev"); err != nil {
+		b.Fatal(err)
+	}
+	// The limit of the manifests, as their Deployment gives it to the program.
+	b.Setenv("GOMEMLIMIT", "256000000")
+	replica, err := install.StartReplica(ctx, cp, shared.program, dir, "memory")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = replica.Kill() })
+	install.ServeReplicas(cp, replica)
+	if err := poll(ctx, time.Minute, func() error {
+		_, err := cp.Kubectl(ctx, "apply", "-k", mustRoot(b)+"/manifests/policies")
+		return err
+	}); err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(10 * time.Second) // what starting needed is given back
+	b.ReportMetric(residentMiB(b, replica.Pid()), "MiB-idle")
+
+	make := func(n int, create func(i int) error) {
+		workqueue.ParallelizeUntil(ctx, 16, n, func(i int) {
+			if err := create(i); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	make(namespaces, func(i int) error {
+		return c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name:   fmt.Sprintf("tenant-%05d", i),
+			Labels: map[string]string{v1alpha1.LabelMode: "enforce", "team": fmt.Sprintf("team-%d", i%100)},
+		}})
+	})
+	base := policytest.Library(b, "authentik-proxy-outposts")
+	make(policies, func(i int) error {
+		p := base.DeepCopy()
+		p.Name = fmt.Sprintf("policy-%04d", i)
+		p.Spec.Match.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": p.Name}}
+		return c.Create(ctx, p)
+	})
+	if err := poll(ctx, 5*time.Minute, func() error {
+		return (&suite{client: c}).accepted(context.WithoutCancel(ctx), fmt.Sprintf("policy-%04d", policies-1))
+	}); err != nil {
+		b.Fatal(err)
+	}
+	debug.FreeOSMemory() // ours, so that the machine has room
+	time.Sleep(10 * time.Second)
+	b.ReportMetric(residentMiB(b, replica.Pid()), "MiB-large")
+}
+
+func mustRoot(b *testing.B) string {
+	root, err := install.Root(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return root
+}
+
+// residentMiB is VmRSS of a process.
+func residentMiB(b *testing.B, pid int) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kib / 1024
+		}
+	}
+	b.Fatal("the process has no VmRSS")
+	return 0
+}

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+var modes = []string{"audit", "warn", "enforce"}
+
+func TestTheLeastOfTheThreeModesHolds(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	var policies []v1alpha1.SharedMemoryPolicy
+	for _, mode := range modes {
+		policies = append(policies, newPolicy(mode, fmt.Sprintf(`{mode: %s, match: {podSelector: {matchLabels: {app: %s}}}, sizing: {fixed: 256Mi}}`, title(mode), mode)))
+	}
+	s.policies(t, policies...)
+	for _, server := range modes {
+		t.Run("server "+server, func(t *testing.T) {
+			if server != "enforce" {
+				r, err := install.StartReplica(t.Context(), s.cp, s.program, s.dir, "max-"+server, "--max-mode="+server)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					if err := r.Stop(); err != nil {
+						t.Error(err)
+					}
+				})
+				s.serve(t, r)
+			}
+			for _, namespace := range modes {
+				ns := s.namespace(t, namespace, nil)
+				for _, p := range modes {
+					t.Run("namespace "+namespace+", policy "+p, func(t *testing.T) {
+						effective := policy.EffectiveMode(mode(t, server), mode(t, namespace), mode(t, p))
+						a.mode(t, ns, namespace, p, strings.ToLower(string(effective)))
+					})
+				}
+			}
+		})
+	}
+}
+
+// mode creates a Pod that is to be changed and one that is to be refused, under the
+// policy of the same name as its mode.
+func (a *asker) mode(t *testing.T, ns, namespace, policy, effective string) {
+	t.Helper()
+	governed := func(p *corev1.Pod) { p.Labels["app"] = policy }
+	plain, disk := webPod("plain-"+policy, governed), webPod("disk-"+policy, governed, onDisk)
+	webhook := "report.pods"
+	if namespace == "enforce" {
+		webhook = "enforce.pods"
+	}
+	wantPlain := answer{Notes: judged(webhook, policy, effective, "Mutated", "AddVolume")}
+	wantDisk := answer{Notes: judged(webhook, policy, effective, "Violating", "NotMemory")}
+	switch effective {
+	case "enforce":
+		wantPlain.Notes = mutated(policy)
+		wantDisk.Code, wantDisk.Error = 403, refusedForDisk(policy)
+	case "warn":
+		wantPlain.Warnings = []string{fmt.Sprintf("would violate SharedMemoryPolicy %q, which in mode enforce %s", policy, changeWords)}
+		wantDisk.Warnings = []string{fmt.Sprintf("would violate SharedMemoryPolicy %q: %s", policy, diskDetail)}
+	}
+
+	got := a.must(t, ns, plain, wantPlain)
+	if effective == "enforce" {
+		if err := sized(got, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+			t.Error(err)
+		}
+	} else if err := untouched(plain, got); err != nil {
+		t.Error(err)
+	}
+	got = a.must(t, ns, disk, wantDisk)
+	if effective != "enforce" {
+		if err := untouched(disk, got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func mode(t *testing.T, text string) v1alpha1.Mode {
+	t.Helper()
+	m, err := policy.ParseMode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func title(mode string) string { return strings.ToUpper(mode[:1]) + mode[1:] }
+
+func TestAModeThatIsUnknownIsAuditWithAWarning(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforcing", nil)
+	warning := []string{`label shmkeeper.dev/mode of the namespace: mode "enforcing" is unknown and counts as audit: write audit, warn or enforce`}
+	for _, c := range []struct {
+		pod  *corev1.Pod
+		want map[string]string
+	}{
+		{webPod("plain"), judged("report.pods", "web", "audit", "Mutated", "AddVolume")},
+		{webPod("disk", onDisk), judged("report.pods", "web", "audit", "Violating", "NotMemory")},
+	} {
+		got := a.must(t, ns, c.pod, answer{Warnings: warning, Notes: c.want})
+		if err := untouched(c.pod, got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestARefusalIsForbidden is about the whole of the status: what controllers read,
+// which treat 422 as a mistake of theirs, and what people read.
+func TestARefusalIsForbiddenAndSaysWhatHelps(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforce", nil)
+	notes := judged("enforce.pods", "web", "enforce", "Violating", "NotMemory")
+	a.must(t, ns, webPod("disk", onDisk), answer{Code: 403, Error: refusedForDisk("web"), Notes: notes})
+}

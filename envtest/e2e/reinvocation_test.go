@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+)
+
+func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforce", nil)
+	s.later(t, ns, func(pod *corev1.Pod) []patch {
+		if len(pod.Spec.Containers) > 1 {
+			return nil
+		}
+		return []patch{{"add", "/spec/containers/-", json.RawMessage(`{"name":"late","image":"late","resources":{"limits":{"memory":"64Mi"}}}`)}}
+	})
+	eventually(t, func() error {
+		return twoContainers(a.create(t, ns, webPod("web"), metav1.DryRunAll))
+	})
+	got := a.create(t, ns, webPod("web"))
+	if err := twoContainers(got); err != nil {
+		t.Fatal(err)
+	}
+	if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+		t.Error(err)
+	}
+	const late = 64<<20 + 269026344
+	if err := sized(got.pod, "late", "256Mi", bytesText(late), bytesText(late)); err != nil {
+		t.Error(err)
+	}
+	if n := len(got.pod.Spec.Volumes); n != 1 {
+		t.Errorf("the Pod has %d volumes", n)
+	}
+	if got := got.Notes["enforce.pods/outcome"]; got != "Compliant" {
+		t.Errorf("the Pod that was admitted is %s", got)
+	}
+}
+
+func twoContainers(a answer) error {
+	if a.Error != "" || len(a.pod.Spec.Containers) != 2 {
+		return fmt.Errorf("the other webhook did not add its container: %s %+v", a.Error, a.pod)
+	}
+	return nil
+}
+
+func TestALimitThatAnotherWebhookOverwritesIsRaisedAnew(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforce", nil)
+	// Both, as a vertical autoscaler does, and the limit alone.
+	for name, changes := range map[string][]patch{
+		"limit": {{"replace", "/spec/containers/0/resources/limits/memory", json.RawMessage(`"512Mi"`)}},
+		"both": {
+			{"replace", "/spec/containers/0/resources/limits/memory", json.RawMessage(`"512Mi"`)},
+			{"replace", "/spec/containers/0/resources/requests/memory", json.RawMessage(`"128Mi"`)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			saw := make(chan string, 1)
+			s.later(t, ns, func(pod *corev1.Pod) []patch {
+				select {
+				case saw <- pod.Spec.Containers[0].Resources.Limits.Memory().String():
+				default:
+				}
+				return changes
+			})
+			eventually(t, func() error {
+				select {
+				case <-saw:
+					return nil
+				default:
+					return fmt.Errorf("the other webhook is not called: %+v", a.create(t, ns, webPod(name), metav1.DryRunAll).Notes)
+				}
+			})
+			got := a.create(t, ns, webPod(name))
+			if got.Error != "" {
+				t.Fatal(got.Error)
+			}
+			if before := <-saw; before != bytesText(raisedLimit) {
+				t.Errorf("the other webhook saw a limit of %s", before)
+			}
+			if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// patch is an operation of a JSON patch.
+type patch struct {
+	Op    string          `json:"op"`
+	Path  string          `json:"path"`
+	Value json.RawMessage `json:"value"`
+}
+
+// later registers a mutating webhook that comes after ours, for Pods that are
+// created in a namespace, until the end of the test. It is called once for each.
+func (s *suite) later(t *testing.T, namespace string, change func(*corev1.Pod) []patch) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var review admissionv1.AdmissionReview
+		var pod corev1.Pod
+		if json.NewDecoder(r.Body).Decode(&review) != nil || json.Unmarshal(review.Request.Object.Raw, &pod) != nil {
+			http.Error(w, "this is no review of a Pod", http.StatusBadRequest)
+			return
+		}
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
+		if changes := change(&pod); len(changes) > 0 {
+			text, err := json.Marshal(changes)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			kind := admissionv1.PatchTypeJSONPatch
+			review.Response.Patch, review.Response.PatchType = text, &kind
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(review); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	fail, none, never := admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.NeverReinvocationPolicy
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "zz-later-" + namespace},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "later.example.org",
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				URL:      &server.URL,
+				CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+			},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+			FailurePolicy:           &fail,
+			SideEffects:             &none,
+			ReinvocationPolicy:      &never,
+			AdmissionReviewVersions: []string{"v1"},
+		}},
+	}
+	configurations := s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	if _, err := configurations.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleanupContext()
+		defer cancel()
+		if err := configurations.Delete(ctx, configuration.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
