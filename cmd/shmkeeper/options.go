@@ -94,6 +94,14 @@ func (o *Options) Validate(args []string) error {
 	default:
 		wrong("cert-source", o.CertSource, "is unknown: write self-managed or directory")
 	}
+	if o.CertSource == selfManaged {
+		if least := 6 * o.CAResync; o.CAResync <= 0 || o.LeafDuration < least {
+			wrong("cert-duration", o.LeafDuration.String(), fmt.Sprintf("leaves no time to replace a certificate when the Secret is read every %s: write at least %s, or a smaller positive --ca-resync", o.CAResync, least))
+		}
+		if least := 3 * (o.LeafDuration + o.CASettle + o.CAResync); o.CASettle < 0 || o.CADuration < least {
+			wrong("ca-duration", o.CADuration.String(), fmt.Sprintf("leaves no time to change a CA before certificates of it outlive it: write at least %s, or a smaller --cert-duration", least))
+		}
+	}
 	if o.WebhookHost != "" && net.ParseIP(o.WebhookHost) == nil {
 		wrong("webhook-host", o.WebhookHost, "is no IP address: write one of this machine, or leave it out")
 	}

@@ -28,7 +28,10 @@ func needs(o Options) []need {
 		{group: core, resource: "namespaces", name: o.Namespace, verbs: []string{"get"}},
 		{group: core, resource: "limitranges", verbs: []string{"list", "watch"}},
 		{group: "apps", resource: "deployments", name: deploymentName, verbs: []string{"get"}, own: true},
-		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}, own: true},
+		// Events about cluster-scoped objects are stored in the namespace default, and the election of a leader writes
+		// events of the older API.
+		{group: core, resource: "events", verbs: []string{"create", "patch"}},
+		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}},
 	}
 	for _, kind := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
 		// All of them by name: list and watch select by it, and create is by server-side apply.
@@ -77,7 +80,7 @@ func checkPermissions(ctx context.Context, client kubernetes.Interface, o Option
 		}
 	}
 	if len(missing) > 0 {
-		return errors.New("the service account may not\n  " + strings.Join(missing, "\n  ") + "\napply the roles of manifests/base, or grant these")
+		return errors.New("the service account may not\n  " + strings.Join(missing, "\n  ") + "\napply one of manifests/default, cert-manager or audit-only, or grant these")
 	}
 	return nil
 }

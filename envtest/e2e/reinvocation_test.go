@@ -87,8 +87,13 @@ func TestALimitThatAnotherWebhookOverwritesIsRaisedAnew(t *testing.T) {
 			if got.Error != "" {
 				t.Fatal(got.Error)
 			}
-			if before := <-saw; before != bytesText(raisedLimit) {
-				t.Errorf("the other webhook saw a limit of %s", before)
+			select {
+			case before := <-saw:
+				if before != bytesText(raisedLimit) {
+					t.Errorf("the other webhook saw a limit of %s", before)
+				}
+			default:
+				t.Error("the other webhook was not called")
 			}
 			if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 				t.Error(err)

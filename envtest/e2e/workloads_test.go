@@ -127,7 +127,7 @@ spec:
 		return right(got.pod)
 	})
 
-	if _, err := s.kube.AppsV1().Deployments(ns).Create(t.Context(), deploymentOf(outpost), metav1.CreateOptions{}); err != nil {
+	if _, err := a.kube.AppsV1().Deployments(ns).Create(t.Context(), deploymentOf(outpost), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s.deleteDeployment(t, ns, outpost.Name)

@@ -117,7 +117,7 @@ func refusedByShmkeeper(_ string, err error) bool {
 }
 
 // stay prints how to use the cluster and returns when ctx ends.
-func (c *cluster) stay(ctx context.Context) error {
+func (c *cluster) stay(ctx context.Context) {
 	c.heading("It is up")
 	fmt.Fprintf(c.out, `In another terminal, in this folder:
 
@@ -137,7 +137,6 @@ The API server's audit log: %[8]s
 Ctrl-C here stops everything and removes it.
 `, quote(c.cp.Kubeconfig), quote(filepath.Dir(c.cp.Programs.Kubectl)), deployment, enforced, onDisk, audited, c.replica.Log, c.cp.AuditLog)
 	<-ctx.Done()
-	return nil
 }
 
 // stop ends everything. There is nothing to drain: whoever could ask the server goes with it.

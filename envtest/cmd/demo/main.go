@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	switch {
 	case err != nil:
 	case stay:
-		err = c.stay(ctx)
+		c.stay(ctx)
 	default:
 		err = c.show(ctx)
 	}

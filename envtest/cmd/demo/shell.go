@@ -91,10 +91,11 @@ func tally(answer string) string {
 	return strings.Join(order, "\n")
 }
 
-// field shows one field of a Pod, by a command that prints nothing else. The Pod's long name stands in a variable.
-func (s *shell) field(ctx context.Context, namespace, pod, path string) error {
-	fmt.Fprintf(s.out, "$ kubectl get -n %s $pod -o %s\n", namespace, quote("jsonpath="+path))
-	answer, err := s.run(ctx, []string{"get", "-n", namespace, pod, "-o", "jsonpath=" + path})
+// field shows one field of a Pod in the namespace that enforces, by a command that prints nothing else. The Pod's
+// long name stands in a variable.
+func (s *shell) field(ctx context.Context, pod, path string) error {
+	fmt.Fprintf(s.out, "$ kubectl get -n %s $pod -o %s\n", enforced, quote("jsonpath="+path))
+	answer, err := s.run(ctx, []string{"get", "-n", enforced, pod, "-o", "jsonpath=" + path})
 	if err != nil {
 		return err
 	}

@@ -43,21 +43,21 @@ will get is told at once, as a warning; the Deployment itself is not changed.`)
 	pod := strings.TrimSpace(name)
 	fmt.Fprintf(c.out, "$ pod=$(kubectl get pods -n %s -o name)\n\n", enforced)
 	fmt.Fprintln(c.out, "Its volume is memory, and as large as 18 session files a minute need that are kept for a week:")
-	if err := c.field(ctx, enforced, pod, "{.spec.volumes[?(@.emptyDir)]}"); err != nil {
+	if err := c.field(ctx, pod, "{.spec.volumes[?(@.emptyDir)]}"); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.out, "The container that writes to /dev/shm mounts it:")
-	if err := c.field(ctx, enforced, pod, `{.spec.containers[0].volumeMounts[?(@.mountPath=="/dev/shm")]}`); err != nil {
+	if err := c.field(ctx, pod, `{.spec.containers[0].volumeMounts[?(@.mountPath=="/dev/shm")]}`); err != nil {
 		return err
 	}
 	if err := c.explainMemory(ctx, pod); err != nil {
 		return err
 	}
-	if err := c.field(ctx, enforced, pod, "{.spec.containers[0].resources}"); err != nil {
+	if err := c.field(ctx, pod, "{.spec.containers[0].resources}"); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.out, "What was added, and by which policy, stands on the Pod:")
-	return c.field(ctx, enforced, pod, `{.metadata.annotations.shmkeeper\.dev/injected}`)
+	return c.field(ctx, pod, `{.metadata.annotations.shmkeeper\.dev/injected}`)
 }
 
 // explainMemory takes the Pod's memory apart, since the API server answers in the units that it was told.

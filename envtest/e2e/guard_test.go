@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+func TestOnlyWhoMaySetTheModeOptsANamespaceInOrOut(t *testing.T) {
+	s := shared
+	s.clusterRole(t, "e2e-namespaces", rbacv1.PolicyRule{
+		APIGroups: []string{""}, Resources: []string{"namespaces", "namespaces/status", "namespaces/finalize"}, Verbs: []string{"get", "create", "update", "patch"},
+	})
+	s.bind(t, "e2e-editor", "e2e-namespaces")
+	s.bind(t, "e2e-setter", "e2e-namespaces")
+	s.bind(t, "e2e-setter", "shmkeeper-mode-setter")
+	editor, setter := s.user(t, "e2e-editor"), s.user(t, "e2e-setter")
+	labelled, plain := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
+
+	patch := func(who kubernetes.Interface, name, labels string, subresources ...string) error {
+		_, err := who.CoreV1().Namespaces().Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`), metav1.PatchOptions{}, subresources...)
+		return err
+	}
+	create := func(who kubernetes.Interface, name string) error {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelMode: "audit"}}}
+		_, err := who.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{})
+		return err
+	}
+	finalize := func(who kubernetes.Interface, name string) error {
+		ns, err := who.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		ns.Labels[v1alpha1.LabelMode] = "audit"
+		_, err = who.CoreV1().Namespaces().Finalize(t.Context(), ns, metav1.UpdateOptions{})
+		return err
+	}
+	// The rights have arrived when other labels can be changed: that is no business
+	// of the guard, not even where the namespace has the label.
+	for _, who := range []kubernetes.Interface{editor, setter} {
+		eventually(t, func() error { return patch(who, plain, `{"team":"a"}`) })
+		eventually(t, func() error { return patch(who, labelled, `{"team":"a"}`) })
+	}
+
+	for name, try := range map[string]struct {
+		namespace string
+		do        func(kubernetes.Interface) error
+	}{
+		"set":                  {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":"enforce"}`) }},
+		"set to nothing":       {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":""}`) }},
+		"change":               {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`) }},
+		"remove":               {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":null}`) }},
+		"create with":          {"e2e-guarded", func(who kubernetes.Interface) error { return create(who, "e2e-guarded") }},
+		"change by the status": {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`, "status") }},
+		"change by finalize":   {labelled, func(who kubernetes.Interface) error { return finalize(who, labelled) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := try.do(editor)
+			want := fmt.Sprintf(`namespaces %q is forbidden: ValidatingAdmissionPolicy 'shmkeeper-mode-label' with binding 'shmkeeper-mode-label' denied request: `+
+				`violates the guard of the label "shmkeeper.dev/mode": only subjects with the verb "setmode" on "sharedmemorypolicies.shmkeeper.dev" `+
+				`may set, change or remove it on a namespace. Ask a cluster administrator to do it, or to bind the ClusterRole "shmkeeper-mode-setter" to you`, try.namespace)
+			if !apierrors.IsForbidden(err) {
+				t.Fatalf("%v", err)
+			}
+			if diff := cmp.Diff(want, err.Error()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+	for name, do := range map[string]func() error{
+		"create with": func() error { return create(setter, "e2e-opted-in") },
+		"set":         func() error { return patch(setter, plain, `{"shmkeeper.dev/mode":"warn"}`) },
+		"change":      func() error { return patch(setter, labelled, `{"shmkeeper.dev/mode":"audit"}`) },
+	} {
+		if err := do(); err != nil {
+			t.Errorf("who may: %s: %v", name, err)
+		}
+	}
+	if err := patch(setter, labelled, `{"shmkeeper.dev/mode":null}`); err != nil {
+		t.Errorf("who may: remove: %v", err)
+	}
+}
+
+func (s *suite) user(t *testing.T, name string) kubernetes.Interface {
+	t.Helper()
+	config, err := s.cp.User(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kube
+}
+
+func (s *suite) clusterRole(t *testing.T, name string, rules ...rbacv1.PolicyRule) {
+	t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
+	if _, err := s.kube.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *suite) bind(t *testing.T, user, role string) {
+	t.Helper()
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user + "-" + role},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
+	if _, err := s.kube.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
