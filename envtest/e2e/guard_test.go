@@ -55,13 +55,15 @@ func TestOnlyWhoMaySetTheModeOptsANamespaceInOrOut(t *testing.T) {
 		namespace string
 		do        func(kubernetes.Interface) error
 	}{
-		"set":                  {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":"enforce"}`) }},
-		"set to nothing":       {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":""}`) }},
-		"change":               {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`) }},
-		"remove":               {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":null}`) }},
-		"create with":          {"e2e-guarded", func(who kubernetes.Interface) error { return create(who, "e2e-guarded") }},
-		"change by the status": {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`, "status") }},
-		"change by finalize":   {labelled, func(who kubernetes.Interface) error { return finalize(who, labelled) }},
+		"set":            {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":"enforce"}`) }},
+		"set to nothing": {plain, func(who kubernetes.Interface) error { return patch(who, plain, `{"shmkeeper.dev/mode":""}`) }},
+		"change":         {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`) }},
+		"remove":         {labelled, func(who kubernetes.Interface) error { return patch(who, labelled, `{"shmkeeper.dev/mode":null}`) }},
+		"create with":    {"e2e-guarded", func(who kubernetes.Interface) error { return create(who, "e2e-guarded") }},
+		"change by the status": {labelled, func(who kubernetes.Interface) error {
+			return patch(who, labelled, `{"shmkeeper.dev/mode":"audit"}`, "status")
+		}},
+		"change by finalize": {labelled, func(who kubernetes.Interface) error { return finalize(who, labelled) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := try.do(editor)

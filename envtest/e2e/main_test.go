@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,6 +21,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
@@ -51,6 +53,7 @@ func TestMain(m *testing.M) {
 
 func runSuite(m *testing.M) (code int, err error) {
 	ctx := context.Background()
+	ctrllog.SetLogger(logr.Discard()) // or controller-runtime prints a stack about it
 	dir, err := os.MkdirTemp("", "shmkeeper-e2e-")
 	if err != nil {
 		return 1, err

@@ -48,7 +48,6 @@ func TestABadPolicyIsRefusedInTheWordsOfCompile(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("causes (-Compile +API server):\n%s", diff)
 			}
-			t.Log(err)
 			if !c.byWebhook {
 				return
 			}

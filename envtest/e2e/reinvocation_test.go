@@ -12,7 +12,6 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 )
 
 func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T) {
@@ -168,4 +167,3 @@ func (s *suite) later(t *testing.T, namespace string, change func(*corev1.Pod) [
 		}
 	})
 }
-
