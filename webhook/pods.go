@@ -82,12 +82,15 @@ func (o *Options) judgePod(req *admission.Request, webhook string, namespace v1a
 	policies := o.Cluster.Policies()
 	d := policies.Decide(subject)
 	mode := policy.EffectiveMode(o.MaxMode, namespace, d.Mode)
-	o.Metrics.decided(webhook, d, mode)
 	if d.Outcome == policy.NotGoverned {
 		return allow(nil, warnings), nil
 	}
-	notes := annotations(d, mode)
 	violations := policies.Check(subject)
+	if d.Outcome == policy.Mutated && req.Operation != admissionv1.Create {
+		d = asItStands(d, violations) // nothing changes a Pod that is there
+	}
+	o.Metrics.decided(webhook, d, mode)
+	notes := annotations(d, mode)
 	if req.Operation == admissionv1.Update && len(violations) > 0 {
 		if violations, err = o.broughtAbout(req, policies, violations); err != nil {
 			return admission.Response{}, err
@@ -112,6 +115,15 @@ func (o *Options) judgePod(req *admission.Request, webhook string, namespace v1a
 	default:
 		return allow(notes, warnings), nil
 	}
+}
+
+// asItStands is a decision on a Pod that will not be changed.
+func asItStands(d policy.Decision, violations []policy.Violation) policy.Decision {
+	d.Outcome, d.Reason, d.Detail, d.Violations = policy.Compliant, policy.AlreadySized, "nothing has to change", violations
+	if len(violations) > 0 {
+		d.Outcome, d.Reason, d.Detail = policy.Violating, violations[0].Reason, details(violations)
+	}
+	return d
 }
 
 // sharpened are the violations to tell of a Pod that no mutation mends: at CREATE

@@ -83,6 +83,8 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 		return nil, fmt.Errorf("find the API server: %w: run in a cluster, or name a file by --kubeconfig", err)
 	}
 	config.UserAgent = "shmkeeper/" + versionText()
+	// The API server has its own means against clients that ask too much; client-go's would make the start slow.
+	config.QPS, config.Burst = 100, 200
 	return config, nil
 }
 
