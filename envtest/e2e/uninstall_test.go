@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// The server runs while it is uninstalled, and must not put back what kubectl takes
+// away: nothing that is left may refuse a Pod, or keep the namespace from going.
+func TestDeletingTheManifestsLeavesNothingThatBlocksTheCluster(t *testing.T) {
+	ctx := t.Context()
+	cp, err := envtest.Start(ctx, envtest.Options{AuditPolicy: envtest.AuditNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cp.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	kube, c, err := clients(cp.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := install.Apply(ctx, cp, "default"); err != nil {
+		t.Fatal(err)
+	}
+	replica, err := install.StartReplica(ctx, cp, shared.program, t.TempDir(), "leaving")
+	if err != nil {
+		t.Fatal(err)
+	}
+	install.ServeReplicas(cp, replica)
+	s := &suite{cp: cp, kube: kube, client: c}
+	if err := s.waitTrusted(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.policies(t, newPolicy("check", "{match: {podSelector: {}}, sizing: {fixed: 64Mi}, mutation: Disabled}"))
+	ns := s.namespace(t, "enforce", nil)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}}}
+	if _, err := kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		t.Fatalf("before the removal the Pod has to be refused: %v", err)
+	}
+
+	root, err := install.Root(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cp.Kubectl(ctx, "delete", "-k", filepath.Join(root, "manifests", "default"), "--ignore-not-found", "--timeout=2m"); err != nil {
+		t.Fatal(err)
+	}
+	// A kubelet ends the Pods of the Deployment now.
+	if err := replica.Stop(); err != nil {
+		t.Error(err)
+	}
+	install.ServeReplicas(cp)
+
+	if err := poll(ctx, time.Minute, func() error { return nothingLeft(ctx, s) }); err != nil {
+		t.Error(err)
+	}
+	if _, err := kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		t.Errorf("after the removal the Pod is refused: %v", err)
+	}
+}
+
+func nothingLeft(ctx context.Context, s *suite) error {
+	admission := s.kube.AdmissionregistrationV1()
+	for what, get := range map[string]func() error{
+		"the mutating webhook configuration": func() error {
+			_, err := admission.MutatingWebhookConfigurations().Get(ctx, "shmkeeper", metav1.GetOptions{})
+			return err
+		},
+		"the validating webhook configuration": func() error {
+			_, err := admission.ValidatingWebhookConfigurations().Get(ctx, "shmkeeper", metav1.GetOptions{})
+			return err
+		},
+		"the namespace": func() error {
+			_, err := s.kube.CoreV1().Namespaces().Get(ctx, install.Namespace, metav1.GetOptions{})
+			return err
+		},
+		"the policies": func() error {
+			return s.client.List(ctx, &v1alpha1.SharedMemoryPolicyList{})
+		},
+	} {
+		if err := get(); err == nil {
+			return fmt.Errorf("%s is still there", what)
+		}
+	}
+	return nil
+}
