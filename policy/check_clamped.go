@@ -23,10 +23,11 @@ func checkClamped(j *judged, r *report) {
 		if mounted >= v.size || mounted >= j.size.Need {
 			continue
 		}
-		instead := fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q has", mounted, j.policy.mountPath, v.size, v.name)
-		if v.size != v.had {
-			instead = fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q needs", mounted, j.policy.mountPath, v.size, v.name)
+		verb := "has"
+		if v.size != v.had { // a mutation would give it this size
+			verb = "needs"
 		}
+		instead := fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q %s", mounted, j.policy.mountPath, v.size, v.name, verb)
 		if limit := j.podMemoryLimit(); limit == mounted {
 			r.add(ClampedByMemoryLimit, "", "%s, because the Pod's memory limit is %s; raise the memory limit to at least %s and what the process needs", instead, limit, j.chargeWanted(v))
 			continue

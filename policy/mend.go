@@ -115,7 +115,7 @@ func (j *judged) addVolume(e *edit) int {
 	e.volume = &corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: j.size.Limit.Quantity()},
 	}}
-	j.volumes = append(j.volumes, volumeState{name: name, index: len(j.subject.Spec.Volumes), memory: true, size: j.size.Limit, isNew: true})
+	j.volumes = append(j.volumes, volumeState{name: name, index: len(j.subject.Spec.Volumes), memory: true, size: j.size.Limit})
 	return len(j.volumes) - 1
 }
 

@@ -79,8 +79,6 @@ type volumeState struct {
 	size   Bytes
 	// had is the size before a mutation; 0 for none.
 	had Bytes
-	// isNew says that a mutation adds the volume.
-	isNew bool
 }
 
 // newState reads a Pod as a policy sees it.

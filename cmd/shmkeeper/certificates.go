@@ -1,10 +1,7 @@
 package main
 
 import (
-	"crypto/tls"
-
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -13,15 +10,11 @@ import (
 
 // newSource is where the serving certificate is from. addTo adds what keeps it, and
 // publishes its CA, to a manager.
-func newSource(config *rest.Config, o Options) (source certs.Source, addTo func(manager.Manager) error, err error) {
+func newSource(client kubernetes.Interface, o Options) (source certs.Source, addTo func(manager.Manager) error, err error) {
 	log := ctrl.Log.WithName("certs")
 	if o.CertSource == directory {
 		source, err = certs.NewDirectory(certs.DirectoryOptions{Path: o.CertDir, Log: log})
 		return source, func(mgr manager.Manager) error { return mgr.Add(source) }, err
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, nil, err
 	}
 	configurations := certs.Configurations{Client: client, Name: configurationName}
 	own, err := certs.NewSelfManaged(certs.Options{
@@ -52,5 +45,3 @@ func bundleOf(source certs.Source) func() []byte {
 	}
 	return nil
 }
-
-func tlsOptions(options ...func(*tls.Config)) []func(*tls.Config) { return options }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	var draining atomic.Bool
-	mgr, err := newManager(config, o, &draining)
+	mgr, err := newManager(config, client, o, &draining)
 	if err != nil {
 		return err
 	}
@@ -89,22 +90,22 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 }
 
 // newManager puts the parts together.
-func newManager(config *rest.Config, o Options, draining *atomic.Bool) (manager.Manager, error) {
+func newManager(config *rest.Config, client kubernetes.Interface, o Options, draining *atomic.Bool) (manager.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	source, addTo, err := newSource(config, o)
+	source, addTo, err := newSource(client, o)
 	if err != nil {
 		return nil, err
 	}
-	tls := certs.TLSConfig(source)
+	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
 	timeout := answerTimeout
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                        scheme,
 		Logger:                        ctrl.Log,
 		Cache:                         cluster.CacheOptions(configurationName),
-		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions(tls)}),
+		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
 		HealthProbeBindAddress:        o.ProbeAddr,
 		PprofBindAddress:              o.PprofAddr,
 		LeaderElection:                o.LeaderElect,
@@ -113,7 +114,7 @@ func newManager(config *rest.Config, o Options, draining *atomic.Bool) (manager.
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &timeout,
 		Metrics: metricsserver.Options{
-			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions(tls),
+			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
 		},
 	})
