@@ -41,7 +41,9 @@ var kubernetesSource = source{
 	packages: map[string]string{
 		"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
 		"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+		"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
 		"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+		"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
 	},
 	ldflags: func(version string) string {
 		major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")

@@ -13,7 +13,9 @@ const (
 	etcdName       = "etcd"
 	apiServerName  = "kube-apiserver"
 	controllerName = "kube-controller-manager"
+	schedulerName  = "kube-scheduler"
 	kubectlName    = "kubectl"
+	kubeletName    = "kubelet"
 )
 
 // The environment variables that say where programs are, where to put them, and not to download any.
@@ -28,14 +30,37 @@ type Programs struct {
 	Etcd, APIServer, ControllerManager, Kubectl string
 }
 
+// NodePrograms are the paths of what a cluster with a node has in addition to a control plane of Programs. The container runtime is not among them.
+type NodePrograms struct {
+	Scheduler, Kubelet string
+}
+
+// FindNodePrograms returns the programs of the release that FindPrograms builds, and builds those that are missing, as FindPrograms does.
+func FindNodePrograms(ctx context.Context, progress io.Writer) (NodePrograms, error) {
+	binaries, err := binariesFolder(ctx)
+	if err != nil {
+		return NodePrograms{}, err
+	}
+	kubernetes, err := kubernetesSource.resolve(ctx, binaries)
+	if err != nil {
+		return NodePrograms{}, err
+	}
+	if err := kubernetes.build(ctx, progress, schedulerName, kubeletName); err != nil {
+		return NodePrograms{}, err
+	}
+	return NodePrograms{
+		Scheduler: filepath.Join(kubernetes.target, schedulerName),
+		Kubelet:   filepath.Join(kubernetes.target, kubeletName),
+	}, nil
+}
+
 // FindPrograms returns the programs from where the package comment says, and fetches or builds what is missing. progress is told of it, as it takes
 // minutes; several that are asked for the same at once, in this or in other processes, wait for the first.
 func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
-	module, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper")
+	binaries, err := binariesFolder(ctx)
 	if err != nil {
-		return Programs{}, fmt.Errorf("the modules that pin the control plane's programs: %w; run this in a checkout of shmkeeper", err)
+		return Programs{}, err
 	}
-	binaries := filepath.Join(module, "envtest", "binaries")
 	kubernetes, err := kubernetesSource.resolve(ctx, binaries)
 	if err != nil {
 		return Programs{}, err
@@ -75,6 +100,15 @@ func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
 		ControllerManager: filepath.Join(kubernetes.target, controllerName),
 		Kubectl:           filepath.Join(kubernetes.target, kubectlName),
 	}, nil
+}
+
+// binariesFolder is where the modules are that pin the programs.
+func binariesFolder(ctx context.Context) (string, error) {
+	module, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper")
+	if err != nil {
+		return "", fmt.Errorf("the modules that pin the control plane's programs: %w; run this in a checkout of shmkeeper", err)
+	}
+	return filepath.Join(module, "envtest", "binaries"), nil
 }
 
 // withControllerManager returns the programs in a folder that setup-envtest has filled, which has no kube-controller-manager unless someone has put

@@ -1,10 +1,12 @@
 // Command binaries builds the programs of the tests' control plane, where they are missing, and prints where each is. A first build takes minutes,
-// more than `go test` allows a package by default.
+// more than `go test` allows a package by default. With -node it adds those of a node.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,12 +15,32 @@ import (
 )
 
 func main() {
+	node := flag.Bool("node", false, "build kube-scheduler and kubelet too")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	programs, err := envtest.FindPrograms(ctx, os.Stderr)
+	err := run(ctx, *node, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "binaries:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("%s\n%s\n%s\n%s\n", programs.Etcd, programs.APIServer, programs.ControllerManager, programs.Kubectl)
+}
+
+func run(ctx context.Context, node bool, out io.Writer) error {
+	programs, err := envtest.FindPrograms(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	paths := []string{programs.Etcd, programs.APIServer, programs.ControllerManager, programs.Kubectl}
+	if node {
+		more, err := envtest.FindNodePrograms(ctx, os.Stderr)
+		if err != nil {
+			return err
+		}
+		paths = append(paths, more.Scheduler, more.Kubelet)
+	}
+	for _, path := range paths {
+		fmt.Fprintln(out, path)
+	}
+	return nil
 }
