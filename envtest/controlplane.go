@@ -32,6 +32,10 @@ type Options struct {
 	// WithoutControllerManager leaves out kube-controller-manager. Nothing then creates service accounts, so the admission plugin that requires
 	// one for each Pod is turned off.
 	WithoutControllerManager bool
+	// WithNodes is for kubelets on this machine. The API server then listens at port 443 of all addresses, ServiceAddress among them, which is how
+	// Pods find it where nothing forwards; it connects to kubelets and, through the Pods behind them, to Services by itself, so that ServeService has no
+	// effect; and the controllers that look after nodes run too. It needs a network namespace that nobody else uses.
+	WithNodes bool
 	// LogDir, when set, is a folder where the programs' logs and the audit log are left; it is created. Otherwise they go with Stop.
 	LogDir string
 	// Progress is told what takes long: a build. Nil means standard error.
@@ -110,6 +114,11 @@ func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlan
 		return nil, err
 	}
 	layout := layout{dir: dir, logs: logs, audit: cp.AuditLog, egress: cp.services.socket}
+	if opts.WithNodes {
+		if err := cp.pki.writeKubeletClient(); err != nil {
+			return nil, err
+		}
+	}
 
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -190,6 +199,17 @@ func admitsPods(ctx context.Context, client kubernetes.Interface) error {
 	}
 	_, err = client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
 	return err
+}
+
+// RunProgram starts a program that belongs to the control plane, a scheduler say, and returns when ready succeeds, which is asked again and again.
+// The program ends with Stop, and at the latest with this process. Its log lies beside the others. An error shows the end of that log.
+func (cp *ControlPlane) RunProgram(ctx context.Context, name, path string, args []string, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := cp.run(command{name: name, path: path, args: args, log: filepath.Join(filepath.Dir(cp.AuditLog), name+".log")}); err != nil {
+		return err
+	}
+	return cp.wait(ctx, name, func() error { return ready(ctx) })
 }
 
 // run starts one program and remembers it for Stop.

@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// ServiceAddress is the address of the Service "kubernetes": the first of serviceRange.
+const (
+	ServiceAddress = "10.96.0.1"
+	serviceRange   = "10.96.0.0/16"
+)
+
 // layout says where the files of one control plane are, and from that how its programs are called.
 type layout struct {
 	dir    string // keys, data and configuration
@@ -49,9 +55,14 @@ func (l layout) etcd(programs Programs) (server, error) {
 }
 
 func (l layout) apiServer(programs Programs, etcd string, opts Options) (server, error) {
-	port, err := freePort()
-	if err != nil {
-		return server{}, err
+	address, port := loopback, "443"
+	if opts.WithNodes {
+		address = "0.0.0.0"
+	} else {
+		var err error
+		if port, err = freePort(); err != nil {
+			return server{}, err
+		}
 	}
 	policy := opts.AuditPolicy
 	if policy == "" {
@@ -65,7 +76,7 @@ func (l layout) apiServer(programs Programs, etcd string, opts Options) (server,
 
 	args := []string{
 		"--etcd-servers=" + etcd,
-		"--bind-address=" + loopback,
+		"--bind-address=" + address,
 		"--advertise-address=" + loopback,
 		"--secure-port=" + port,
 		// The Endpoints of the Service "kubernetes" may not be a loopback address.
@@ -77,9 +88,7 @@ func (l layout) apiServer(programs Programs, etcd string, opts Options) (server,
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + l.file("sa.key"),
 		"--service-account-signing-key-file=" + l.file("sa.key"),
-		// Nothing ever connects to one of these: see egressConfiguration.
-		"--service-cluster-ip-range=10.96.0.0/16",
-		"--egress-selector-config-file=" + l.file("egress.yaml"),
+		"--service-cluster-ip-range=" + serviceRange,
 		// Whether a Pod may be privileged is for admission to say, as in a cluster.
 		"--allow-privileged=true",
 		"--audit-policy-file=" + l.file("audit-policy.yaml"),
@@ -88,6 +97,18 @@ func (l layout) apiServer(programs Programs, etcd string, opts Options) (server,
 		"--audit-log-mode=blocking",
 		// In megabytes: it stays one file.
 		"--audit-log-maxsize=1000000",
+	}
+	if opts.WithNodes {
+		args = append(args,
+			// To a Pod of a Service, as nothing forwards the Service's address.
+			"--enable-aggregator-routing=true",
+			"--kubelet-client-certificate="+l.file("kubelet-client.crt"),
+			"--kubelet-client-key="+l.file("kubelet-client.key"),
+			"--kubelet-preferred-address-types=InternalIP",
+		)
+	} else {
+		// Nothing ever connects to the address of a Service.
+		args = append(args, "--egress-selector-config-file="+l.file("egress.yaml"))
 	}
 	if opts.WithoutControllerManager {
 		args = append(args, "--disable-admission-plugins=ServiceAccount")
@@ -120,12 +141,19 @@ var controllers = []string{
 	"validatingadmissionpolicy-status-controller",
 }
 
+// nodeControllers are those that a test with nodes needs besides.
+var nodeControllers = []string{"node-lifecycle-controller", "pod-garbage-collector-controller", "taint-eviction-controller"}
+
 func (l layout) managerKubeconfig() string { return l.file("controller-manager.kubeconfig") }
 
 func (l layout) controllerManager(programs Programs, opts Options) command {
+	wanted := controllers
+	if opts.WithNodes {
+		wanted = slices.Concat(controllers, nodeControllers)
+	}
 	args := []string{
 		"--kubeconfig=" + l.managerKubeconfig(),
-		"--controllers=" + strings.Join(controllers, ","),
+		"--controllers=" + strings.Join(wanted, ","),
 		// Each controller is its own user, as in a cluster.
 		"--use-service-account-credentials=true",
 		"--root-ca-file=" + l.file("ca.crt"),

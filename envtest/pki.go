@@ -58,7 +58,7 @@ func newPKI(dir string) (*pki, error) {
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-		IPAddresses: []net.IP{net.ParseIP(loopback)},
+		IPAddresses: []net.IP{net.ParseIP(loopback), net.ParseIP(ServiceAddress)},
 	})
 	if err != nil {
 		return nil, err
@@ -71,14 +71,29 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, data := range map[string][]byte{
-		"ca.crt": p.pem, "apiserver.crt": serving, "apiserver.key": servingKey, "sa.key": tokensPEM,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return nil, fmt.Errorf("the keys of the control plane: %w; make room in TMPDIR", err)
+	return p, p.write(map[string][]byte{"ca.crt": p.pem, "apiserver.crt": serving, "apiserver.key": servingKey, "sa.key": tokensPEM})
+}
+
+// writeKubeletClient writes kubelet-client.crt and .key, which the API server shows to kubelets.
+func (p *pki) writeKubeletClient() error {
+	cert, key, err := p.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: "envtest:kubelet-client", Organization: []string{"system:masters"}},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return err
+	}
+	return p.write(map[string][]byte{"kubelet-client.crt": cert, "kubelet-client.key": key})
+}
+
+// write writes files that only their owner may read.
+func (p *pki) write(files map[string][]byte) error {
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(p.dir, name), data, 0o600); err != nil {
+			return fmt.Errorf("the keys of the control plane: %w; make room in TMPDIR", err)
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // issue makes a key and a certificate for it, both in PEM.
@@ -127,6 +142,9 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
+
+// CertificateAuthority is the path of the authority's certificate, in PEM, by which kubelets know the API server and the administrator.
+func (cp *ControlPlane) CertificateAuthority() string { return filepath.Join(cp.dir, "ca.crt") }
 
 // User returns the configuration of a client with this name and these groups, proven by a client certificate and without a rate limit. It may do what
 // RBAC grants the name or a group; the group "system:authenticated" comes by itself.

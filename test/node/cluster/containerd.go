@@ -1,0 +1,135 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+)
+
+// Runtime is where the container runtime's programs are.
+type Runtime struct {
+	Containerd, Ctr, Runc string
+	Shim                  string
+	CNI                   string // the folder of the CNI plugins
+}
+
+// packages are the Debian packages that the programs are in.
+const packages = "containerd, runc and containernetworking-plugins"
+
+// FindRuntime looks for the programs. An error says which are missing and what to install.
+func FindRuntime() (Runtime, error) {
+	var r Runtime
+	var missing []string
+	for name, path := range map[string]*string{
+		"containerd": &r.Containerd, "ctr": &r.Ctr, "runc": &r.Runc, "containerd-shim-runc-v2": &r.Shim,
+	} {
+		found, err := exec.LookPath(name)
+		if err != nil {
+			missing = append(missing, name)
+			continue
+		}
+		*path = found
+	}
+	for _, dir := range []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"} {
+		if hasPlugins(dir) {
+			r.CNI = dir
+			break
+		}
+	}
+	if r.CNI == "" {
+		missing = append(missing, "the CNI plugins bridge, host-local and loopback")
+	}
+	if len(missing) > 0 {
+		return r, fmt.Errorf("missing: %s; install %s, which Debian has as packages of these names", strings.Join(missing, ", "), packages)
+	}
+	return r, nil
+}
+
+func hasPlugins(dir string) bool {
+	for _, name := range []string{"bridge", "host-local", "loopback"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
+}
+
+// containerd is one that nobody else uses, with all its files below a folder.
+type containerd struct {
+	Runtime
+	dir   string
+	pause string
+}
+
+func (r containerd) file(name string) string { return filepath.Join(r.dir, name) }
+func (r containerd) socket() string          { return r.file("containerd.sock") }
+
+func (r containerd) start(ctx context.Context, cp *envtest.ControlPlane) error {
+	config := fmt.Sprintf(`version = 2
+root = %q
+state = %q
+[grpc]
+address = %q
+[plugins."io.containerd.internal.v1.opt"]
+path = %q
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = %q
+disable_apparmor = true
+netns_mounts_under_state_dir = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = %q
+conf_dir = %q
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+BinaryName = %q
+`, r.file("containerd"), r.file("containerd-state"), r.socket(), r.file("containerd-opt"), r.pause, r.CNI, r.file("cni"), r.Runc)
+	network, err := json.Marshal(map[string]any{
+		"cniVersion": "1.0.0",
+		"name":       "pods",
+		"plugins": []any{
+			map[string]any{
+				"type": "bridge", "bridge": bridge, "isGateway": true, "isDefaultGateway": true,
+				"ipam": map[string]any{"type": "host-local", "ranges": []any{[]any{map[string]any{"subnet": podNetwork, "rangeStart": "10.244.1.1", "gateway": nodeIP}}}},
+			},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("the network of the Pods: %w", err)
+	}
+	if err := os.MkdirAll(r.file("cni"), 0o755); err != nil {
+		return fmt.Errorf("the network of the Pods: %w", err)
+	}
+	for path, data := range map[string]string{"containerd.toml": config, "cni/pods.conflist": string(network)} {
+		if err := os.WriteFile(r.file(path), []byte(data), 0o600); err != nil {
+			return fmt.Errorf("the configuration of containerd: %w", err)
+		}
+	}
+	return cp.RunProgram(ctx, "containerd", r.Containerd, []string{"--config", r.file("containerd.toml")}, func(ctx context.Context) error {
+		_, err := r.ctr(ctx, "version")
+		return err
+	})
+}
+
+// load imports an archive of images for the kubelet.
+func (r containerd) load(ctx context.Context, archive string) error {
+	_, err := r.ctr(ctx, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
+	return err
+}
+
+func (r containerd) ctr(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, r.Ctr, append([]string{"--address", r.socket()}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return string(out), nil
+}
