@@ -22,14 +22,14 @@ const (
 	ServicePort    = 443
 )
 
-// Root is the folder of the module. It works wherever in the module the program
-// or test is run.
+// Root is the folder of the project's module. It works wherever in the project the
+// program or test is run, modules below it included.
 func Root(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
+	return strings.TrimSpace(string(out)), nil
 }
 
 // Build builds the server into a folder and returns its path.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -9,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
@@ -31,13 +34,11 @@ func FindRuntime() (Runtime, error) {
 	for name, path := range map[string]*string{
 		"containerd": &r.Containerd, "ctr": &r.Ctr, "runc": &r.Runc, "containerd-shim-runc-v2": &r.Shim,
 	} {
-		found, err := exec.LookPath(name)
-		if err != nil {
+		if *path = find(name); *path == "" {
 			missing = append(missing, name)
-			continue
 		}
-		*path = found
 	}
+	slices.Sort(missing)
 	for _, dir := range []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"} {
 		if hasPlugins(dir) {
 			r.CNI = dir
@@ -51,6 +52,16 @@ func FindRuntime() (Runtime, error) {
 		return r, fmt.Errorf("missing: %s; install %s, which Debian has as packages of these names", strings.Join(missing, ", "), packages)
 	}
 	return r, nil
+}
+
+// find looks for a program on the PATH and, as Debian puts runc there and not everybody's PATH has it, in /usr/sbin.
+func find(name string) string {
+	for _, name := range []string{name, filepath.Join("/usr/sbin", name)} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
 }
 
 func hasPlugins(dir string) bool {
@@ -83,6 +94,8 @@ path = %q
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = %q
 disable_apparmor = true
+# Only the host may lower it, and this may be a guest.
+restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = %q

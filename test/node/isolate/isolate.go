@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package isolate runs a program a second time in mount, PID and network namespaces of its own. Whatever it starts there, mounts there or listens
 // on there ends with it, even when it is killed, and nothing that runs on the machine is in its way.
 //
@@ -15,6 +17,7 @@ package isolate
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -225,6 +228,13 @@ func makeCgroup(name string) error {
 	for _, hierarchy := range all {
 		if err := os.Mkdir(filepath.Join(hierarchy, name), 0o755); err != nil {
 			return errors.Join(fmt.Errorf("a cgroup for the node: %w; run it as root, where cgroups can be written to", err), removeCgroup(name))
+		}
+		// A workload whose time runs faster has the more to do in each second: it goes before whatever else the machine does.
+		for file, weight := range map[string]string{"cpu.shares": "16384", "cpu.weight": "1600"} {
+			err := os.WriteFile(filepath.Join(hierarchy, name, file), []byte(weight), 0o600)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+				return errors.Join(fmt.Errorf("the weight of the node's cgroup: %w", err), removeCgroup(name))
+			}
 		}
 	}
 	return nil

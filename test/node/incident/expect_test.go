@@ -1,0 +1,162 @@
+//go:build linux
+
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/test/node/cluster"
+)
+
+// figure is a number with its unit.
+type figure struct {
+	value float64
+	text  string
+}
+
+func count(n int64) figure { return figure{float64(n), fmt.Sprintf("%d", n)} }
+
+func hours(h float64) figure { return figure{h, span(time.Duration(h * float64(time.Hour)))} }
+
+func bytesOf[T policy.Bytes | int64](n T) figure {
+	return figure{float64(n), fmt.Sprintf("%.1f MiB", float64(n)/mib)}
+}
+
+// span is a time in whole minutes.
+func span(d time.Duration) string { return d.Round(time.Minute).String() }
+
+// comparison is one line of the table in docs/incident.md.
+type comparison struct {
+	Scenario                  int
+	What, Predicted, Measured string
+	Ratio                     float64
+}
+
+var (
+	recorded    sync.Mutex
+	comparisons []comparison
+	curves      = map[int]curve{}
+)
+
+// curve is what the plot shows of one scenario.
+type curve struct {
+	label   string
+	samples series
+}
+
+// record keeps the samples of a scenario for the plot.
+func record(scenario int, label string, samples series) {
+	recorded.Lock()
+	defer recorded.Unlock()
+	curves[scenario] = curve{label, samples}
+}
+
+// kernelCost is one line of the table of kernel memory in docs/incident.md, in bytes a file.
+type kernelCost struct {
+	Size     int
+	Name     string
+	Measured float64
+	Model    int64
+}
+
+var kernelCosts []kernelCost
+
+func recordKernelMemory(size int, name string, measured float64, model int64) {
+	recorded.Lock()
+	defer recorded.Unlock()
+	kernelCosts = append(kernelCosts, kernelCost{size, name, measured, model})
+}
+
+// expect compares a prediction with what was measured. It may be high by a part of the measured, and never low, except for a time, which
+// may differ by that part either way.
+func expect(t *testing.T, what string, predicted, measured figure, part float64) {
+	t.Helper()
+	ratio := predicted.value / measured.value
+	t.Logf("%-42s predicted %12s   measured %12s   ratio %.3f", what, predicted.text, measured.text, ratio)
+	recorded.Lock()
+	comparisons = append(comparisons, comparison{scenarioOf(t.Name()), what, predicted.text, measured.text, ratio})
+	recorded.Unlock()
+	low := 1.0
+	if _, err := time.ParseDuration(predicted.text); err == nil {
+		low = 1 - part
+	}
+	if !(ratio >= low && ratio <= 1+part) {
+		t.Errorf("%s: predicted %s, measured %s; want the prediction to be %.2f to %.2f of it", what, predicted.text, measured.text, low, 1+part)
+	}
+}
+
+// mustCharge is charge for tests that cannot go on without.
+func (o *outpost) mustCharge() charge {
+	o.t.Helper()
+	c, err := o.charge()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return c
+}
+
+// mustPodCharge is podCharge for tests that cannot go on without.
+func (o *outpost) mustPodCharge() charge {
+	o.t.Helper()
+	c, err := o.podCharge()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return c
+}
+
+func (o *outpost) mustNotHaveRestarted() {
+	o.t.Helper()
+	if err := o.refresh(o.t.Context()); err != nil {
+		o.t.Fatal(err)
+	}
+	for i := range o.pod.Status.ContainerStatuses {
+		if status := &o.pod.Status.ContainerStatuses[i]; status.RestartCount > 0 {
+			o.t.Errorf("container %q was restarted %d times: %+v", status.Name, status.RestartCount, status.LastTerminationState.Terminated)
+		}
+	}
+}
+
+// usage is what the kubelet tells of a volume, in bytes and files.
+type usage struct{ used, capacity, inodes int64 }
+
+// volumesInSummary are the Pod's Memory emptyDirs in the kubelet's /stats/summary: all volumes but that of the service account's token.
+func (o *outpost) volumesInSummary() map[string]usage {
+	o.t.Helper()
+	var found map[string]usage
+	eventually(o.t, time.Minute, func(ctx context.Context) error {
+		data, err := node.Client.CoreV1().RESTClient().Get().Resource("nodes").Name(cluster.NodeName).SubResource("proxy").Suffix("stats/summary").DoRaw(ctx)
+		if err != nil {
+			return err
+		}
+		var summary stats.Summary
+		if err := json.Unmarshal(data, &summary); err != nil {
+			return err
+		}
+		for i := range summary.Pods {
+			pod := &summary.Pods[i]
+			if pod.PodRef.UID != string(o.pod.UID) || len(pod.VolumeStats) == 0 {
+				continue
+			}
+			found = map[string]usage{}
+			for j := range pod.VolumeStats {
+				if v := &pod.VolumeStats[j]; v.UsedBytes != nil && v.CapacityBytes != nil && v.InodesUsed != nil && !isToken(v.Name) {
+					found[v.Name] = usage{int64(*v.UsedBytes), int64(*v.CapacityBytes), int64(*v.InodesUsed)}
+				}
+			}
+			return nil
+		}
+		return fmt.Errorf("the kubelet has no statistics of Pod %q yet", o.pod.Name)
+	})
+	return found
+}
+
+func isToken(volume string) bool { return len(volume) > 15 && volume[:15] == "kube-api-access" }

@@ -1,0 +1,83 @@
+//go:build linux
+
+package incident
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// The constants of the sizing model, against what this kernel charges to a container's cgroup.
+func TestTheModelIsNeverBelowTheKernelMemoryOfAFile(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "kernel-memory", "enforce")
+	p.govern(map[string]any{"sizing": map[string]any{"max": "1Gi", "min": "1Gi"}})
+	p.deploy(nil)
+	o := p.running()
+	for _, c := range []struct {
+		size, files int
+	}{
+		{1, 20000}, {100, 20000}, {1500, 20000}, {4096, 20000}, {5000, 20000}, {100_000, 4000}, {262_144, 1000}, {300_000, 1000}, {17_000_000, 40},
+	} {
+		for _, name := range []string{"short", "long"} {
+			model := kernelBytesOf(t, c.size)
+			before := o.mustCharge()
+			if got := o.fill(c.files, c.size, name, "k"); got != c.files {
+				t.Fatalf("%d of %d files of %d bytes could be created", got, c.files, c.size)
+			}
+			after := o.mustCharge()
+			o.remove("k")
+			// The cgroup is charged by whole pages, of which each processor holds one that is not all used.
+			const slack = 8 * 4096
+			measured := float64(after.kernel-before.kernel) / float64(c.files)
+			least := float64(after.kernel-before.kernel-slack) / float64(c.files)
+			t.Logf("files of %8d bytes with %5s names: %9.1f bytes of kernel memory each, the model says %6d", c.size, name, measured, model)
+			recordKernelMemory(c.size, name, measured, model)
+			if least > float64(model) {
+				t.Errorf("a file of %d bytes with a %s name costs %.1f bytes of kernel memory; the model has only %d", c.size, name, measured, model)
+			}
+			// The model takes all names for long ones, and the cost of a name is what it may be too high by.
+			if short := 104.0; float64(model) > 1.1*(measured+short) {
+				t.Errorf("a file of %d bytes with a %s name costs %.1f bytes of kernel memory; the model has %d, too much by more than a tenth", c.size, name, measured, model)
+			}
+		}
+	}
+}
+
+// kernelBytesOf is what the engine takes the kernel memory of one file to be.
+func kernelBytesOf(t *testing.T, size int) int64 {
+	t.Helper()
+	compiled, errs := policy.Compile(&v1alpha1.SharedMemoryPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "p"},
+		Spec: v1alpha1.SharedMemoryPolicySpec{
+			Match:  v1alpha1.Match{Images: []string{"*"}},
+			Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "1", FileSize: *resource.NewQuantity(int64(size), resource.DecimalSI)}},
+		},
+	})
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	s, _ := compiled.Size()
+	return int64(s.KernelBytesPerFile)
+}
+
+// remove has the container delete its files of that prefix.
+func (o *outpost) remove(prefix string) {
+	o.t.Helper()
+	var answer struct{ Error string }
+	if _, err := o.get(o.t.Context(), "DELETE", "/files?prefix="+prefix, &answer); err != nil || answer.Error != "" {
+		o.t.Fatal(err, answer.Error)
+	}
+	// The kernel frees what was removed a moment later.
+	time.Sleep(time.Second)
+	if v := o.mustVolume(); v.UsedBytes != 0 {
+		o.t.Fatal(fmt.Errorf("after all files were removed the volume has %d bytes", v.UsedBytes))
+	}
+}

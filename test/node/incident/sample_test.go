@@ -1,0 +1,226 @@
+//go:build linux
+
+package incident
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+)
+
+// sampleEvery is the time between two samples.
+const sampleEvery = 250 * time.Millisecond
+
+// sample is the state of one container's volume.
+type sample struct {
+	at   time.Duration // the incident's time since the load began
+	used int64         // bytes of pages, by statfs
+	size int64         // bytes that the volume can have
+	// files is the number of session files; 0 where the container could not be asked.
+	files int64
+	// kernel is the kernel memory that the container's cgroup is charged for; 0 where it could not be read.
+	kernel int64
+	// memory is all that it is charged for.
+	memory int64
+}
+
+// series are samples in their order.
+type series []sample
+
+// peak is the largest of one figure since a time.
+func (s series) peak(since time.Duration, figure func(sample) int64) int64 {
+	var most int64
+	for i := range s {
+		if s[i].at >= since {
+			most = max(most, figure(s[i]))
+		}
+	}
+	return most
+}
+
+// mean is the average of one figure since a time.
+func (s series) mean(since time.Duration, figure func(sample) int64) int64 {
+	var sum, n int64
+	for i := range s {
+		if s[i].at >= since {
+			sum += figure(s[i])
+			n++
+		}
+	}
+	return sum / max(n, 1)
+}
+
+// watch takes samples while a load runs, until the returned function is called, which returns them. They are taken from outside of the container too, so
+// that a container that does not answer is no gap.
+func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var all series
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for tick := time.NewTicker(sampleEvery); ; {
+			s := sample{at: l.virtual()}
+			if v, err := o.volume(ctx); err == nil {
+				s.used, s.size, s.files = v.UsedBytes, v.SizeBytes, v.Files
+			} else if used, size, err := o.mounted(); err == nil {
+				s.used, s.size = used, size
+			}
+			if charge, err := o.charge(); err == nil {
+				s.kernel, s.memory = charge.kernel, charge.memory
+			}
+			if s.size > 0 && ctx.Err() == nil {
+				all = append(all, s)
+			}
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	stop = func() series {
+		cancel()
+		wg.Wait()
+		return all
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// mounted asks the node, by statfs, for the Memory emptyDir of the Pod.
+func (o *outpost) mounted() (used, size int64, err error) {
+	pattern := filepath.Join(isolate.Dir, "node", "kubelet", "pods", string(o.pod.UID), "volumes", "kubernetes.io~empty-dir", "*")
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) != 1 {
+		return 0, 0, fmt.Errorf("the Pod has %d emptyDirs: %w", len(found), err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(found[0], &fs); err != nil {
+		return 0, 0, err
+	}
+	return int64(fs.Blocks-fs.Bfree) * fs.Bsize, int64(fs.Blocks) * fs.Bsize, nil
+}
+
+// charge is what a memory cgroup is charged for, in bytes.
+type charge struct {
+	memory int64 // everything
+	kernel int64 // the part that is neither anonymous nor a file's
+	limit  int64
+}
+
+// charge reads the cgroup of the Pod's first container.
+func (o *outpost) charge() (charge, error) {
+	dir, err := o.cgroup()
+	if err != nil {
+		return charge{}, err
+	}
+	return readCharge(dir)
+}
+
+// podCharge reads the cgroup of the Pod as a whole.
+func (o *outpost) podCharge() (charge, error) {
+	dir, err := o.cgroup()
+	if err != nil {
+		return charge{}, err
+	}
+	return readCharge(filepath.Dir(dir))
+}
+
+// processes are those of the Pod's first container.
+func (o *outpost) processes() ([]int, error) {
+	dir, err := o.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, field := range strings.Fields(string(data)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, fmt.Errorf("cgroup.procs: %w", err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// cgroup finds the folder of the memory cgroup of the Pod's first container.
+func (o *outpost) cgroup() (string, error) {
+	if len(o.pod.Status.ContainerStatuses) == 0 {
+		return "", fmt.Errorf("Pod %q has no container", o.pod.Name)
+	}
+	_, container, ok := strings.Cut(o.pod.Status.ContainerStatuses[0].ContainerID, "://")
+	if !ok {
+		return "", fmt.Errorf("the first container of Pod %q has no ID", o.pod.Name)
+	}
+	root := filepath.Join("/sys/fs/cgroup/memory", isolate.Cgroup())
+	if isolate.V2() {
+		root = filepath.Join("/sys/fs/cgroup", isolate.Cgroup())
+	}
+	var found string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil && errors.Is(err, fs.ErrNotExist) {
+			return nil // a container that has just ended
+		}
+		if err == nil && entry.IsDir() && entry.Name() == container {
+			found = path
+			return fs.SkipAll
+		}
+		return err
+	})
+	if err == nil && found == "" {
+		err = fmt.Errorf("container %q of Pod %q has no cgroup below %q", container, o.pod.Name, root)
+	}
+	return found, err
+}
+
+func readCharge(dir string) (c charge, err error) {
+	names := map[string]*int64{"memory.usage_in_bytes": &c.memory, "memory.kmem.usage_in_bytes": &c.kernel, "memory.limit_in_bytes": &c.limit}
+	if isolate.V2() {
+		names = map[string]*int64{"memory.current": &c.memory, "memory.max": &c.limit}
+		if c.kernel, err = statOf(dir, "kernel"); err != nil {
+			return c, err
+		}
+	}
+	for name, into := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return c, err
+		}
+		if *into, err = strconv.ParseInt(string(bytes.TrimSpace(data)), 10, 64); err != nil {
+			return c, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return c, nil
+}
+
+// statOf reads a line of memory.stat.
+func statOf(dir, name string) (int64, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "memory.stat"))
+	if err != nil {
+		return 0, err
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
+		if field, value, ok := strings.Cut(lines.Text(), " "); ok && field == name {
+			return strconv.ParseInt(value, 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("memory.stat has no %q", name)
+}

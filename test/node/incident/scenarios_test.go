@@ -1,0 +1,291 @@
+//go:build linux
+
+package incident
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const mib = 1 << 20
+
+// As on the day: nobody has opted the namespace in, and the container has the runtime's /dev/shm.
+func TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "not-opted-in", "")
+	p.deploy(nil)
+	o := p.running()
+	if v := o.mustVolume(); v.Type != "tmpfs" || v.SizeBytes != 64*mib || v.UsedBytes != 0 {
+		t.Fatalf("at the start /dev/shm is %+v; want an empty tmpfs of 64 MiB", v)
+	}
+	l := o.send(t)
+	stop := o.watch(t, l)
+	eventually(t, 2*time.Minute, func(context.Context) error {
+		if refused := l.refused.Load(); refused < 5000 {
+			return fmt.Errorf("%d sessions were refused", refused)
+		}
+		return nil
+	})
+	l.stop()
+	samples := stop()
+
+	v := o.mustVolume()
+	if v.Saved != 16384 || v.UsedBytes != 64*mib {
+		t.Errorf("%d sessions were saved in %d bytes; want 16384 in 64 MiB", v.Saved, v.UsedBytes)
+	}
+	if saved, failed := l.saved.Load(), l.failed.Load(); saved > v.Saved || failed > 0 {
+		t.Errorf("of the requests %d were answered 302 and %d in another way; want at most %d and none", saved, failed, v.Saved)
+	}
+	for range 100 {
+		if status, err := o.session(t.Context()); err != nil || status != 400 {
+			t.Fatalf("with a full /dev/shm a request is answered %d, %v; want 400", status, err)
+		}
+	}
+	expect(t, "the runtime's 64 MiB are full after", hours(16384.0/createdPerMinute/60), hours(l.fullAfter().Hours()), 0.20)
+	// Nothing in the kubelet's statistics tells of it.
+	if found := o.volumesInSummary(); len(found) > 0 {
+		t.Errorf("/stats/summary lists %v; the runtime's /dev/shm used not to be in it", found)
+	}
+	o.mustNotHaveRestarted()
+	record(1, "not opted in: the runtime's 64 MiB", samples)
+	t.Logf("full after %s; %d files, %d of them empty: a refused save leaves its file behind", span(l.fullAfter()), v.Files, v.Files-v.Saved)
+}
+
+// The first repair: a volume of 512Mi by hand, in a Pod that may use 256Mi.
+func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "naive-repair", "")
+	p.deploy(func(spec *corev1.PodSpec) {
+		mount(spec, resource.MustParse("512Mi"))
+	})
+	o := p.running()
+	if v := o.mustVolume(); v.Type != "tmpfs" || v.SizeBytes != 256*mib {
+		t.Fatalf("/dev/shm is %+v; want the 512Mi clamped to a tmpfs of 256 MiB", v)
+	}
+	l := o.send(t)
+	stop := o.watch(t, l)
+	var ends []corev1.ContainerStateTerminated
+	seen := map[string]bool{}
+	eventually(t, 3*time.Minute, func(ctx context.Context) error {
+		if err := o.refresh(ctx); err != nil {
+			return err
+		}
+		for i := range o.pod.Status.ContainerStatuses {
+			status := &o.pod.Status.ContainerStatuses[i]
+			for _, ended := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+				if ended != nil && !seen[ended.ContainerID] {
+					seen[ended.ContainerID] = true
+					ends = append(ends, *ended)
+				}
+			}
+		}
+		if len(ends) < 3 {
+			return fmt.Errorf("the container has ended %d times", len(ends))
+		}
+		return nil
+	})
+	l.stop()
+	samples := stop()
+	for i := range ends {
+		if ends[i].Reason != "OOMKilled" {
+			t.Errorf("end %d of the container has the reason %q, exit code %d, %q; want OOMKilled", i+1, ends[i].Reason, ends[i].ExitCode, ends[i].Message)
+		}
+	}
+	if refused := l.refused.Load(); refused > 0 {
+		t.Errorf("%d sessions were refused for want of space; the container should have been killed before", refused)
+	}
+	first := samples.peak(0, func(s sample) int64 { return s.used })
+	if first >= 256*mib {
+		t.Errorf("the volume was full with %d bytes before the container was killed", first)
+	}
+	used, _, err := o.mounted()
+	if err != nil || used < first*95/100 {
+		t.Errorf("after the last end the volume has %d bytes, %v; want the %d that were written before the first, or nearly", used, err, first)
+	}
+	record(2, "by hand: 512Mi in a Pod limited to 256Mi", samples)
+	t.Logf("killed at %d MiB in the volume, %s after the start; the second and third container lasted %s and %s", first/mib,
+		span(samples[len(samples)-1].at), lasted(ends[1]), lasted(ends[2]))
+}
+
+func lasted(end corev1.ContainerStateTerminated) time.Duration {
+	return end.FinishedAt.Sub(end.StartedAt.Time)
+}
+
+// mount gives all containers a Memory emptyDir at /dev/shm.
+func mount(spec *corev1.PodSpec, limit resource.Quantity) {
+	spec.Volumes = append(spec.Volumes, corev1.Volume{Name: "shm", VolumeSource: corev1.VolumeSource{
+		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: &limit},
+	}})
+	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range containers {
+			containers[i].VolumeMounts = append(containers[i].VolumeMounts, corev1.VolumeMount{Name: "shm", MountPath: "/dev/shm"})
+		}
+	}
+}
+
+// With shmkeeper: more than a week goes by, and nobody is refused.
+func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "opted-in", "enforce")
+	size := p.govern(nil)
+	p.deploy(nil)
+	o := p.running()
+	before := o.mustCharge()
+	if v := o.mustVolume(); v.SizeBytes != int64(size.Limit) || v.Type != "tmpfs" {
+		t.Fatalf("/dev/shm is %+v; want a tmpfs of %s", v, size.Limit)
+	}
+	if want := int64(size.Charge) + 256*mib; before.limit != want {
+		t.Errorf("the memory limit of the container's cgroup is %d; want 256Mi and the charge, %d", before.limit, want)
+	}
+
+	l := o.send(t)
+	stop := o.watch(t, l)
+	const end = retention + 24*time.Hour
+	time.Sleep(end / timeFactor)
+	last := o.mustVolume()
+	summary := o.volumesInSummary()
+	l.stop()
+	samples := stop()
+	if refused, failed := l.refused.Load(), l.failed.Load(); refused+failed > 0 || last.Refused > 0 {
+		t.Errorf("%d requests were answered 400 and %d in another way; want none", refused, failed)
+	}
+	o.mustNotHaveRestarted()
+	if last.Sweeps == 0 || last.Swept == 0 {
+		t.Errorf("the writer has swept %d files in %d sweeps: this is no steady state", last.Swept, last.Sweeps)
+	}
+
+	steady := retention + 2*sweepInterval
+	t.Logf("%d sessions in %s, of which %d were swept; a sweep took %d ms", l.saved.Load(), span(samples[len(samples)-1].at), last.Swept, last.LastSweepMillis)
+	expect(t, "files alive, at most", count(size.PeakFiles), count(samples.peak(0, func(s sample) int64 { return s.files })), 0.10)
+	expect(t, "bytes in the volume, at most", bytesOf(size.Demand), bytesOf(samples.peak(0, func(s sample) int64 { return s.used })), 0.10)
+	expect(t, "kernel memory of the files, at most", bytesOf(size.PeakFiles*int64(size.KernelBytesPerFile)),
+		bytesOf(samples.peak(0, func(s sample) int64 { return s.kernel - before.kernel })), 0.10)
+	expect(t, "memory in use, on average", bytesOf(size.SteadyState),
+		bytesOf(samples.mean(steady, func(s sample) int64 { return s.used + s.kernel - before.kernel })), 0.10)
+	if most := samples.peak(0, func(s sample) int64 { return s.memory }); most > before.limit {
+		t.Errorf("the cgroup was charged for %d bytes, above its limit of %d", most, before.limit)
+	}
+	stats, ok := summary["shmkeeper-shm"]
+	if !ok {
+		t.Fatalf("/stats/summary lists %v; want the volume that was added", summary)
+	}
+	if stats.capacity != int64(size.Limit) || stats.used > int64(size.Demand) || stats.used < last.UsedBytes*9/10 {
+		t.Errorf("/stats/summary has a capacity of %d and %d bytes used; want %d and about %d", stats.capacity, stats.used, int64(size.Limit), last.UsedBytes)
+	}
+	record(3, fmt.Sprintf("opted in: %s, computed", size.Limit), samples)
+}
+
+// A policy whose max is below the demand: the volume fills, when it was said to.
+func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "saturated", "enforce")
+	size := p.govern(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
+	if !size.Saturated || size.FullAfter == 0 {
+		t.Fatalf("with a max of 256Mi the size is %+v; want it saturated", size)
+	}
+	bounded, err := node.Kubectl(t.Context(), "get", "sharedmemorypolicy", p.namespace, "-o", `jsonpath={.status.conditions[?(@.type=="Bounded")].status}`)
+	if err != nil || bounded != "False" {
+		t.Errorf("the policy's condition Bounded is %q, %v; want False", bounded, err)
+	}
+	p.deploy(nil)
+	o := p.running()
+	l := o.send(t)
+	stop := o.watch(t, l)
+	eventually(t, 3*time.Minute, func(context.Context) error {
+		if refused := l.refused.Load(); refused < 1000 {
+			return fmt.Errorf("%d sessions were refused", refused)
+		}
+		return nil
+	})
+	l.stop()
+	samples := stop()
+	v := o.mustVolume()
+	if v.Saved != size.CapacityFiles || v.UsedBytes != int64(size.Limit) {
+		t.Errorf("%d sessions were saved in %d bytes; want %d in %s", v.Saved, v.UsedBytes, size.CapacityFiles, size.Limit)
+	}
+	expect(t, "the volume is full after", hours(size.FullAfter.Hours()), hours(l.fullAfter().Hours()), 0.10)
+	// Full is not out of memory: the charge has been added to the limit.
+	o.mustNotHaveRestarted()
+	record(4, "opted in, but at most 256Mi: saturated", samples)
+}
+
+// Audit: nothing changes, and the audit log says what would have.
+func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "audited", "audit")
+	size := p.govern(nil)
+	p.deploy(nil)
+	o := p.running()
+	if v := o.mustVolume(); v.SizeBytes != 64*mib {
+		t.Errorf("/dev/shm is %+v; want the runtime's 64 MiB", v)
+	}
+	if o.pod.Annotations["shmkeeper.dev/injected"] != "" || len(o.pod.Spec.Volumes) != 1 {
+		t.Errorf("the Pod was changed: %v, %v", o.pod.Annotations, o.pod.Spec.Volumes)
+	}
+	annotations := map[string]string{}
+	eventually(t, 30*time.Second, func(context.Context) error {
+		events, err := node.AuditEvents()
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			if e := &events[i]; e.Verb == "create" && e.ObjectRef != nil && e.ObjectRef.Resource == "pods" && e.ObjectRef.Namespace == p.namespace {
+				for name, value := range e.Annotations {
+					if strings.Contains(name, "shmkeeper") {
+						annotations[name] = value
+					}
+				}
+			}
+		}
+		if len(annotations) == 0 {
+			return fmt.Errorf("no request for a Pod in %q has an annotation of shmkeeper in the audit log", p.namespace)
+		}
+		return nil
+	})
+	for name, want := range map[string]string{
+		"mode": "audit", "policy": p.namespace, "outcome": "Mutated", "reason": "AddVolume", "size-limit": size.Limit.String(),
+	} {
+		if got := annotations["report.pods.shmkeeper.dev/"+name]; got != want {
+			t.Errorf("the audit log has the %s %q; want %q", name, got, want)
+		}
+	}
+	detail := annotations["report.pods.shmkeeper.dev/detail"]
+	if want := "adds a Memory emptyDir of " + size.Limit.String() + ", mounts it at /dev/shm in \"proxy\", raises the memory limit"; !strings.HasPrefix(detail, want) {
+		t.Errorf("the audit log has the detail %q; want it to begin with %q", detail, want)
+	}
+	t.Log(detail)
+}
+
+// A policy that only validates: the controller cannot create the Pod, and its event says why and what to do.
+func TestARefusalReachesTheEventsOfTheReplicaSet(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "validate-only", "enforce")
+	size := p.govern(map[string]any{"mutation": "Disabled"})
+	p.deploy(nil)
+	want := fmt.Sprintf("violates SharedMemoryPolicy %q: container \"proxy\" mounts nothing at /dev/shm and gets the runtime's 64Mi; "+
+		"mount a Memory emptyDir with sizeLimit: %s there", p.namespace, size.Limit)
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		events, err := node.Client.CoreV1().Events(p.namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range events.Items {
+			e := &events.Items[i]
+			if e.InvolvedObject.Kind != "ReplicaSet" || e.Reason != "FailedCreate" {
+				continue
+			}
+			if !strings.HasSuffix(e.Message, want) {
+				t.Errorf("the ReplicaSet's event says %q; want it to end in %q", e.Message, want)
+			}
+			return nil
+		}
+		return fmt.Errorf("the ReplicaSet has no event FailedCreate")
+	})
+}
