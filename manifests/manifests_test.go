@@ -296,6 +296,7 @@ func TestRightsAreHeldToNames(t *testing.T) {
 		"cluster: /events,events.k8s.io/events create,patch",
 		"cluster: /limitranges list,watch",
 		"cluster: /namespaces list,watch",
+		"cluster: /resourcequotas list,watch",
 		"cluster: shmkeeper.dev/sharedmemorypolicies get,list,watch",
 		"cluster: shmkeeper.dev/sharedmemorypolicies/status patch",
 		"namespace: /secrets create",

@@ -22,6 +22,7 @@ var checks = [...]check{
 	checkTooSmall,
 	checkClamped,
 	checkOOM,
+	checkQuota,
 }
 
 // report collects violations.

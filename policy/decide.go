@@ -95,7 +95,11 @@ func (s Set) Check(subject Subject) []Violation {
 
 func judge(s *Subject, p *compiled) *judged {
 	st := newState(s, p)
-	return &judged{podState: st, policy: p, size: p.sizeFor(st)}
+	j := &judged{podState: st, policy: p, size: p.sizeFor(st)}
+	if len(s.ResourceQuotas) > 0 {
+		j.unraised = st.unraisedUsage()
+	}
+	return j
 }
 
 // ungovernable is why no policy can decide over a Pod that one matches; empty

@@ -40,6 +40,25 @@ func subjectOf(pod *corev1.Pod, limitRanges ...*corev1.LimitRange) policy.Subjec
 	return s
 }
 
+// restricted is a subject in a namespace with these LimitRanges and ResourceQuotas.
+func restricted(pod *corev1.Pod, limitRanges []*corev1.LimitRange, quotas []*corev1.ResourceQuota) policy.Subject {
+	s := subjectOf(pod, limitRanges...)
+	s.ResourceQuotas = quotas
+	return s
+}
+
+func genQuotas(t *rapid.T) []*corev1.ResourceQuota {
+	if rapid.IntRange(0, 3).Draw(t, "quota") > 0 {
+		return nil
+	}
+	q := &corev1.ResourceQuota{}
+	q.Name = "quota"
+	name := pick(t, "quota of", corev1.ResourceLimitsMemory, corev1.ResourceRequestsMemory, corev1.ResourceMemory)
+	q.Status.Hard = corev1.ResourceList{name: resource.MustParse(pick(t, "hard", "300Mi", "2Gi", "10Ei"))}
+	q.Status.Used = corev1.ResourceList{name: resource.MustParse(pick(t, "used", "0", "1Gi", "20Ei"))}
+	return []*corev1.ResourceQuota{q}
+}
+
 func genLimitRanges(t *rapid.T) []*corev1.LimitRange {
 	if rapid.IntRange(0, 3).Draw(t, "limit range") > 0 {
 		return nil
@@ -55,9 +74,9 @@ func genLimitRanges(t *rapid.T) []*corev1.LimitRange {
 
 // checkLaws is what holds for every Pod under every set of policies.
 func checkLaws(t *rapid.T) {
-	set, pod, limitRanges := genSet(t), genPod(t), genLimitRanges(t)
+	set, pod, limitRanges, quotas := genSet(t), genPod(t), genLimitRanges(t), genQuotas(t)
 	before := pod.DeepCopy()
-	subject := subjectOf(pod, limitRanges...)
+	subject := restricted(pod, limitRanges, quotas)
 	d := set.Decide(subject)
 	violations := set.Check(subject)
 	patch := d.JSONPatch(subject)
@@ -92,11 +111,11 @@ func checkLaws(t *rapid.T) {
 			t.Fatalf("compliant, and yet: %v", violations)
 		}
 	case policy.Violating:
-		if len(violations) == 0 && len(limitRanges) == 0 {
+		if len(violations) == 0 && len(limitRanges)+len(quotas) == 0 {
 			t.Fatalf("violating (%s), and yet Check finds nothing", d.Detail)
 		}
 	case policy.Mutated:
-		again := subjectOf(after, limitRanges...)
+		again := restricted(after, limitRanges, quotas)
 		second := set.Decide(again)
 		if second.Outcome != policy.Compliant && second.Outcome != policy.NotGoverned {
 			t.Fatalf("after the mutation (%s) the outcome is %s: %s", d.Detail, second.Outcome, second.Detail)

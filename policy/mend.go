@@ -17,6 +17,9 @@ type judged struct {
 	*podState
 	policy *compiled
 	size   sized
+	// unraised is what a quota counts of the Pod without the memory that a mutation
+	// adds, where there are quotas.
+	unraised quotaUsage
 }
 
 // mend works out what a mutation changes, and leaves the state as it will be. The

@@ -203,7 +203,7 @@ func TestThePatchIsTheSmallestAndSparesUnknownFields(t *testing.T) {
 		`{"op":"replace","path":"/spec/containers/0/resources/limits/memory","value":"335692840"},` +
 		`{"op":"add","path":"/spec/containers/0/resources/requests","value":{"memory":"335692840"}},` +
 		`{"op":"add","path":"/metadata/annotations","value":{` +
-		`"shmkeeper.dev/injected":"{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"64Mi\",\"memory\":{\"web\":{\"limit\":335692840,\"request\":335692840,\"limitAdded\":67257384,\"charge\":67257384}}}",` +
+		`"shmkeeper.dev/injected":"{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"64Mi\",\"memory\":{\"web\":{\"limit\":335692840,\"request\":335692840,\"limitAdded\":67257384,\"requestAdded\":67257384,\"charge\":67257384}}}",` +
 		`"shmkeeper.dev/policy":"p"}}]`
 	if diff := cmp.Diff(wantPatch, string(text)); diff != "" {
 		t.Fatalf("-want +got:\n%s", diff)

@@ -35,11 +35,11 @@ func (st *podState) guaranteed() bool {
 }
 
 // defaultPodRequest is the pod-level memory request that an API server fills in
-// where there is a pod-level limit alone: what the containers request together, or
-// else the limit.
+// where there is a pod-level limit alone: what the containers request together, be
+// it 0, or else the limit.
 func (st *podState) defaultPodRequest() Bytes {
-	if sum := st.sumOf(requestOf); sum > 0 {
-		return sum
+	if st.anyNames(corev1.ResourceMemory) {
+		return st.sumOf(requestOf)
 	}
 	return st.pod.limit
 }

@@ -47,6 +47,7 @@ func (j *judged) raise(e *edit) {
 		j.pod.recorded.LimitAdded = j.pod.recorded.LimitAdded.Plus(most - j.pod.limit)
 		j.pod.recorded.Limit, j.pod.limit = most, most
 		if guaranteed {
+			j.pod.recorded.RequestAdded = j.pod.recorded.RequestAdded.Plus(most - j.pod.request)
 			j.pod.recorded.Request, j.pod.request = most, most
 		}
 	}
@@ -101,11 +102,11 @@ func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withReq
 	if m.limit == 0 || c.charge == 0 || c.tooLarge {
 		return false
 	}
-	var limitCounts, requestCounts, added Bytes
+	var limitCounts, requestCounts, limitAdded, requestAdded Bytes
 	switch {
 	case m.recorded.countsLimit(m):
 		limitCounts = m.recorded.Charge
-		added = min(m.recorded.LimitAdded, j.size.ChargeOf(j.recordedVolume()))
+		limitAdded = min(m.recorded.LimitAdded, j.size.ChargeOf(j.recordedVolume()))
 	case c.had > 0 && m.limit >= c.had:
 		// The owner mounted this volume and gave the limit room for it.
 		limitCounts = c.had
@@ -113,6 +114,7 @@ func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withReq
 	}
 	if m.recorded.countsRequest(m) {
 		requestCounts = min(m.recorded.Charge, c.steady)
+		requestAdded = min(m.recorded.RequestAdded, j.size.ChargeOf(j.recordedVolume()))
 	}
 
 	add := c.charge.Minus(limitCounts)
@@ -123,6 +125,7 @@ func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withReq
 	if !m.hasRequest {
 		request = defaultRequest
 	}
+	before := request
 	if m.limit = m.limit.Plus(add); withRequest {
 		request = min(request.Plus(c.steady.Minus(requestCounts)), m.limit)
 	}
@@ -131,7 +134,11 @@ func (j *judged) raiseOne(m *memoryState, c costs, defaultRequest Bytes, withReq
 	}
 	if add > 0 || m.hasRequest {
 		m.request, m.hasRequest = request, true
+		requestAdded = requestAdded.Plus(request.Minus(before))
 	}
-	m.recorded = entry{Limit: m.limit, Request: m.request, LimitAdded: added.Plus(add), Charge: max(c.charge, limitCounts)}
+	m.recorded = entry{
+		Limit: m.limit, Request: m.request, LimitAdded: limitAdded.Plus(add), RequestAdded: requestAdded,
+		Charge: max(c.charge, limitCounts),
+	}
 	return true
 }

@@ -15,6 +15,7 @@ const (
 	SubPath              Reason = "SubPath"
 	InvalidOverride      Reason = "InvalidOverride"
 	NotExempt            Reason = "NotExempt"
+	ExceedsQuota         Reason = "ExceedsQuota"
 )
 
 // Why a Pod was not changed.

@@ -10,8 +10,9 @@ import (
 
 // record is the annotation shmkeeper.dev/injected: what a mutation added, so that
 // a second pass adds nothing. A tenant can write it too. A false one keeps memory
-// from being raised, and no more: the checks do not read it, and a share of memory
-// is taken without at most what the volume costs that is really there.
+// from being raised, and no more: a share of memory is taken without at most what the
+// volume costs that is really there, and the one check that reads it, that of quotas,
+// refuses only what the API server refuses by itself.
 type record struct {
 	Policy    string            `json:"policy"`
 	Volume    string            `json:"volume"`
@@ -28,6 +29,8 @@ type entry struct {
 	Request Bytes `json:"request,omitempty"`
 	// LimitAdded is the part of Limit that the mutation added.
 	LimitAdded Bytes `json:"limitAdded,omitempty"`
+	// RequestAdded is the same of Request.
+	RequestAdded Bytes `json:"requestAdded,omitempty"`
 	// Charge is what Limit counts for the volume, whoever added it.
 	Charge Bytes `json:"charge"`
 }
@@ -66,7 +69,8 @@ func readRecord(annotations map[string]string) record {
 }
 
 func (e entry) possible() bool {
-	return e.Limit >= 0 && e.Request >= 0 && e.LimitAdded >= 0 && e.Charge >= 0 && e.LimitAdded <= e.Limit
+	return e.Limit >= 0 && e.Request >= 0 && e.LimitAdded >= 0 && e.RequestAdded >= 0 && e.Charge >= 0 &&
+		e.LimitAdded <= e.Limit && e.RequestAdded <= e.Request
 }
 
 // text is the annotation.

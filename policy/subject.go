@@ -29,6 +29,10 @@ type Subject struct {
 	// LimitRanges are those of the namespace, where they are known. The memory of
 	// a Pod is not raised above what they allow.
 	LimitRanges []*corev1.LimitRange
+	// ResourceQuotas are those of the namespace, where they are known, for a Pod that
+	// is to be created: what their status leaves is held against the whole Pod. They
+	// are left out for a Pod that is there already and has been counted.
+	ResourceQuotas []*corev1.ResourceQuota
 	// NodeAllocatable is the memory that Pods may use on the Pod's node; 0 where
 	// it is not known.
 	NodeAllocatable Bytes

@@ -16,4 +16,7 @@ type Cluster interface {
 	NamespaceLabels(name string) (labels map[string]string, ok bool)
 	// LimitRanges are those of a namespace. The callers must not change them.
 	LimitRanges(namespace string) []*corev1.LimitRange
+	// ResourceQuotas are those of a namespace, by name. The callers must not change
+	// them.
+	ResourceQuotas(namespace string) []*corev1.ResourceQuota
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -82,6 +83,10 @@ func (o *Options) place(s *policy.Subject, req *admission.Request) {
 		s.Name = req.Name
 	}
 	s.LimitRanges = o.Cluster.LimitRanges(req.Namespace)
+	if req.Operation == admissionv1.Create {
+		// A quota has counted what is there already, and nothing is added to that.
+		s.ResourceQuotas = o.Cluster.ResourceQuotas(req.Namespace)
+	}
 	labels, known := o.Cluster.NamespaceLabels(req.Namespace)
 	if !known {
 		// The namespace is younger than our cache. Its name is a label of it.

@@ -26,7 +26,10 @@ func TestWarnTemplatesKnowsEachKindOfWorkload(t *testing.T) {
 		kinds[subject.Kind] = true
 		t.Run(c.Name, func(t *testing.T) {
 			o := Options{
-				Cluster: fakeCluster{set: c.Set(t), namespaces: map[string]map[string]string{"enforce": {v1alpha1.LabelMode: "enforce"}}},
+				Cluster: fakeCluster{
+					set: c.Set(t), namespaces: map[string]map[string]string{"enforce": {v1alpha1.LabelMode: "enforce"}},
+					limits: subject.LimitRanges, quotas: subject.ResourceQuotas,
+				},
 				MaxMode: v1alpha1.Enforce,
 				Metrics: NewMetrics(prometheus.NewRegistry()),
 			}

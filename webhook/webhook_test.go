@@ -26,6 +26,7 @@ type fakeCluster struct {
 	set        policy.Set
 	namespaces map[string]map[string]string
 	limits     []*corev1.LimitRange
+	quotas     []*corev1.ResourceQuota
 }
 
 func (c fakeCluster) Policies() policy.Set { return c.set }
@@ -33,7 +34,8 @@ func (c fakeCluster) NamespaceLabels(name string) (map[string]string, bool) {
 	labels, ok := c.namespaces[name]
 	return labels, ok
 }
-func (c fakeCluster) LimitRanges(string) []*corev1.LimitRange { return c.limits }
+func (c fakeCluster) LimitRanges(string) []*corev1.LimitRange       { return c.limits }
+func (c fakeCluster) ResourceQuotas(string) []*corev1.ResourceQuota { return c.quotas }
 
 // brokenCluster is one that no handler survives.
 type brokenCluster struct{ fakeCluster }
@@ -290,6 +292,89 @@ func TestWarnTemplates(t *testing.T) {
 			}
 			if diff := cmp.Diff(c.warnings, r.Warnings); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// withQuota is a cluster with a ResourceQuota in each namespace.
+type withQuota struct {
+	Cluster
+	quota *corev1.ResourceQuota
+}
+
+func (c withQuota) ResourceQuotas(string) []*corev1.ResourceQuota {
+	return []*corev1.ResourceQuota{c.quota}
+}
+
+// One Pod with 512Mi, in a namespace where 600Mi are left: each webhook says the same.
+func TestAQuotaThatTheRaiseExceeds(t *testing.T) {
+	const (
+		spec     = "{containers: [{name: web, image: web, resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}]}"
+		pod      = "{metadata: {name: web, labels: {app: web}}, spec: " + spec + "}"
+		template = "{metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: " + spec + "}}}"
+		raised   = "{metadata: {name: web, labels: {app: web}, annotations: {shmkeeper.dev/injected: '{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"256Mi\"," +
+			"\"memory\":{\"web\":{\"limit\":805897256,\"request\":805897256,\"limitAdded\":269026344,\"requestAdded\":269026344,\"charge\":269026344}}}'}}, " +
+			"spec: {containers: [{name: web, image: web, resources: {limits: {memory: '805897256'}, requests: {memory: '805897256'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
+			"volumes: [{name: shmkeeper-shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}]}}"
+		detail = `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 600Mi of its 600Mi: ` +
+			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a shorter retention or a lower sizing.max`
+		adds = `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and its request from 512Mi to 768.6Mi`
+	)
+	deployment := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	small := &corev1.ResourceQuota{}
+	if err := yaml.UnmarshalStrict([]byte("{metadata: {name: small}, status: {hard: {limits.memory: 600Mi}, used: {limits.memory: 0}}}"), small); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		handler                func(Options) admission.Handler
+		kind                   metav1.GroupVersionKind
+		namespace, object, old string
+		message                string
+		warnings               []string
+	}{
+		"the Pod is not mutated": {handler: MutatePods, kind: podKind, namespace: "enforce", object: pod},
+		"and it is refused":      {handler: EnforcePods, kind: podKind, namespace: "enforce", object: pod, message: `violates SharedMemoryPolicy "p": ` + detail},
+		"a Pod that was mutated when there was room is refused": {
+			handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, message: `violates SharedMemoryPolicy "p": ` + detail,
+		},
+		"a Pod that is there already has been counted":             {handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, old: raised},
+		"a Pod that is given its volume by an update is not asked": {handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, old: pod},
+		"the client is warned where the namespace only warns": {
+			handler: ReportPods, kind: podKind, namespace: "warn", object: pod, warnings: []string{`would violate SharedMemoryPolicy "p": ` + detail},
+		},
+		"nothing is said where the namespace audits": {handler: ReportPods, kind: podKind, namespace: "audit", object: pod},
+		"a new workload is warned for its Pods": {
+			handler: WarnTemplates, kind: deployment, namespace: "enforce", object: template,
+			warnings: []string{`Pods of this Deployment will be refused, as they violate SharedMemoryPolicy "p": ` + detail},
+		},
+		"a workload that is there already may be what uses the quota": {
+			handler: WarnTemplates, kind: deployment, namespace: "enforce", object: template, old: strings.Replace(template, "image: web", "image: old", 1),
+			warnings: []string{`Pods of this Deployment will be changed by SharedMemoryPolicy "p", which ` + adds},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, fixed)
+			o.Cluster = withQuota{o.Cluster, small}
+			operation := admissionv1.Create
+			if c.old != "" {
+				operation = admissionv1.Update
+			}
+			r := handle(t, c.handler(o), request(t, operation, c.kind, c.namespace, c.object, c.old))
+			if r.Allowed != (c.message == "") || len(r.Patch) > 0 {
+				t.Fatalf("allowed %t, patch %s, result %v", r.Allowed, r.Patch, r.Result)
+			}
+			if !r.Allowed {
+				if diff := cmp.Diff(c.message, r.Result.Message); diff != "" {
+					t.Errorf("message -want +got:\n%s", diff)
+				}
+				causes := []metav1.StatusCause{{Type: "ExceedsQuota", Message: detail}}
+				if diff := cmp.Diff(causes, r.Result.Details.Causes); diff != "" {
+					t.Errorf("causes -want +got:\n%s", diff)
+				}
+			}
+			if diff := cmp.Diff(c.warnings, r.Warnings); diff != "" {
+				t.Errorf("warnings -want +got:\n%s", diff)
 			}
 		})
 	}

@@ -24,6 +24,7 @@ func FuzzReview(f *testing.F) {
 	for _, text := range []string{
 		simplePod, mountedOnDisk, policyFile, podWithVolume("1e400", ""),
 		"{apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, default: {memory: 256Mi}, max: {memory: 8Gi}}]}}\n---\n" + simplePod,
+		"{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {limits.memory: 2565Mi, memory: 8Gi}}}\n---\n" + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 		"apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - {name: a, image: selenium/node-a, resources: {limits: {memory: 1Gi}}}\n",
 		`{"apiVersion":"v1","kind":"PodList","items":[{"spec":{"containers":[{"name":"a","image":"selenium/node-a"}]}}]}`,
 		"a: &a {apiVersion: v1, kind: Pod}\n<<: *a\nspec: {containers: [{name: a, image: selenium/node-a}]}\n",

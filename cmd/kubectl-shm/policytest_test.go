@@ -87,6 +87,14 @@ func writeManifests(t *testing.T, dir string, c policytest.Case) string {
 		}
 		text = append(append(text, "---\n"...), more...)
 	}
+	for _, q := range c.ResourceQuotas {
+		q.APIVersion, q.Kind = "v1", "ResourceQuota"
+		more, err := yaml.Marshal(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(text, "---\n"...), more...)
+	}
 	path := filepath.Join(dir, "object.yaml")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,9 @@ JSON manifests. Lists are looked into; all other objects pass and are counted.
 
 LimitRanges among the manifests apply to the objects of their namespace. The webhook sees
 a Pod with the limits and requests that they give it; so does review, which refuses what
-would be refused with them, warns of what they change, and does not write them. Namespaces
+would be refused with them, warns of what they change, and does not write them. Of a
+ResourceQuota counts what its status leaves of memory, or all of its spec.hard where there is
+no status; each object is judged as one more Pod, without the other manifests. Namespaces
 give their objects their labels. A label shmkeeper.dev/mode counts as it does in a cluster;
 without one a namespace is taken for one labelled enforce.
 

@@ -52,6 +52,7 @@ func judge(s *stream, c conditions) []result {
 	for _, t := range s.targets {
 		t.subject.NamespaceLabels = c.namespaceLabels(t.subject.Namespace, s.labels)
 		t.subject.LimitRanges = s.limitRanges[t.subject.Namespace]
+		t.subject.ResourceQuotas = s.quotas[t.subject.Namespace]
 		r := result{target: t}
 		var patch []jsonpatch.Operation
 		r.decision, patch = decide(c.set, t.subject)

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -17,10 +18,11 @@ import (
 type stream struct {
 	docs        []*manifest.Document
 	targets     []target
-	limitRanges map[string][]*corev1.LimitRange // by namespace
-	labels      map[string]map[string]string    // of the Namespaces
-	others      int                             // objects that are no targets
-	passedBy    []manifest.Object               // those of them that would be, in a version that is reviewed
+	limitRanges map[string][]*corev1.LimitRange    // by namespace
+	quotas      map[string][]*corev1.ResourceQuota // likewise
+	labels      map[string]map[string]string       // of the Namespaces
+	others      int                                // objects that are no targets
+	passedBy    []manifest.Object                  // those of them that would be, in a version that is reviewed
 }
 
 // target is an object with a Pod or Pod template in it.
@@ -35,7 +37,10 @@ func readStream(files fileFlags, stdin io.Reader, namespace string) (*stream, er
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{docs: docs, limitRanges: map[string][]*corev1.LimitRange{}, labels: map[string]map[string]string{}}
+	s := &stream{
+		docs: docs, limitRanges: map[string][]*corev1.LimitRange{}, quotas: map[string][]*corev1.ResourceQuota{},
+		labels: map[string]map[string]string{},
+	}
 	var all problems
 	for _, d := range docs {
 		objects, err := d.Objects()
@@ -63,6 +68,13 @@ func (s *stream) add(o manifest.Object) error {
 		limitRange := &corev1.LimitRange{}
 		s.limitRanges[o.Namespace] = append(s.limitRanges[o.Namespace], limitRange)
 		return manifest.Decode(o, limitRange, false)
+	case "v1 ResourceQuota":
+		s.others++
+		quota := &corev1.ResourceQuota{}
+		s.quotas[o.Namespace] = append(s.quotas[o.Namespace], quota)
+		err := manifest.Decode(o, quota, false)
+		unused(quota)
+		return err
 	case "v1 Namespace":
 		s.others++
 		var namespace corev1.Namespace
@@ -94,6 +106,17 @@ func (s *stream) add(o manifest.Object) error {
 	}
 	s.targets = append(s.targets, target{object: o, subject: subject})
 	return nil
+}
+
+// unused gives a ResourceQuota without status the one that it begins with: nothing is used of what its spec allows.
+func unused(quota *corev1.ResourceQuota) {
+	if quota.Status.Hard != nil {
+		return
+	}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{}}
+	for name := range quota.Spec.Hard {
+		quota.Status.Used[name] = resource.Quantity{}
+	}
 }
 
 // newWorkload is an empty object of the type that has the Pod; nil for all kinds and versions that are not reviewed.

@@ -253,6 +253,49 @@ Violating         Pod/lab/browser   selenium  2Gi
 1 object reviewed: 1 Mutated; 1 other object passed
 `},
 		},
+		"a ResourceQuota refuses a Pod that would have to be raised above what it leaves": {
+			in: `{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {limits.memory: 8Gi}}, status: {hard: {limits.memory: 4Gi}, used: {limits.memory: 2Gi}}}
+---
+` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
+			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
+  violates SharedMemoryPolicy "selenium": the Pod needs 2564.5Mi of limits.memory, of which shmkeeper adds 2052.5Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 4613Mi, or lower the size by a shorter retention or a lower sizing.max
+
+1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+`},
+		},
+		"nothing is used of a ResourceQuota without status": {
+			in: `{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {limits.memory: 2Gi}}}
+---
+` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
+			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
+  violates SharedMemoryPolicy "selenium": the Pod needs 2564.5Mi of limits.memory, of which shmkeeper adds 2052.5Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2565Mi, or lower the size by a shorter retention or a lower sizing.max
+
+1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+`},
+		},
+		"a ResourceQuota counts what a LimitRange gives": {
+			in: `{apiVersion: v1, kind: ResourceQuota, metadata: {name: small}, spec: {hard: {limits.memory: 2Gi}}}
+---
+{apiVersion: v1, kind: LimitRange, metadata: {name: limits}, spec: {limits: [{type: Container, default: {memory: 256Mi}}]}}
+---
+` + simplePod,
+			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
+  violates SharedMemoryPolicy "selenium": the Pod needs 2308.5Mi of limits.memory, of which shmkeeper adds 2052.5Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  warning: LimitRange "limits" gives container "chrome" a memory limit of 256Mi, with which it was judged
+
+1 object reviewed: 1 Violating; 2 other objects passed; 1 would be refused
+`},
+		},
+		"a ResourceQuota of another namespace does not count": {
+			in: `{apiVersion: v1, kind: ResourceQuota, metadata: {name: small, namespace: lab}, spec: {hard: {limits.memory: 600Mi}}}
+---
+` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
+			want: ran{out: `Mutated  Pod/default/browser  selenium  2Gi
+  adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome", raises the memory limit of "chrome" from 512Mi to 2564.5Mi and makes its request 2564.5Mi
+
+1 object reviewed: 1 Mutated; 1 other object passed
+`},
+		},
 		"Lists are looked into, and -n names the namespace of what has none": {
 			in:   "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}, {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}]}",
 			args: "-n lab",

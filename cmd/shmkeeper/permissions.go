@@ -27,6 +27,7 @@ func needs(o Options) []need {
 		{group: core, resource: "namespaces", verbs: []string{"list", "watch"}},
 		{group: core, resource: "namespaces", name: o.Namespace, verbs: []string{"get"}},
 		{group: core, resource: "limitranges", verbs: []string{"list", "watch"}},
+		{group: core, resource: "resourcequotas", verbs: []string{"list", "watch"}},
 		{group: "apps", resource: "deployments", name: deploymentName, verbs: []string{"get"}, own: true},
 		// Events about cluster-scoped objects are stored in the namespace default, and the election of a leader writes
 		// events of the older API.

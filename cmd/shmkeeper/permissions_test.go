@@ -235,7 +235,7 @@ func TestCheckPermissionsAsksForAllThatIsNeeded(t *testing.T) {
 
 func TestCheckPermissionsListsEverythingMissing(t *testing.T) {
 	client, _ := reviewer(func(a authorizationv1.ResourceAttributes) (bool, error) {
-		return a.Resource != "secrets" && a.Subresource != "status" && a.Resource != "limitranges" && a.Verb != "delete" && a.Name != "shm", nil
+		return a.Resource != "secrets" && a.Subresource != "status" && a.Resource != "limitranges" && a.Resource != "resourcequotas" && a.Verb != "delete" && a.Name != "shm", nil
 	})
 	o, _ := parsed(t, "--namespace=shm")
 	const want = `the service account may not
@@ -243,6 +243,8 @@ func TestCheckPermissionsListsEverythingMissing(t *testing.T) {
   get namespaces named "shm"
   list limitranges
   watch limitranges
+  list resourcequotas
+  watch resourcequotas
   delete mutatingwebhookconfigurations.admissionregistration.k8s.io named "shmkeeper"
   delete validatingwebhookconfigurations.admissionregistration.k8s.io named "shmkeeper"
   get secrets named "shmkeeper-ca" in namespace "shm"

@@ -56,6 +56,13 @@ func (a apiServer) Decide(t *testing.T, c policytest.Case) policytest.Result {
 			t.Fatal(err)
 		}
 	}
+	for i := range c.ResourceQuotas {
+		q := c.ResourceQuotas[i].DeepCopy()
+		q.Namespace = ns
+		if err := a.client.Create(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
 	pod := podOf(t, c)
 	pod.Name, pod.GenerateName, pod.Namespace = "subject", "", ns
 	var got policytest.Result

@@ -160,24 +160,84 @@ func TestALimitRangeThatForbidsTheRaisedLimitIsNamedByUs(t *testing.T) {
 	})
 }
 
-func TestAQuotaThatIsTooSmallRefusesByItsOwnName(t *testing.T) {
+func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	hard := corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("600Mi"), corev1.ResourceRequestsMemory: resource.MustParse("256Mi")}
-	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "small"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
-	if _, err := s.kube.CoreV1().ResourceQuotas(ns).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1200Mi"), corev1.ResourceRequestsMemory: resource.MustParse("256Mi")})
+	exceeded := func(limitsLeft, limitsWanted, requestsLeft, requestsWanted string) string {
+		words := func(needs, resource, left, hard, wanted string) string {
+			return fmt.Sprintf(`the Pod needs %s of %s, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves %s of its %s: `+
+				`raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by a shorter retention or a lower sizing.max`, needs, resource, left, hard, resource, wanted)
+		}
+		requests := words("384.6Mi", "requests.memory", requestsLeft, "256Mi", requestsWanted)
+		if limitsLeft == "" {
+			return requests
+		}
+		return words("768.6Mi", "limits.memory", limitsLeft, "1200Mi", limitsWanted) + "; " + requests
 	}
-	a.must(t, ns, webPod("web"), answer{
+	refusal := func(detail string) string {
+		return deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)
+	}
+	notes := judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota")
+	// Nothing is used yet.
+	a.must(t, ns, webPod("web"), answer{Code: 403, Error: refusal(exceeded("", "", "256Mi", "385Mi")), Notes: notes})
+	// It would have fitted as it was; and then less is left for the next.
+	a.must(t, ns, webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" }), answer{})
+	detail := exceeded("688Mi", "1281Mi", "128Mi", "513Mi")
+	a.must(t, ns, webPod("web"), answer{Code: 403, Error: refusal(detail), Notes: notes})
+
+	// The owner of a workload reads it as it is applied, and in an event of the ReplicaSet.
+	d := deploymentOf(webPod("web"))
+	got := a.ask(t, func() error {
+		_, err := a.kube.AppsV1().Deployments(ns).Create(t.Context(), d, metav1.CreateOptions{})
+		return err
+	})
+	s.deleteDeployment(t, ns, d.Name)
+	want := answer{Notes: judged("templates", "web", "enforce", "Violating", "ExceedsQuota")}
+	for _, one := range strings.Split(detail, "; ") {
+		want.Warnings = append(want.Warnings, `Pods of this Deployment will be refused, as they violate SharedMemoryPolicy "web": `+one)
+	}
+	if err := got.differs(want); err != nil {
+		t.Error(err)
+	}
+	eventually(t, func() error {
+		events, err := s.kube.CoreV1().Events(ns).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.kind=ReplicaSet,reason=FailedCreate"})
+		if err != nil {
+			return err
+		}
+		if len(events.Items) == 0 {
+			return fmt.Errorf("no ReplicaSet has an event FailedCreate")
+		}
+		if diff := cmp.Diff("Error creating: "+refusal(detail), events.Items[0].Message); diff != "" {
+			return fmt.Errorf("the event says (-want +got)\n%s", diff)
+		}
+		return nil
+	})
+
+	// A Pod that does not fit as it is written is the quota's own affair.
+	large := webPod("large", func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("200Mi")
+	})
+	a.must(t, ns, large, answer{
 		Code: 403,
-		Error: `pods "web" is forbidden: exceeded quota: small, requested: limits.memory=805897256,requests.memory=403244072, ` +
-			`used: limits.memory=0,requests.memory=0, limited: limits.memory=600Mi,requests.memory=256Mi`,
+		Error: `pods "large" is forbidden: exceeded quota: quota, requested: limits.memory=805897256,requests.memory=478741544, ` +
+			`used: limits.memory=512Mi,requests.memory=128Mi, limited: limits.memory=1200Mi,requests.memory=256Mi`,
 		Notes: mutated("web"),
 	})
-	// It would have fitted as it was.
-	other := webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" })
-	a.must(t, ns, other, answer{})
+}
+
+func TestAQuotaIsToldOfWhereNothingIsEnforced(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "warn", nil)
+	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("600Mi")})
+	a.must(t, ns, webPod("web"), answer{
+		Warnings: []string{`would violate SharedMemoryPolicy "web": the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, ` +
+			`and ResourceQuota "quota" leaves 600Mi of its 600Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, ` +
+			`or lower the size by a shorter retention or a lower sizing.max`},
+		Notes: judged("report.pods", "web", "warn", "Violating", "ExceedsQuota"),
+	})
 }
 
 func deploymentOf(pod *corev1.Pod) *appsv1.Deployment {
@@ -253,6 +313,14 @@ func (s *suite) limitRange(t *testing.T, namespace string, item corev1.LimitRang
 	t.Helper()
 	l := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{item}}}
 	if _, err := s.kube.CoreV1().LimitRanges(namespace).Create(t.Context(), l, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *suite) quota(t *testing.T, namespace string, hard corev1.ResourceList) {
+	t.Helper()
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "quota"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+	if _, err := s.kube.CoreV1().ResourceQuotas(namespace).Create(t.Context(), q, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

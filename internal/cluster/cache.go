@@ -20,8 +20,9 @@ func CacheOptions(configurations string) cache.Options {
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            withoutManagedFields,
 		ByObject: map[client.Object]cache.ByObject{
-			namespaceMetadata():  {Transform: labelsOnly},
-			&corev1.LimitRange{}: {Transform: limitsOnly},
+			namespaceMetadata():     {Transform: labelsOnly},
+			&corev1.LimitRange{}:    {Transform: limitsOnly},
+			&corev1.ResourceQuota{}: {Transform: memoryQuotaOnly},
 			&admissionregistrationv1.MutatingWebhookConfiguration{}:   configuration,
 			&admissionregistrationv1.ValidatingWebhookConfiguration{}: configuration,
 		},
@@ -52,6 +53,29 @@ func limitsOnly(object any) (any, error) {
 		return object, nil
 	}
 	return &corev1.LimitRange{TypeMeta: r.TypeMeta, ObjectMeta: identity(&r.ObjectMeta, nil), Spec: r.Spec}, nil
+}
+
+// memoryQuotaOnly cuts a ResourceQuota down to its name, its scopes and what its
+// status says of memory. One that does not limit memory keeps its name alone.
+func memoryQuotaOnly(object any) (any, error) {
+	q, ok := object.(*corev1.ResourceQuota)
+	if !ok {
+		return object, nil
+	}
+	out := &corev1.ResourceQuota{TypeMeta: q.TypeMeta, ObjectMeta: identity(&q.ObjectMeta, nil)}
+	for _, name := range [...]corev1.ResourceName{corev1.ResourceLimitsMemory, corev1.ResourceRequestsMemory, corev1.ResourceMemory} {
+		hard, limited := q.Status.Hard[name]
+		used, known := q.Status.Used[name]
+		if !limited || !known {
+			continue
+		}
+		if out.Status.Hard == nil {
+			out.Status.Hard, out.Status.Used = corev1.ResourceList{}, corev1.ResourceList{}
+			out.Spec.Scopes, out.Spec.ScopeSelector = q.Spec.Scopes, q.Spec.ScopeSelector
+		}
+		out.Status.Hard[name], out.Status.Used[name] = hard, used
+	}
+	return out, nil
 }
 
 func identity(m *metav1.ObjectMeta, labels map[string]string) metav1.ObjectMeta {

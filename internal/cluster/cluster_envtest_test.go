@@ -56,6 +56,9 @@ func TestOnAnAPIServer(t *testing.T) {
 		if got := view.LimitRanges("team"); len(got) != 1 || got[0].Name != "limits" || len(got[0].ManagedFields) > 0 {
 			t.Errorf("LimitRanges: %v", got)
 		}
+		if got := view.ResourceQuotas("team"); len(got) != 1 || got[0].Name != "quota" || len(got[0].ManagedFields) > 0 || len(got[0].Spec.Hard) > 0 {
+			t.Errorf("ResourceQuotas: %v", got)
+		}
 	})
 
 	t.Run("without policies no Pod is sent", func(t *testing.T) {
@@ -290,6 +293,10 @@ func startCluster(t *testing.T) *installation {
 	c.create(t, &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "limits"},
 		Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("8Gi")}}}},
+	})
+	c.create(t, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "quota"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("8Gi")}},
 	})
 	return c
 }

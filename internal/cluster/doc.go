@@ -1,7 +1,7 @@
 // Package cluster is the live view of the cluster: the policies in force, the
-// labels of namespaces and the LimitRanges, all answered from memory; and what
-// shmkeeper writes about them: the status of the policies, and the webhook
-// configurations.
+// labels of namespaces, the LimitRanges and the ResourceQuotas, all answered from
+// memory; and what shmkeeper writes about them: the status of the policies, and the
+// webhook configurations.
 //
 // Every replica reads and decides. Only the elected leader writes.
 //
@@ -53,7 +53,7 @@
 //
 //	shmkeeper.dev                  sharedmemorypolicies                                      list, watch
 //	shmkeeper.dev                  sharedmemorypolicies/status                               patch
-//	""                             namespaces, limitranges                                   list, watch
+//	""                             namespaces, limitranges, resourcequotas                   list, watch
 //	""                             namespaces, named as its own                              get
 //	admissionregistration.k8s.io   mutatingwebhookconfigurations and
 //	                               validatingwebhookconfigurations, named as they are        get, list, watch, create, update, patch, delete

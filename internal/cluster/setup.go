@@ -64,6 +64,9 @@ func Setup(mgr manager.Manager, o Options) (*View, error) {
 	if view.limitRanges, err = informerFor(mgr, &corev1.LimitRange{}); err != nil {
 		return nil, err
 	}
+	if view.resourceQuotas, err = informerFor(mgr, &corev1.ResourceQuota{}); err != nil {
+		return nil, err
+	}
 	keepers, err := newKeepers(mgr, o)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"cmp"
+	"slices"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +18,7 @@ type View struct {
 	policies atomic.Pointer[policy.Set]
 	synced   atomic.Bool // the policies that there were at the start are in force
 
-	namespaces, limitRanges informer
+	namespaces, limitRanges, resourceQuotas informer
 }
 
 // informer is the part of toolscache.SharedIndexInformer that the view reads.
@@ -50,14 +52,28 @@ func (v *View) NamespaceLabels(name string) (labels map[string]string, ok bool) 
 // LimitRanges are those of a namespace, with their names and limits only, in no
 // order.
 func (v *View) LimitRanges(namespace string) []*corev1.LimitRange {
-	objects, err := v.limitRanges.GetIndexer().ByIndex(toolscache.NamespaceIndex, namespace)
+	return inNamespace[*corev1.LimitRange](v.limitRanges, namespace)
+}
+
+// ResourceQuotas are those of a namespace, by name: their scopes, and what their
+// status says of memory. They are as old as the last watch event: a Pod that was
+// admitted or deleted within the last moment may not be in them.
+func (v *View) ResourceQuotas(namespace string) []*corev1.ResourceQuota {
+	out := inNamespace[*corev1.ResourceQuota](v.resourceQuotas, namespace)
+	slices.SortFunc(out, func(a, b *corev1.ResourceQuota) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// inNamespace are the objects of a namespace, in no order.
+func inNamespace[T any](i informer, namespace string) []T {
+	objects, err := i.GetIndexer().ByIndex(toolscache.NamespaceIndex, namespace)
 	if err != nil || len(objects) == 0 {
 		return nil
 	}
-	out := make([]*corev1.LimitRange, 0, len(objects))
+	out := make([]T, 0, len(objects))
 	for _, object := range objects {
-		if r, ok := object.(*corev1.LimitRange); ok {
-			out = append(out, r)
+		if o, ok := object.(T); ok {
+			out = append(out, o)
 		}
 	}
 	return out
@@ -66,5 +82,5 @@ func (v *View) LimitRanges(namespace string) []*corev1.LimitRange {
 // Synced says whether all that the cluster had at the start is known, and its
 // policies are in force: before that a Pod may be judged wrongly.
 func (v *View) Synced() bool {
-	return v.synced.Load() && v.namespaces.HasSynced() && v.limitRanges.HasSynced()
+	return v.synced.Load() && v.namespaces.HasSynced() && v.limitRanges.HasSynced() && v.resourceQuotas.HasSynced()
 }

@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -34,6 +35,9 @@ type Case struct {
 	NamespaceLabels map[string]string `json:"namespaceLabels,omitempty"`
 	// LimitRanges are those of the object's namespace.
 	LimitRanges []corev1.LimitRange `json:"limitRanges,omitempty"`
+	// ResourceQuotas are likewise. One without status is a new one, of which nothing
+	// is used.
+	ResourceQuotas []corev1.ResourceQuota `json:"resourceQuotas,omitempty"`
 	// Object is a Pod or a workload.
 	Object runtime.RawExtension `json:"object"`
 	// OfflineOnly is why an API server would not let the case come about; empty for
@@ -176,6 +180,20 @@ func (c Case) Set(tb testing.TB) policy.Set {
 	return policy.NewSet(compiled...)
 }
 
+// withStatus is a ResourceQuota with the status that one begins with, where it has
+// none.
+func withStatus(quota *corev1.ResourceQuota) *corev1.ResourceQuota {
+	if quota.Status.Hard != nil {
+		return quota
+	}
+	out := quota.DeepCopy()
+	out.Status = corev1.ResourceQuotaStatus{Hard: out.Spec.Hard, Used: corev1.ResourceList{}}
+	for name := range out.Spec.Hard {
+		out.Status.Used[name] = resource.Quantity{}
+	}
+	return out
+}
+
 // Subject is the object of a case as the engine sees it.
 func (c Case) Subject(tb testing.TB) policy.Subject {
 	tb.Helper()
@@ -186,6 +204,9 @@ func (c Case) Subject(tb testing.TB) policy.Subject {
 	subject.NamespaceLabels = c.NamespaceLabels
 	for i := range c.LimitRanges {
 		subject.LimitRanges = append(subject.LimitRanges, &c.LimitRanges[i])
+	}
+	for i := range c.ResourceQuotas {
+		subject.ResourceQuotas = append(subject.ResourceQuotas, withStatus(&c.ResourceQuotas[i]))
 	}
 	return subject
 }

@@ -70,7 +70,7 @@ func TestCasesCoverOutcomesAndViolations(t *testing.T) {
 	}
 	for _, r := range []policy.Reason{
 		policy.NoMount, policy.NotMemory, policy.Unbounded, policy.TooSmall, policy.ClampedByMemoryLimit, policy.OOMBeforeFull,
-		policy.ReadOnly, policy.SubPath, policy.InvalidOverride, policy.NotExempt,
+		policy.ReadOnly, policy.SubPath, policy.InvalidOverride, policy.NotExempt, policy.ExceedsQuota,
 		policy.NoPolicy, policy.HostIPC, policy.Windows, policy.MirrorPod, policy.NoContainer, policy.AlreadySized, policy.Exempted,
 		policy.AddVolume, policy.AddMount, policy.ResizeVolume, policy.RaiseMemory,
 	} {

@@ -1,0 +1,225 @@
+package kubelet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/plugin/resourcequota"
+	quota "k8s.io/apiserver/pkg/quota/v1"
+	"k8s.io/kubernetes/pkg/quota/v1/evaluator/core"
+	"k8s.io/utils/clock"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// quotaPlugin is the code with which an API server holds a Pod against quotas.
+type quotaPlugin struct{ quota.Evaluator }
+
+func newQuotaPlugin() quotaPlugin { return quotaPlugin{core.NewPodEvaluator(nil, clock.RealClock{})} }
+
+// uses is what the plugin counts of a Pod.
+func (p quotaPlugin) uses(t *testing.T, pod *corev1.Pod) corev1.ResourceList {
+	t.Helper()
+	// Where a quantity is stored as a fraction ("2.5Gi"), the plugin's sum adds the
+	// overhead to the Pod's own.
+	usage, err := p.Usage(pod.DeepCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return usage
+}
+
+// refuses is why the plugin refuses to have a Pod created; nil where it does not.
+func (p quotaPlugin) refuses(pod *corev1.Pod, quotas []*corev1.ResourceQuota) error {
+	list := make([]corev1.ResourceQuota, len(quotas))
+	for i, q := range quotas {
+		list[i] = *q.DeepCopy()
+	}
+	create := admission.NewAttributesRecord(pod.DeepCopy(), nil, corev1.SchemeGroupVersion.WithKind("Pod"), "n", "p",
+		corev1.SchemeGroupVersion.WithResource("pods"), "", admission.Create, &metav1.CreateOptions{}, false, nil)
+	_, err := resourcequota.CheckRequest(list, create, p.Evaluator, nil)
+	return err
+}
+
+// quotas are some that leave about as much as a Pod needs before or after the raise.
+func (g generator) quotas(before, after corev1.ResourceList) []*corev1.ResourceQuota {
+	out := make([]*corev1.ResourceQuota, 1+g.IntN(2))
+	for i := range out {
+		q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("q-%d", i), Namespace: "n"}}
+		q.Status.Hard, q.Status.Used = corev1.ResourceList{}, corev1.ResourceList{}
+		for _, name := range []corev1.ResourceName{corev1.ResourceLimitsMemory, corev1.ResourceRequestsMemory, corev1.ResourceMemory} {
+			if g.IntN(2) == 0 {
+				continue
+			}
+			hard := oneOf(g, before, after, after)[name]
+			hard.Add(oneOf(g, resource.MustParse("-1"), resource.Quantity{}, resource.MustParse("1"), resource.MustParse("1Gi")))
+			used := oneOf(g, resource.Quantity{}, resource.MustParse("1.5Gi"), resource.MustParse("8Ei"))
+			hard.Add(used)
+			if g.IntN(40) == 0 {
+				used = hard.DeepCopy()
+				used.Add(resource.MustParse("1Mi"))
+			}
+			q.Status.Hard[name], q.Status.Used[name] = hard, used
+		}
+		if g.IntN(4) == 0 {
+			q.Status.Hard[corev1.ResourcePods], q.Status.Used[corev1.ResourcePods] = resource.MustParse("5"), resource.MustParse("1")
+		}
+		g.scopes(q)
+		q.Spec.Hard = q.Status.Hard
+		out[i] = q
+	}
+	return out
+}
+
+func (g generator) scopes(q *corev1.ResourceQuota) {
+	all := []corev1.ResourceQuotaScope{
+		corev1.ResourceQuotaScopeTerminating, corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopeBestEffort,
+		corev1.ResourceQuotaScopeNotBestEffort, corev1.ResourceQuotaScopePriorityClass, corev1.ResourceQuotaScopeCrossNamespacePodAffinity,
+	}
+	if g.IntN(4) == 0 {
+		q.Spec.Scopes = append(q.Spec.Scopes, oneOf(g, all...))
+	}
+	if g.IntN(4) > 0 {
+		return
+	}
+	q.Spec.ScopeSelector = &corev1.ScopeSelector{}
+	for range 1 + g.IntN(2) {
+		r := corev1.ScopedResourceSelectorRequirement{ScopeName: corev1.ResourceQuotaScopePriorityClass, Operator: oneOf(g,
+			corev1.ScopeSelectorOpExists, corev1.ScopeSelectorOpDoesNotExist, corev1.ScopeSelectorOpIn, corev1.ScopeSelectorOpNotIn)}
+		if r.Operator == corev1.ScopeSelectorOpIn || r.Operator == corev1.ScopeSelectorOpNotIn {
+			r.Values = oneOf(g, []string{"high"}, []string{"low"}, []string{"high", "low"})
+		}
+		if g.IntN(3) == 0 {
+			r = corev1.ScopedResourceSelectorRequirement{ScopeName: oneOf(g, all...), Operator: corev1.ScopeSelectorOpExists}
+		}
+		q.Spec.ScopeSelector.MatchExpressions = append(q.Spec.ScopeSelector.MatchExpressions, r)
+	}
+}
+
+// scoped is a Pod that quotas with scopes are about, or are not.
+func (g generator) scoped(p *corev1.Pod) *corev1.Pod {
+	p.Spec.PriorityClassName = oneOf(g, "", "high", "low")
+	p.Spec.ActiveDeadlineSeconds = oneOf(g, nil, nil, new(int64(60)))
+	term := oneOf(g,
+		corev1.PodAffinityTerm{}, corev1.PodAffinityTerm{Namespaces: []string{"other"}}, corev1.PodAffinityTerm{NamespaceSelector: &metav1.LabelSelector{}})
+	term.TopologyKey = corev1.LabelHostname
+	weighted := []corev1.WeightedPodAffinityTerm{{Weight: 1, PodAffinityTerm: term}}
+	switch g.IntN(6) {
+	case 0:
+		p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}}
+	case 1:
+		p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{term}}}
+	case 2:
+		p.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: weighted}}
+	case 3:
+		p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: weighted}}
+	}
+	return p
+}
+
+// podMemory is the pod-level memory limit and request, as texts.
+func podMemory(p *corev1.Pod) [2]string {
+	if p.Spec.Resources == nil {
+		return [2]string{}
+	}
+	return [2]string{p.Spec.Resources.Limits.Memory().String(), p.Spec.Resources.Requests.Memory().String()}
+}
+
+// ambiguous says whether a Pod has pod-level resources without CPU and memory: some
+// versions of Kubernetes then go by the containers, and to others it is BestEffort.
+func ambiguous(p *corev1.Pod) bool {
+	r := p.Spec.Resources
+	return r != nil && !has(r.Limits, corev1.ResourceCPU) && !has(r.Requests, corev1.ResourceCPU) &&
+		!has(r.Limits, corev1.ResourceMemory) && !has(r.Requests, corev1.ResourceMemory)
+}
+
+// scopedByClass says whether a quota is for Pods that are not BestEffort.
+func scopedByClass(q *corev1.ResourceQuota) bool {
+	return slices.Contains(q.Spec.Scopes, corev1.ResourceQuotaScopeNotBestEffort) || q.Spec.ScopeSelector != nil &&
+		slices.ContainsFunc(q.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {
+			return r.ScopeName == corev1.ResourceQuotaScopeNotBestEffort
+		})
+}
+
+func exceeds(violations []policy.Violation) bool {
+	return slices.ContainsFunc(violations, func(v policy.Violation) bool { return v.Reason == policy.ExceedsQuota })
+}
+
+// A Pod is refused by us, before the mutation and after it, exactly where the quota
+// plugin would refuse the raised Pod and would not have refused the Pod as written.
+func TestAQuotaIsExceededByTheRaiseExactlyWhereThePluginSaysSo(t *testing.T) {
+	const pods = 10_000
+	g := generator{rand.New(rand.NewPCG(3, 3))}
+	plugin := newQuotaPlugin()
+	sets := []policy.Set{sessions(t, "*"), sessions(t, "app-0"), sessions(t, "app-*", "init-0")}
+	reached := tally{}
+	failures := 0
+	for valid := 0; valid < pods && failures < 3; {
+		written := g.scoped(g.pod())
+		before, errs := stored(t, written)
+		if len(errs) > 0 || fractions(written) > 0 { // of which the engine counts whole bytes
+			continue
+		}
+		pod := decoded(written)
+		if g.IntN(2) == 0 {
+			pod = written.DeepCopy()
+		}
+		raised, set := pod.DeepCopy(), oneOf(g, sets...)
+		d := set.Decide(subjectOf(raised, 0))
+		if d.Outcome != policy.Mutated && d.Outcome != policy.Compliant {
+			continue
+		}
+		d.Apply(subjectOf(raised, 0))
+		after, errs := stored(t, raised)
+		if len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		valid++
+		quotas := g.quotas(plugin.uses(t, before), plugin.uses(t, after))
+		if ambiguous(written) && slices.ContainsFunc(quotas, scopedByClass) {
+			continue // such a quota is passed over
+		}
+		unraisedErr, raisedErr := plugin.refuses(before, quotas), plugin.refuses(after, quotas)
+		want := unraisedErr == nil && raisedErr != nil
+
+		subject := subjectOf(pod, 0)
+		subject.ResourceQuotas = quotas
+		decided := set.Decide(subject)
+		// A validating webhook sees the Pod that was left alone, or the mutated one.
+		left, mutated := subjectOf(before, 0), subjectOf(after, 0)
+		if lifted := podMemory(before) != podMemory(decoded(written)) || podMemory(after) != podMemory(decoded(raised)); lifted {
+			// Since 1.37 an API server fills in pod-level memory before it asks validating
+			// webhooks. Who wrote that cannot be told any more.
+			left, mutated = subjectOf(decoded(written), 0), subjectOf(decoded(raised), 0)
+		}
+		left.ResourceQuotas, mutated.ResourceQuotas = quotas, quotas
+		first, third := exceeds(decided.Violations), exceeds(set.Check(mutated))
+		second := first && exceeds(set.Decide(left).Violations)
+		if first != want || second != want || third != want {
+			failures++
+			t.Errorf("the plugin says %v of the Pod as written and %v of the raised one; by us it is refused: %t as written, %t when it was left alone, %t when it was mutated\n%s\nquotas:\n%s\nwritten:\n%s\nraised:\n%s",
+				unraisedErr, raisedErr, first, second, third, decided.Detail, text(quotas), text(written.Spec), text(raised))
+		}
+		told := fmt.Sprint(raisedErr)
+		reached.add("the raise exceeding a quota", want)
+		reached.add("the raise exceeding a quota with scopes", want && slices.ContainsFunc(quotas, func(q *corev1.ResourceQuota) bool {
+			return (len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil) && strings.Contains(told, "exceeded quota: "+q.Name+",")
+		}))
+		reached.add("a pod-level memory limit and the raise exceeding a quota", want && after.Spec.Resources != nil && has(after.Spec.Resources.Limits, corev1.ResourceMemory))
+		reached.add("overhead and the raise exceeding a quota", want && has(after.Spec.Overhead, corev1.ResourceMemory))
+		reached.add("a sidecar or init container and the raise exceeding a quota", want && len(after.Spec.InitContainers) > 0)
+		reached.add("limits.memory exceeded by the raise", want && strings.Contains(told, "requested: limits.memory"))
+		reached.add("requests.memory exceeded by the raise", want && strings.Contains(told, "requests.memory="))
+		reached.add("no room as written", unraisedErr != nil)
+		reached.add("a container without what a quota asks for", strings.Contains(fmt.Sprint(unraisedErr), "must specify"))
+		reached.add("room for the raise", raisedErr == nil && d.Outcome == policy.Mutated)
+	}
+	reached.check(t, 100)
+}
