@@ -176,7 +176,7 @@ func TestALimitRangeThatForbidsTheRaiseIsNamed(t *testing.T) {
 	}}
 	set := policy.NewSet(readPolicy(t, "{match: {podSelector: {}}, sizing: {fixed: 1Gi}}"))
 	d := set.Decide(subjectOf(readPod(t, "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 256Mi}}}]}}"), limitRange))
-	const want = `the memory limit of container "web" would have to be raised from 256Mi to 1282.3Mi for a /dev/shm of 1Gi, and LimitRange "defaults" allows a container at most 1Gi: ` +
+	const want = `the memory limit of container "web" would have to be raised from 256Mi to 1282.4Mi for a /dev/shm of 1Gi, and LimitRange "defaults" allows a container at most 1Gi: ` +
 		`raise max.memory of the LimitRange to 1283Mi, or lower the size by a shorter retention or a lower sizing.max`
 	if diff := cmp.Diff(want, d.Detail); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -200,10 +200,10 @@ func TestThePatchIsTheSmallestAndSparesUnknownFields(t *testing.T) {
 	const wantPatch = `[` +
 		`{"op":"add","path":"/spec/volumes","value":[{"name":"shmkeeper-shm","emptyDir":{"medium":"Memory","sizeLimit":"64Mi"}}]},` +
 		`{"op":"add","path":"/spec/containers/0/volumeMounts","value":[{"name":"shmkeeper-shm","mountPath":"/dev/shm"}]},` +
-		`{"op":"replace","path":"/spec/containers/0/resources/limits/memory","value":"335692840"},` +
-		`{"op":"add","path":"/spec/containers/0/resources/requests","value":{"memory":"335692840"}},` +
+		`{"op":"replace","path":"/spec/containers/0/resources/limits/memory","value":"335699896"},` +
+		`{"op":"add","path":"/spec/containers/0/resources/requests","value":{"memory":"335699896"}},` +
 		`{"op":"add","path":"/metadata/annotations","value":{` +
-		`"shmkeeper.dev/injected":"{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"64Mi\",\"memory\":{\"web\":{\"limit\":335692840,\"request\":335692840,\"limitAdded\":67257384,\"requestAdded\":67257384,\"charge\":67257384}}}",` +
+		`"shmkeeper.dev/injected":"{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"64Mi\",\"memory\":{\"web\":{\"limit\":335699896,\"request\":335699896,\"limitAdded\":67264440,\"requestAdded\":67264440,\"charge\":67264440}}}",` +
 		`"shmkeeper.dev/policy":"p"}}]`
 	if diff := cmp.Diff(wantPatch, string(text)); diff != "" {
 		t.Fatalf("-want +got:\n%s", diff)

@@ -26,9 +26,9 @@ func TestAQuotaThatTheRaiseExceedsIsNamed(t *testing.T) {
 		limits = `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 600Mi of its 600Mi: ` +
 			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a shorter retention or a lower sizing.max`
 		added  = `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and its request from 128Mi to 384.6Mi`
-		record = `{"policy":"p","volume":"shmkeeper-shm","sizeLimit":"256Mi","memory":{"web":{"limit":805897256,"request":403244072,"limitAdded":269026344,"requestAdded":269026344,"charge":269026344}}}`
+		record = `{"policy":"p","volume":"shmkeeper-shm","sizeLimit":"256Mi","memory":{"web":{"limit":805923704,"request":403270520,"limitAdded":269052792,"requestAdded":269052792,"charge":269052792}}}`
 		raised = "{metadata: {annotations: {shmkeeper.dev/injected: '" + record + "'}}, spec: {containers: [{name: web, image: web, " +
-			"resources: {limits: {memory: '805897256'}, requests: {memory: '403244072'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
+			"resources: {limits: {memory: '805923704'}, requests: {memory: '403270520'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
 			"volumes: [{name: shmkeeper-shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}]}}"
 	)
 	for name, c := range map[string]struct {

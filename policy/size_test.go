@@ -78,7 +78,7 @@ func TestSizesOfTheIncident(t *testing.T) {
 		},
 		"with files of two pages": {
 			filesPolicy("18", "24h", "5000", "", ""),
-			terms{26010, 26780, 8192, "262Mi", 33536, 1640, 329725952, 255730320, true, false, 0},
+			terms{26010, 26780, 8192, "262Mi", 33536, 1656, 330262528, 256146480, true, false, 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

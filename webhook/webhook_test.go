@@ -314,8 +314,8 @@ func TestAQuotaThatTheRaiseExceeds(t *testing.T) {
 		pod      = "{metadata: {name: web, labels: {app: web}}, spec: " + spec + "}"
 		template = "{metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: " + spec + "}}}"
 		raised   = "{metadata: {name: web, labels: {app: web}, annotations: {shmkeeper.dev/injected: '{\"policy\":\"p\",\"volume\":\"shmkeeper-shm\",\"sizeLimit\":\"256Mi\"," +
-			"\"memory\":{\"web\":{\"limit\":805897256,\"request\":805897256,\"limitAdded\":269026344,\"requestAdded\":269026344,\"charge\":269026344}}}'}}, " +
-			"spec: {containers: [{name: web, image: web, resources: {limits: {memory: '805897256'}, requests: {memory: '805897256'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
+			"\"memory\":{\"web\":{\"limit\":805923704,\"request\":805923704,\"limitAdded\":269052792,\"requestAdded\":269052792,\"charge\":269052792}}}'}}, " +
+			"spec: {containers: [{name: web, image: web, resources: {limits: {memory: '805923704'}, requests: {memory: '805923704'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
 			"volumes: [{name: shmkeeper-shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}]}}"
 		detail = `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 600Mi of its 600Mi: ` +
 			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a shorter retention or a lower sizing.max`

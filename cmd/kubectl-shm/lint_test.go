@@ -76,11 +76,11 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 		},
 		"a share that fills the memory that has to hold it": {
 			in:   with("fixed: 1Gi", "memoryPercent: 100") + "  memory: Require\n",
-			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 100% of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 4105.0Mi: lower it, or write memory: Raise" + oneWarning,
+			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 100% of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 4105.4Mi: lower it, or write memory: Raise" + oneWarning,
 		},
 		"a share that fills it with its headroom": {
 			in:   with("fixed: 1Gi", "memoryPercent: 80\n    headroomPercent: 25\n    max: 1Gi") + "  memory: Require\n",
-			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 80% and a headroomPercent of 25 of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 1026.3Mi: lower one of them, or write memory: Raise" + oneWarning,
+			want: "stdin:8: p: warning: spec.sizing.memoryPercent: 80% and a headroomPercent of 25 of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below 1026.4Mi: lower one of them, or write memory: Raise" + oneWarning,
 		},
 		"a share that leaves room for its kernel memory": {in: with("fixed: 1Gi", "memoryPercent: 99") + "  memory: Require\n", want: clean},
 		"a share of all memory on top of it":             {in: with("fixed: 1Gi", "memoryPercent: 100"), want: clean},

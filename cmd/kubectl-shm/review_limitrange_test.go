@@ -29,7 +29,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		"a default limit that a maximum keeps from being raised is refused": {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.5Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
   warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
@@ -38,7 +38,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		"a maximum alone is the default limit too": {
 			in: limitRange("max: {memory: 1Gi}") + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 1Gi to 3076.5Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 3077Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 1Gi to 3076.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 3077Mi, or lower the size by a shorter retention or a lower sizing.max
   warning: LimitRange "small" gives container "chrome" a memory limit of 1Gi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
@@ -46,17 +46,17 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		},
 		"a default limit that is raised is a warning": {
 			in:   limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + simplePod,
-			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.5Mi and its request from 64Mi to 2116.5Mi`),
+			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 64Mi to 2116.7Mi`),
 		},
 		"a default limit serves as request where no other is named": {
 			in:   limitRange("default: {memory: 256Mi}") + simplePod,
-			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.5Mi and its request from 256Mi to 2308.5Mi`),
+			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 256Mi to 2308.7Mi`),
 		},
 		"a template is judged like the Pods that it makes": {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") +
 				"{apiVersion: apps/v1, kind: Deployment, metadata: {name: browser}, spec: {template: {spec: {containers: [{name: chrome, image: selenium/node-chrome}]}}}}",
 			want: ran{code: 1, out: `Violating  Deployment/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.5Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
   warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
@@ -69,7 +69,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		"a container that has a limit of its own keeps it": {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 8Gi}") + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{out: `Mutated  Pod/default/browser  selenium  2Gi
-  ` + adds + `, raises the memory limit of "chrome" from 512Mi to 2564.5Mi and makes its request 2564.5Mi
+  ` + adds + `, raises the memory limit of "chrome" from 512Mi to 2564.7Mi and makes its request 2564.7Mi
 
 1 object reviewed: 1 Mutated; 1 other object passed
 `},
@@ -93,7 +93,7 @@ func TestWhatLimitRangesGiveIsNotWritten(t *testing.T) {
 		t.Errorf("got %+v", first)
 	}
 	again := shm(first.out, "review", "-f", "-", "-o", "yaml")
-	want := `Pod/default/browser: warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper raises the memory limit of "chrome" from 256Mi to 2308.5Mi and its request from 256Mi to 2308.5Mi` + "\n"
+	want := `Pod/default/browser: warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 256Mi to 2308.7Mi` + "\n"
 	if diff := cmp.Diff(ran{out: first.out, errOut: want}, again, cmp.AllowUnexported(ran{})); diff != "" {
 		t.Errorf("the second review (-want +got):\n%s", diff)
 	}

@@ -175,10 +175,10 @@ func (c computed) rounding(padded policy.Bytes) string {
 
 // kernelTerms is the kernel memory of one file, by its parts.
 func kernelTerms(total policy.Bytes) string {
-	const entry, longName, node = 960, 104, 576
+	const entry, longName, node = 960, 104, 592
 	text := fmt.Sprintf("%d B inode and name + %d B for a long name", entry, longName)
 	if nodes := int64(total.Minus(entry+longName)) / node; nodes > 0 {
-		text += fmt.Sprintf(" + %d B x %s (one for each started 64 pages)", node, grouped(nodes))
+		text += fmt.Sprintf(" + %d B x %s (nodes that find its pages)", node, grouped(nodes))
 	}
 	return text
 }

@@ -147,8 +147,8 @@ func TestKernelTermsAddUp(t *testing.T) {
 		want     string
 	}{
 		{"4096", 960 + 104, "960 B inode and name + 104 B for a long name"},
-		{"4097", 960 + 104 + 576, "960 B inode and name + 104 B for a long name + 576 B x 1 (one for each started 64 pages)"},
-		{"1Mi", 960 + 104 + 4*576, "960 B inode and name + 104 B for a long name + 576 B x 4 (one for each started 64 pages)"},
+		{"4097", 960 + 104 + 592, "960 B inode and name + 104 B for a long name + 592 B x 1 (nodes that find its pages)"},
+		{"1Mi", 960 + 104 + 5*592, "960 B inode and name + 104 B for a long name + 592 B x 5 (nodes that find its pages)"},
 	} {
 		var got struct{ KernelBytesPerFile policy.Bytes }
 		text := shm("", "size", "--files-per-minute", "1", "--file-size", c.fileSize, "-o", "json").out

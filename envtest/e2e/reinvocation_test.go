@@ -34,7 +34,7 @@ func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T)
 	if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
 	}
-	const late = 64<<20 + 269026344
+	const late = 64<<20 + 269052792
 	if err := sized(got.pod, "late", "256Mi", bytesText(late), bytesText(late)); err != nil {
 		t.Error(err)
 	}

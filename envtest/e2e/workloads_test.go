@@ -221,7 +221,7 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	})
 	a.must(t, ns, large, answer{
 		Code: 403,
-		Error: `pods "large" is forbidden: exceeded quota: quota, requested: limits.memory=805897256,requests.memory=478741544, ` +
+		Error: `pods "large" is forbidden: exceeded quota: quota, requested: limits.memory=805923704,requests.memory=478767992, ` +
 			`used: limits.memory=512Mi,requests.memory=128Mi, limited: limits.memory=1200Mi,requests.memory=256Mi`,
 		Notes: mutated("web"),
 	})

@@ -55,6 +55,14 @@ func newPlace(t *testing.T, name string, mode string) place {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		// The node is small: what a test has deployed makes room for the next one.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := node.Client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Errorf("namespace %q: %v", name, err)
+		}
+	})
 	limit := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limitOfNamespace)}
 	_, err = node.Client.CoreV1().LimitRanges(name).Create(ctx, &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
