@@ -1,5 +1,6 @@
 // Package envtest runs a real control plane on this machine: etcd, kube-apiserver and kube-controller-manager, with kubectl to talk to it. There
-// are no nodes, so Pods are admitted and created by the real controllers and then stay Pending.
+// are no nodes, so Pods are admitted and created by the real controllers and then stay Pending, unless Options.WithNodes makes room for a kubelet: the
+// module test/node has one.
 //
 //	cp, err := envtest.Start(ctx, envtest.Options{})
 //	...
@@ -12,6 +13,7 @@
 //	envtest.WriteKubeconfig(path, cfg)               // any of these as a file, for a process
 //	cp.Kubectl(ctx, "apply", "-k", dir)              // the real kubectl, as the administrator
 //	cp.ServeService("shmkeeper", "webhook", 443, a)  // who answers at a Service: webhooks are reached by clientConfig.service
+//	cp.RunProgram(ctx, name, path, args, ready)      // another program of the cluster, a scheduler say
 //	cp.AuditEvents()                                 // every request there was, with its user
 //
 // # Programs

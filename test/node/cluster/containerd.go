@@ -127,22 +127,19 @@ BinaryName = %q
 		}
 	}
 	return cp.RunProgram(ctx, "containerd", r.Containerd, []string{"--config", r.file("containerd.toml")}, func(ctx context.Context) error {
-		_, err := r.ctr(ctx, "version")
-		return err
+		return r.ctr(ctx, "version")
 	})
 }
 
 // load imports an archive of images for the kubelet.
 func (r containerd) load(ctx context.Context, archive string) error {
-	_, err := r.ctr(ctx, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
-	return err
+	return r.ctr(ctx, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
 }
 
-func (r containerd) ctr(ctx context.Context, args ...string) (string, error) {
+func (r containerd) ctr(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, r.Ctr, append([]string{"--address", r.socket()}, args...)...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
-	return string(out), nil
+	return nil
 }

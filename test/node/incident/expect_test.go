@@ -52,7 +52,7 @@ type curve struct {
 	samples series
 }
 
-// record keeps the samples of a scenario for the plot.
+// record keeps the samples of a scenario, and what came of it, for the plot.
 func record(scenario int, label string, samples series) {
 	recorded.Lock()
 	defer recorded.Unlock()
@@ -61,18 +61,18 @@ func record(scenario int, label string, samples series) {
 
 // kernelCost is one line of the table of kernel memory in docs/incident.md, in bytes a file.
 type kernelCost struct {
-	Size     int
-	Name     string
-	Measured float64
-	Model    int64
+	Size            int
+	Name            string
+	Measured, Error float64
+	Model           int64
 }
 
 var kernelCosts []kernelCost
 
-func recordKernelMemory(size int, name string, measured float64, model int64) {
+func recordKernelMemory(k kernelCost) {
 	recorded.Lock()
 	defer recorded.Unlock()
-	kernelCosts = append(kernelCosts, kernelCost{size, name, measured, model})
+	kernelCosts = append(kernelCosts, k)
 }
 
 // expect compares a prediction with what was measured. It may be high by a part of the measured, and never low, except for a time, which

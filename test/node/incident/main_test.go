@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,14 +84,31 @@ func prepare() (images string, err error) {
 	if _, err := envtest.FindNodePrograms(ctx, os.Stderr); err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "shmkeeper-images-")
-	if err != nil {
+	removeStaleImages()
+	dir := filepath.Join(os.TempDir(), imagesPrefix+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("a folder for the images: %w; set TMPDIR to one that can be written to", err)
 	}
 	if err := buildImages(ctx, dir); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
 	return dir, os.Setenv(imagesVariable, dir)
+}
+
+// imagesPrefix begins the name of the folder with the images of a run; the process ID of the program follows.
+const imagesPrefix = "shmkeeper-images-"
+
+// removeStaleImages removes the folders of runs whose program was killed before it could. What cannot be removed is somebody else's.
+func removeStaleImages() {
+	found, err := filepath.Glob(filepath.Join(os.TempDir(), imagesPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range found {
+		if !isolate.Runs(strings.TrimPrefix(filepath.Base(dir), imagesPrefix)) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func buildImages(ctx context.Context, dir string) error {

@@ -5,6 +5,7 @@ package incident
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone(t *testing.T) {
 		t.Errorf("/stats/summary lists %v; the runtime's /dev/shm used not to be in it", found)
 	}
 	o.mustNotHaveRestarted()
-	record(1, "not opted in: the runtime's 64 MiB", samples)
+	record(1, fmt.Sprintf("not opted in, the runtime's 64 MiB: full after %.0f hours", l.fullAfter().Hours()), samples)
 	t.Logf("full after %s; %d files, %d of them empty: a refused save leaves its file behind", span(l.fullAfter()), v.Files, v.Files-v.Saved)
 }
 
@@ -109,9 +110,11 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 	if err != nil || used < first*95/100 {
 		t.Errorf("after the last end the volume has %d bytes, %v; want the %d that were written before the first, or nearly", used, err, first)
 	}
-	record(2, "by hand: 512Mi in a Pod limited to 256Mi", samples)
+	// The volume does not grow any more once the first container is killed, or hardly.
+	killed := samples[slices.IndexFunc(samples, func(s sample) bool { return s.used > first*99/100 })].at
+	record(2, fmt.Sprintf("by hand, 512Mi in a Pod limited to 256Mi: OOM-killed at %d MiB, and again at each start", first/mib), samples)
 	t.Logf("killed at %d MiB in the volume, %s after the start; the second and third container lasted %s and %s", first/mib,
-		span(samples[len(samples)-1].at), lasted(ends[1]), lasted(ends[2]))
+		span(killed), lasted(ends[1]), lasted(ends[2]))
 }
 
 func lasted(end corev1.ContainerStateTerminated) time.Duration {
@@ -179,7 +182,7 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 	if stats.capacity != int64(size.Limit) || stats.used > int64(size.Demand) || stats.used < last.UsedBytes*9/10 {
 		t.Errorf("/stats/summary has a capacity of %d and %d bytes used; want %d and about %d", stats.capacity, stats.used, int64(size.Limit), last.UsedBytes)
 	}
-	record(3, fmt.Sprintf("opted in: %s, computed", size.Limit), samples)
+	record(3, fmt.Sprintf("opted in, %s computed: steady from the seventh day on", size.Limit), samples)
 }
 
 // A policy whose max is below the demand: the volume fills, when it was said to.
@@ -213,7 +216,7 @@ func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
 	expect(t, "the volume is full after", hours(size.FullAfter.Hours()), hours(l.fullAfter().Hours()), 0.10)
 	// Full is not out of memory: the charge has been added to the limit.
 	o.mustNotHaveRestarted()
-	record(4, "opted in, but at most 256Mi: saturated", samples)
+	record(4, fmt.Sprintf("opted in, but with max: 256Mi: full after %.1f days, as predicted", l.fullAfter().Hours()/24), samples)
 }
 
 // Audit: nothing changes, and the audit log says what would have.

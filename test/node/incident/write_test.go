@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -71,7 +72,7 @@ func tables() string {
 	}
 	b.WriteString("\n| bytes of a file | name | kernel memory of a file, measured | in the model |\n|---|---|---|---|\n")
 	for _, k := range kernelCosts {
-		fmt.Fprintf(&b, "| %d | %s | %.0f B | %d B |\n", k.Size, k.Name, k.Measured, k.Model)
+		fmt.Fprintf(&b, "| %d | %s | %.1f ± %.1f B | %d B |\n", k.Size, k.Name, k.Measured, k.Error, k.Model)
 	}
 	return b.String()
 }
@@ -83,14 +84,26 @@ func draws() ([]byte, error) {
 	p.X.Label.Text = "days since the Pod began"
 	p.Y.Label.Text = "MiB used"
 	p.X.Min, p.Y.Min = 0, 0
-	p.X.Tick.Marker = plot.ConstantTicks(days(9))
+	p.X.Padding, p.Y.Padding = 0, 0
+	p.X.Tick.Marker = plot.ConstantTicks(steps(1, 8))
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0
 	grid.Horizontal.Color = color.Gray{Y: 0xe0}
 	p.Add(grid)
+	p.Y.Tick.Marker = plot.ConstantTicks(steps(200, 900))
 	p.Legend.Left, p.Legend.Top = true, true
+	p.Legend.Padding = vg.Points(4)
+	sans(p)
 	colours := []color.RGBA{{R: 0xd5, G: 0x5e, A: 0xff}, {R: 0xcc, G: 0x79, B: 0xa7, A: 0xff}, {G: 0x72, B: 0xb2, A: 0xff}, {G: 0x9e, B: 0x73, A: 0xff}}
+	computed := curves[3].samples
+	limit, err := plotter.NewLine(plotter.XYs{{Y: mebibytes(computed[0].size)}, {X: computed[len(computed)-1].at.Hours() / 24, Y: mebibytes(computed[0].size)}})
+	if err != nil {
+		return nil, err
+	}
+	limit.LineStyle = draw.LineStyle{Color: colours[2], Width: vg.Points(0.8), Dashes: []vg.Length{5, 3}}
+	p.Add(limit)
 	// The longest first, so that the others, which run along with it, lie on top.
+	var lines [4]*plotter.Line
 	for _, scenario := range []int{3, 4, 2, 1} {
 		c := curves[scenario]
 		line, err := plotter.NewLine(c.samples.points())
@@ -104,8 +117,12 @@ func draws() ([]byte, error) {
 		}
 		end.GlyphStyle = draw.GlyphStyle{Color: colours[scenario-1], Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}
 		p.Add(line, end)
-		p.Legend.Add(fmt.Sprintf("%d. %s", scenario, c.label), line)
+		lines[scenario-1] = line
 	}
+	for i, line := range lines {
+		p.Legend.Add(fmt.Sprintf("%d. %s", i+1, curves[i+1].label), line)
+	}
+	p.Legend.Add("the size of 3", limit)
 	var b bytes.Buffer
 	if err := simulate.WritePlot(&b, p, "png", 8*vg.Inch, 5.5*vg.Inch); err != nil {
 		return nil, err
@@ -113,22 +130,35 @@ func draws() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func days(n int) []plot.Tick {
+// steps are the marks of an axis.
+func steps(step, last int) []plot.Tick {
 	var ticks []plot.Tick
-	for day := range n + 1 {
-		ticks = append(ticks, plot.Tick{Value: float64(day), Label: fmt.Sprint(day)})
+	for value := 0; value <= last; value += step {
+		ticks = append(ticks, plot.Tick{Value: float64(value), Label: fmt.Sprint(value)})
 	}
 	return ticks
+}
+
+// sans sets all text in the font of the project's other pictures.
+func sans(p *plot.Plot) {
+	for style, size := range map[*font.Font]vg.Length{
+		&p.Title.TextStyle.Font: 14, &p.X.Label.TextStyle.Font: 11, &p.Y.Label.TextStyle.Font: 11,
+		&p.X.Tick.Label.Font: 10, &p.Y.Tick.Label.Font: 10, &p.Legend.TextStyle.Font: 11,
+	} {
+		*style = font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, size)
+	}
 }
 
 // points are the samples in days and MiB, from an empty volume on.
 func (s series) points() plotter.XYs {
 	points := plotter.XYs{{}}
 	for i := range s {
-		points = append(points, plotter.XY{X: s[i].at.Hours() / 24, Y: float64(s[i].used) / mib})
+		points = append(points, plotter.XY{X: s[i].at.Hours() / 24, Y: mebibytes(s[i].used)})
 	}
 	return points
 }
+
+func mebibytes(n int64) float64 { return float64(n) / mib }
 
 // scenarioOf is the number that docs/incident.md gives a test.
 func scenarioOf(test string) int {

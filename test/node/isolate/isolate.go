@@ -253,6 +253,12 @@ func removeCgroup(name string) error {
 	return errors.Join(errs...)
 }
 
+// Runs tells whether there is a process of that ID.
+func Runs(pid string) bool {
+	id, err := strconv.Atoi(pid)
+	return err == nil && !errors.Is(syscall.Kill(id, 0), syscall.ESRCH)
+}
+
 // removeStale removes the cgroups of runs whose program was killed before it could.
 func removeStale() error {
 	all, err := hierarchies()
@@ -266,11 +272,9 @@ func removeStale() error {
 			return err
 		}
 		for _, dir := range found {
-			pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), cgroupPrefix))
-			if err == nil && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-				continue // it runs
+			if !Runs(strings.TrimPrefix(filepath.Base(dir), cgroupPrefix)) {
+				errs = append(errs, removeTree(dir))
 			}
-			errs = append(errs, removeTree(dir))
 		}
 	}
 	return errors.Join(errs...)

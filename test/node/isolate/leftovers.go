@@ -87,16 +87,28 @@ func (before stock) leftBehind(of namespaces) error {
 	if err != nil {
 		return err
 	}
+	processes, err := processesIn(of)
+	if err != nil {
+		return err
+	}
+	errs := before.missing(now)
+	for _, pid := range processes {
+		errs = append(errs, fmt.Errorf("the run has left process %d behind; end it with kill", pid))
+	}
+	return errors.Join(errs...)
+}
+
+// missing is an error for each thing that is there now and was not before.
+func (before stock) missing(now stock) []error {
 	var errs []error
 	for _, c := range []struct {
-		what        string
-		before, now []string
-		remedy      string
+		what, remedy string
+		before, now  []string
 	}{
-		{"mount", before.mounts, now.mounts, "umount"},
-		{"network interface", before.interfaces, now.interfaces, "ip link delete"},
-		{"folder", before.folders, now.folders, "rm -r"},
-		{"cgroup", before.cgroups, now.cgroups, "rmdir"},
+		{"mount", "umount", before.mounts, now.mounts},
+		{"network interface", "ip link delete", before.interfaces, now.interfaces},
+		{"folder", "rm -r", before.folders, now.folders},
+		{"cgroup", "rmdir", before.cgroups, now.cgroups},
 	} {
 		for _, name := range c.now {
 			if !slices.Contains(c.before, name) {
@@ -104,14 +116,7 @@ func (before stock) leftBehind(of namespaces) error {
 			}
 		}
 	}
-	processes, err := processesIn(of)
-	if err != nil {
-		return err
-	}
-	for _, pid := range processes {
-		errs = append(errs, fmt.Errorf("the run has left process %d behind; end it with kill", pid))
-	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // processesIn finds the processes in any of the namespaces.
