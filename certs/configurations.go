@@ -29,7 +29,10 @@ var _ Publisher = Configurations{}
 type configuration struct {
 	kind            string
 	resourceVersion string
-	hooks           []hook
+	// shared says that cert-manager's injector keeps caBundle too. It adds its CA to those that it finds, so that the leaves of both are trusted while an
+	// installation changes over to it.
+	shared bool
+	hooks  []hook
 }
 
 type hook struct {
@@ -37,9 +40,20 @@ type hook struct {
 	bundle []byte
 }
 
-// carries says whether every webhook has exactly the bundle.
+// carries says whether every webhook has exactly the bundle or, where it is shared, at least that: to insist on more would be to take away again and again what
+// the other adds again and again.
 func (c configuration) carries(bundle []byte) bool {
-	return !slices.ContainsFunc(c.hooks, func(h hook) bool { return !bytes.Equal(h.bundle, bundle) })
+	wanted := decodeAuthorities(bundle)
+	return !slices.ContainsFunc(c.hooks, func(h hook) bool {
+		return !bytes.Equal(h.bundle, bundle) && (!c.shared || len(wanted) == 0 || !containsAll(decodeAuthorities(h.bundle), wanted))
+	})
+}
+
+// isShared says whether one of cert-manager's annotations asks for a CA.
+func isShared(annotations map[string]string) bool {
+	return slices.ContainsFunc([]string{
+		"cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret", "cert-manager.io/inject-apiserver-ca",
+	}, func(name string) bool { return annotations[name] != "" })
 }
 
 // Published implements Publisher by reading both configurations from the API server.
@@ -90,7 +104,7 @@ func (c Configurations) mutating(ctx context.Context) (configuration, error) {
 	if err != nil {
 		return result, c.unlessAbsent("read", result.kind, err)
 	}
-	result.resourceVersion = live.ResourceVersion
+	result.resourceVersion, result.shared = live.ResourceVersion, isShared(live.Annotations)
 	for i := range live.Webhooks {
 		result.hooks = append(result.hooks, hook{live.Webhooks[i].Name, live.Webhooks[i].ClientConfig.CABundle})
 	}
@@ -103,7 +117,7 @@ func (c Configurations) validating(ctx context.Context) (configuration, error) {
 	if err != nil {
 		return result, c.unlessAbsent("read", result.kind, err)
 	}
-	result.resourceVersion = live.ResourceVersion
+	result.resourceVersion, result.shared = live.ResourceVersion, isShared(live.Annotations)
 	for i := range live.Webhooks {
 		result.hooks = append(result.hooks, hook{live.Webhooks[i].Name, live.Webhooks[i].ClientConfig.CABundle})
 	}

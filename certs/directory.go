@@ -53,17 +53,29 @@ func NewDirectory(options DirectoryOptions) (*Directory, error) {
 	return &Directory{options: options}, nil
 }
 
+// firstPoll is how often the files are looked for until there is a certificate. The file system tells nothing of files that are not there.
+const firstPoll = time.Second
+
 // Start implements Source.
 func (d *Directory) Start(ctx context.Context) error {
+	var said string
 	for ctx.Err() == nil {
 		err := d.follow(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "in", d.options.Poll)
+		wait := d.options.Poll
+		if d.watcher.Load() == nil {
+			wait = min(wait, firstPoll)
+		}
+		// Once, and not every second.
+		if text := fmt.Sprint(err); text != said {
+			d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "every", wait)
+			said = text
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(d.options.Poll):
+		case <-time.After(wait):
 		}
 	}
 	return nil

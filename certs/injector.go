@@ -24,7 +24,8 @@ type Bundle interface {
 }
 
 // Injector keeps caBundle of every webhook in the configurations equal to a bundle, by server-side apply of this field only. It acts when the bundle
-// changes and when a configuration appears or is edited. A configuration that does not exist is left to whoever installs it.
+// changes and when a configuration appears or is edited. A configuration that does not exist is left to whoever installs it. Where cert-manager's injector
+// is asked to keep caBundle too, as it is while an installation changes over to it, the CAs that it has added stay.
 //
 // A webhook that somebody removes from a configuration by server-side apply stays there with the name and the caBundle alone, since the API server keeps
 // what another manager owns, and the apply is refused for what is then missing. Whoever works that way replaces the configuration instead.

@@ -72,6 +72,54 @@ func TestABundleThatIsPublishedAlreadyIsNotAppliedAgain(t *testing.T) {
 	}
 }
 
+// cert-manager's injector adds its CA to the bundle. Taking it away would be answered by adding it, without end.
+func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
+	stranger := newCluster(t).replica(t)
+	syncOrFail(t, stranger)
+	for name, c := range map[string]struct {
+		annotation string
+		stays      bool
+	}{
+		"a CA of a Certificate": {"cert-manager.io/inject-ca-from", true},
+		"a CA of a Secret":      {"cert-manager.io/inject-ca-from-secret", true},
+		"the API server's CA":   {"cert-manager.io/inject-apiserver-ca", true},
+		"nobody who was asked":  {"example.org/inject-ca-from", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hooks := mutatingHooks("a.shmkeeper.dev")
+			hooks.Annotations = map[string]string{c.annotation: "true"}
+			cluster := newCluster(t, hooks)
+			r := cluster.replica(t)
+			i := cluster.injector(t, r)
+			injectOrFail(t, i)
+			// after is what becomes of a bundle that somebody has written.
+			after := func(bundle []byte) []byte {
+				configurations := cluster.AdmissionregistrationV1().MutatingWebhookConfigurations()
+				live, err := configurations.Get(t.Context(), hooksName, metav1.GetOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				live.Webhooks[0].ClientConfig.CABundle = bundle
+				must(t)(configurations.Update(t.Context(), live, metav1.UpdateOptions{}))
+				injectOrFail(t, i)
+				if live, err = configurations.Get(t.Context(), hooksName, metav1.GetOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				return live.Webhooks[0].ClientConfig.CABundle
+			}
+			both := slices.Concat(r.CABundle(), stranger.CABundle())
+			if stayed := bytes.Equal(after(both), both); stayed != c.stays {
+				t.Errorf("what was added stays: %t, want %t", stayed, c.stays)
+			}
+			for what, bundle := range map[string][]byte{"another CA alone": stranger.CABundle(), "no CA": nil, "no certificate": []byte("?")} {
+				if !bytes.Equal(after(bundle), r.CABundle()) {
+					t.Errorf("%s was left there", what)
+				}
+			}
+		})
+	}
+}
+
 // A replica that has not read the Secret for a while must not put its old bundle over the new one.
 func TestAReplicaThatKnowsAnOlderBundleDoesNotPublishIt(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))

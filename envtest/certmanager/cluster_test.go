@@ -3,7 +3,6 @@ package certmanager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -27,6 +26,13 @@ import (
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
+
+func TestMain(m *testing.M) {
+	// For what does not log to a logger that it is given, and would to standard error.
+	klog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
 
 // cluster is a control plane with cert-manager in it.
 type cluster struct {
@@ -70,8 +76,8 @@ func newCluster(t *testing.T) *cluster {
 	// Larger than the annotation that a client-side apply writes.
 	c.kubectl(t, "apply", "--server-side", "-f", crds)
 	c.kubectl(t, "wait", "--for=condition=Established", "-f", crds, "--timeout=1m")
-	during(t, ctx, "cert-manager", func(ctx context.Context) error { return RunController(ctx, c.cp.Kubeconfig) })
-	during(t, ctx, "cainjector", func(ctx context.Context) error { return RunInjector(ctx, c.cp.Config) })
+	during(ctx, t, "cert-manager", func(ctx context.Context) error { return RunController(ctx, c.cp.Kubeconfig) })
+	during(ctx, t, "cainjector", func(ctx context.Context) error { return RunInjector(ctx, c.cp.Config) })
 	return c
 }
 
@@ -98,10 +104,7 @@ func (c *cluster) logger(t *testing.T) logr.Logger {
 			t.Logf("the end of cert-manager's log:\n%s", tail(file.Name()))
 		}
 	})
-	log := logr.FromSlogHandler(slog.NewTextHandler(file, nil))
-	klog.SetLogger(log)
-	ctrllog.SetLogger(log)
-	return log
+	return logr.FromSlogHandler(slog.NewTextHandler(file, nil))
 }
 
 func tail(path string) string {
@@ -113,7 +116,7 @@ func tail(path string) string {
 }
 
 // during runs a program until the end of the test, which fails where it ends before.
-func during(t *testing.T, ctx context.Context, name string, run func(context.Context) error) {
+func during(ctx context.Context, t *testing.T, name string, run func(context.Context) error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -199,35 +202,3 @@ func (c *cluster) admit(ctx context.Context, pod *corev1.Pod, options ...client.
 	}
 	return errors.New("it was admitted without its volume")
 }
-
-// stream creates Pods in a namespace until stop is called. Each has to be admitted with its volume. For each the API server connects anew, since it
-// verifies a certificate only when it connects.
-func (c *cluster) stream(t *testing.T, namespace string, replica *install.Replica) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	created := 0
-	var running sync.WaitGroup
-	running.Go(func() {
-		for ; ctx.Err() == nil; created++ {
-			install.ServeReplicas(c.cp)
-			install.ServeReplicas(c.cp, replica)
-			time.Sleep(20 * time.Millisecond) // until the API server has noticed
-			pod := webPod(namespace, "")
-			pod.GenerateName = "web-"
-			if err := c.admit(t.Context(), pod); err != nil {
-				t.Errorf("Pod %d of the stream: %v", created, err)
-			}
-		}
-	})
-	return func() {
-		t.Helper()
-		cancel()
-		running.Wait()
-		t.Logf("%d Pods were created meanwhile", created)
-		if created < 10 {
-			t.Errorf("only %d Pods were created: too few to show anything", created)
-		}
-	}
-}
-
-var errOld = fmt.Errorf("it is still the old one")

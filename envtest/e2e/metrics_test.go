@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/envtest/install"
+)
+
+// scraper asks for the metrics of one replica, by TLS, and verifies it as docs/install.md says that a Prometheus has to.
+type scraper struct {
+	replica *install.Replica
+	url     string
+	client  *http.Client
+}
+
+// scraper starts a replica with metrics, until the end of the test.
+func (s *suite) scraper(t *testing.T) scraper {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Those of certificates as in runSuite: replicas share the CA.
+	replica, err := install.StartReplica(t.Context(), s.cp, s.program, t.TempDir(), "metrics",
+		"--metrics-bind-address="+address, "--ca-settle=1s", "--ca-resync=500ms", "--cert-duration=1m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := replica.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	configuration, err := s.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), "shmkeeper", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(configuration.Webhooks[0].ClientConfig.CABundle)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs: roots, ServerName: install.Service + "." + install.Namespace + ".svc", MinVersion: tls.VersionTLS13,
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return scraper{replica, "https://" + address + "/metrics", &http.Client{Transport: transport}}
+}
+
+// scrape asks with a token, or without one where it is empty.
+func (s scraper) scrape(t *testing.T, token string) (code int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }() // all of it is read
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// token is one that the API server gives a service account, which is made first. Without audiences it is for the API server.
+func (s *suite) token(t *testing.T, namespace, account string, audiences ...string) string {
+	t.Helper()
+	accounts := s.kube.CoreV1().ServiceAccounts(namespace)
+	if _, err := accounts.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}
+	request, err := accounts.CreateToken(t.Context(), account, request, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request.Status.Token
+}
+
+func TestMetricsAreForWhoeverMayReadThem(t *testing.T) {
+	s := shared
+	ns := s.namespace(t, "", nil)
+	scraper := s.scraper(t)
+	for name, c := range map[string]struct {
+		token string
+		code  int
+	}{
+		"no token":                         {"", http.StatusUnauthorized},
+		"a token whose owner may not":      {s.token(t, ns, "stranger"), http.StatusForbidden},
+		"a token of who may view all else": {s.viewer(t, ns), http.StatusForbidden},
+		// The framework does not tell a token that the API server refuses from an API server that does not answer.
+		"a token that is none":            {"word", http.StatusInternalServerError},
+		"a token that is for others only": {s.token(t, ns, "elsewhere", "https://example.org"), http.StatusInternalServerError},
+	} {
+		if code, body := scraper.scrape(t, c.token); code != c.code || strings.Contains(body, "shmkeeper_") {
+			t.Errorf("%s: %d %q, want %d and no metrics", name, code, body, c.code)
+		}
+	}
+
+	s.bindCluster(t, "shmkeeper-metrics-reader", ns, "prometheus")
+	token := s.token(t, ns, "prometheus")
+	s.policies(t, webPolicy())
+	s.serve(t, scraper.replica)
+	a, enforce := s.asker(t), s.namespace(t, "enforce", nil)
+	a.must(t, enforce, webPod("web"), answer{Notes: mutated("web")})
+	a.create(t, enforce, webPod("disk", onDisk))
+	code, body := scraper.scrape(t, token)
+	if code != http.StatusOK {
+		t.Fatalf("with the right: %d %q, want 200", code, body)
+	}
+	var got []string
+	for _, family := range regexp.MustCompile(`(?m)^# TYPE (\S+) `).FindAllStringSubmatch(body, -1) {
+		if name := family[1]; strings.HasPrefix(name, "shmkeeper_") || slices.Contains(frameworks, name) {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(documented(t), got); diff != "" {
+		t.Errorf("metrics (-docs/server.md +served):\n%s", diff)
+	}
+	if want := `shmkeeper_policies{accepted="true"} 1`; !strings.Contains(body, "\n"+want+"\n") {
+		t.Errorf("there is no line %s in:\n%s", want, body)
+	}
+}
+
+// frameworks are the metrics that docs/server.md names and others make.
+var frameworks = []string{"controller_runtime_webhook_latency_seconds", "controller_runtime_webhook_requests_total", "leader_election_master_status"}
+
+// documented are the metrics of docs/server.md, in order.
+func documented(t *testing.T) []string {
+	t.Helper()
+	root, err := install.Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "server.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Clone(frameworks)
+	for _, row := range regexp.MustCompile("(?m)^\\| `(shmkeeper_[a-z_]+)` ").FindAllStringSubmatch(string(text), -1) {
+		names = append(names, row[1])
+	}
+	slices.Sort(names)
+	return names
+}
+
+// bindCluster gives a service account a role, as docs/install.md does for those who read metrics, until the end of the test.
+func (s *suite) bindCluster(t *testing.T, role, namespace, account string) {
+	t.Helper()
+	name := namespace + "-" + account
+	if _, err := s.cp.Kubectl(t.Context(), "create", "clusterrolebinding", name, "--clusterrole="+role, "--serviceaccount="+namespace+":"+account); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := cleanupContext()
+		defer cancel()
+		if err := s.kube.RbacV1().ClusterRoleBindings().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// viewer is a token of an account that may look at all usual objects.
+func (s *suite) viewer(t *testing.T, namespace string) string {
+	t.Helper()
+	s.bindCluster(t, "view", namespace, "viewer")
+	return s.token(t, namespace, "viewer")
+}
