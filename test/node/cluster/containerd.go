@@ -25,7 +25,7 @@ type Runtime struct {
 }
 
 // packages are the Debian packages that the programs are in.
-const packages = "containerd, runc and containernetworking-plugins"
+const packages = "containerd runc containernetworking-plugins"
 
 // FindRuntime looks for the programs. An error says which are missing and what to install.
 func FindRuntime() (Runtime, error) {
@@ -49,7 +49,7 @@ func FindRuntime() (Runtime, error) {
 		missing = append(missing, "the CNI plugins bridge, host-local and loopback")
 	}
 	if len(missing) > 0 {
-		return r, fmt.Errorf("missing: %s; install %s, which Debian has as packages of these names", strings.Join(missing, ", "), packages)
+		return r, fmt.Errorf("the node needs %s, not found on this machine; on Debian: apt-get install %s", strings.Join(missing, ", "), packages)
 	}
 	return r, nil
 }
