@@ -68,17 +68,18 @@ func (s series) mean(since time.Duration, figure func(sample) int64) int64 {
 // that a container that does not answer is no gap.
 func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
 	ctx, cancel := context.WithCancel(t.Context())
+	watched := *o // what is known of the Pod now, which the test may change
 	var all series
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for tick := time.NewTicker(sampleEvery); ; {
 			s := sample{at: l.virtual()}
-			if v, err := o.volume(ctx); err == nil {
+			if v, err := watched.volume(ctx); err == nil {
 				s.used, s.size, s.files = v.UsedBytes, v.SizeBytes, v.Files
-			} else if used, size, err := o.mounted(); err == nil {
+			} else if used, size, err := watched.mounted(); err == nil {
 				s.used, s.size = used, size
 			}
-			if charge, err := o.charge(); err == nil {
+			if charge, err := watched.charge(); err == nil {
 				s.kernel, s.memory = charge.kernel, charge.memory
 			}
 			if s.size > 0 && ctx.Err() == nil {
