@@ -31,8 +31,8 @@ func checkOOM(j *judged, r *report) {
 			r.add(OOMBeforeFull, c.name, "container %q would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s; %s", c.name, mounted, j.policy.mountPath, charge, c.memory.limit, j.remedyForOOM(v))
 		}
 	})
-	if j.pod.limit > 0 && j.pod.limit < all {
-		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, all, j.pod.limit, all.RoundUp(MiB))
+	if limit := j.podLevelLimit(); limit > 0 && limit < all {
+		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, all, limit, all.RoundUp(MiB))
 	}
 }
 

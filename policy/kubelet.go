@@ -8,18 +8,23 @@ import corev1 "k8s.io/api/core/v1"
 // containers' limits where each container and init container has one; and
 // overhead on top of either.
 func (st *podState) podMemoryLimit() Bytes {
-	limit := st.pod.limit
-	switch {
-	case limit > 0:
-	case st.eachLimited():
+	limit := st.podLevelLimit()
+	if limit == 0 && st.eachLimited() {
 		limit = st.sumOf(limitOf)
-	case st.limitFilledIn():
-		limit = max(st.sumOf(limitOf), st.pod.request)
 	}
 	if limit == 0 {
 		return 0
 	}
 	return limit.Plus(st.overhead)
+}
+
+// podLevelLimit is the pod-level memory limit, or the one that an API server fills in
+// where the containers' limits alone would leave the Pod without; 0 for none.
+func (st *podState) podLevelLimit() Bytes {
+	if st.pod.limit == 0 && !st.eachLimited() && st.limitFilledIn() {
+		return max(st.sumOf(limitOf), st.pod.request)
+	}
+	return st.pod.limit
 }
 
 // eachLimited says whether every container has a memory limit.
@@ -46,6 +51,11 @@ func (st *podState) limitFilledIn() bool {
 	if _, found := r.Limits[corev1.ResourceMemory]; found {
 		return false
 	}
+	return st.eachNamesLimit()
+}
+
+// eachNamesLimit says whether every container names a memory limit, be it 0.
+func (st *podState) eachNamesLimit() bool {
 	for i := range st.containers {
 		c := &st.containers[i]
 		if _, found := c.resources.Limits[corev1.ResourceMemory]; c.role != ephemeral && !found {

@@ -27,15 +27,31 @@ func (j *judged) limitRangeForbids(e *edit) []Violation {
 					}
 				}
 			case corev1.LimitTypePod:
-				after := memoryState{limit: j.sumOf(limitOf), request: j.sumOf(requestOf)}
-				if j.pod.limit > 0 {
-					after = j.pod
-				}
+				after := j.completed()
 				out = append(out, j.breaks(limitRange.Name, item, "", 0, after)...)
 			}
 		}
 	}
 	return out
+}
+
+// completed is the memory of the Pod as a whole, as an API server completes it before
+// LimitRanger looks: pod-level, and what is left out there by the containers.
+func (j *judged) completed() memoryState {
+	m := j.pod
+	if !m.hasRequest {
+		m.request = j.sumOf(requestOf)
+		if m.limit > 0 {
+			m.request = j.defaultPodRequest()
+		}
+	}
+	if m.limit > 0 {
+		return m
+	}
+	if m.limit = j.sumOf(limitOf); j.limitFilledIn() {
+		m.limit = max(m.limit, m.request)
+	}
+	return m
 }
 
 // breaks compares one raised limit and request with one item of a LimitRange. The

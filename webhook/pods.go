@@ -73,12 +73,15 @@ func namespaceMode(labels map[string]string) (v1alpha1.Mode, []string) {
 	return mode, nil
 }
 
-// judgePod answers for a Pod as it stands, in a namespace of the given mode.
+// judgePod answers for a Pod as it stands, in a namespace of the given mode. What an
+// API server has filled in since the mutating webhooks were asked counts for nothing:
+// else a Pod would be judged by figures that nobody wrote.
 func (o *Options) judgePod(req *admission.Request, webhook string, namespace v1alpha1.Mode, warnings []string) (admission.Response, error) {
 	subject, err := o.pod(req, false)
 	if err != nil {
 		return admission.Response{}, err
 	}
+	subject = subject.AsWritten()
 	policies := o.Cluster.Policies()
 	d := policies.Decide(subject)
 	mode := policy.EffectiveMode(o.MaxMode, namespace, d.Mode)
@@ -150,7 +153,7 @@ func (o *Options) broughtAbout(req *admission.Request, policies policy.Set, viol
 		container string
 	}
 	had := map[kind]bool{}
-	for _, v := range policies.Check(before) {
+	for _, v := range policies.Check(before.AsWritten()) {
 		had[kind{v.Reason, v.Container}] = true
 	}
 	var out []policy.Violation

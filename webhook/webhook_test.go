@@ -437,3 +437,41 @@ func TestWarningsAreShortAndFew(t *testing.T) {
 		t.Errorf("the first has %d characters", n)
 	}
 }
+
+// Since Kubernetes 1.37 an API server fills in pod-level memory after the mutating
+// webhooks: here 512Mi and 128Mi.
+func TestAPodIsJudgedWithoutWhatTheAPIServerFilledIn(t *testing.T) {
+	const pod = `
+metadata:
+  name: web
+  labels: {app: web}
+  managedFields: [{manager: kubectl, operation: Update, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:resources": {"f:limits": {"f:cpu": {}}}}}}]
+spec:
+  resources: {limits: {cpu: "2", memory: 512Mi}, requests: {cpu: "2", memory: 128Mi}}
+  containers:
+  - {name: a, image: a, resources: {limits: {memory: 256Mi}, requests: {memory: 64Mi}}}
+  - {name: b, image: b, resources: {limits: {memory: 256Mi}, requests: {memory: 64Mi}}}
+`
+	quota := &corev1.ResourceQuota{}
+	quota.Name = "small"
+	if err := yaml.UnmarshalStrict([]byte("{hard: {limits.memory: 900Mi}, used: {limits.memory: 0}}"), &quota.Status); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, fixed)
+	c, ok := o.Cluster.(fakeCluster)
+	if !ok {
+		t.Fatalf("the cluster is a %T", o.Cluster)
+	}
+	c.quotas = []*corev1.ResourceQuota{quota}
+	o.Cluster = c
+	const detail = `the Pod needs 1025.2Mi of limits.memory, of which shmkeeper adds 513.2Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 900Mi of its 900Mi: ` +
+		`raise limits.memory under spec.hard of the ResourceQuota to at least 1026Mi, or lower the size by a shorter retention or a lower sizing.max`
+	refused := handle(t, EnforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
+	if want := `violates SharedMemoryPolicy "p": ` + detail; refused.Allowed || refused.Result.Message != want {
+		t.Errorf("allowed %t, %v\nwant %s", refused.Allowed, refused.Result, want)
+	}
+	warned := handle(t, ReportPods(o), request(t, admissionv1.Create, podKind, "warn", pod, ""))
+	if diff := cmp.Diff([]string{`would violate SharedMemoryPolicy "p": ` + detail}, warned.Warnings); diff != "" {
+		t.Errorf("warnings -want +got:\n%s", diff)
+	}
+}

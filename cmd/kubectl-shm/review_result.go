@@ -10,6 +10,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -79,7 +80,7 @@ func judge(s *stream, c conditions) []result {
 // for the object as it is written, where it has to fit; what the webhook does beyond it is a warning.
 func decide(set policy.Set, written policy.Subject) (policy.Decision, []jsonpatch.Operation) {
 	d := set.Decide(written)
-	admitted, given := withLimitRangeDefaults(written)
+	admitted, given := limitrange.Apply(written)
 	if len(given) == 0 {
 		return d, d.JSONPatch(written)
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/certs"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/internal/leader"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -61,7 +63,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	var draining atomic.Bool
-	mgr, err := newManager(config, client, o, &draining)
+	mgr, election, err := newManager(config, client, o, &draining)
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,32 @@ func Run(ctx context.Context, o Options) error {
 		stop()
 	}()
 	log.Info("Starting", "version", versionText(), "maxMode", o.MaxMode, "certSource", o.CertSource)
+	resign := standForElection(context.WithoutCancel(ctx), mgr, election)
+	// The lease is given up when nobody writes any more.
+	defer resign()
 	return mgr.Start(managerCtx)
+}
+
+// standForElection stands for election once the manager has begun to work. The result
+// gives up the lease and waits for that.
+func standForElection(ctx context.Context, mgr manager.Manager, election *leader.Election) (resign func()) {
+	if election == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-mgr.Elected(): // by nobody: it elects none
+			election.Run(ctx)
+		case <-ctx.Done():
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
@@ -89,44 +116,49 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
-// newManager puts the parts together.
-func newManager(config *rest.Config, client kubernetes.Interface, o Options, draining *atomic.Bool) (manager.Manager, error) {
+// newManager puts the parts together. The election is nil where there is none.
+func newManager(config *rest.Config, client kubernetes.Interface, o Options, draining *atomic.Bool) (manager.Manager, *leader.Election, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	source, addTo, err := newSource(client, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
 	timeout := answerTimeout
 	mgr, err := manager.New(config, manager.Options{
-		Scheme:                        scheme,
-		Logger:                        ctrl.Log,
-		Cache:                         cluster.CacheOptions(configurationName),
-		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
-		HealthProbeBindAddress:        o.ProbeAddr,
-		PprofBindAddress:              o.PprofAddr,
-		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       o.Namespace,
-		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       &timeout,
+		Scheme:                  scheme,
+		Logger:                  ctrl.Log,
+		Cache:                   cluster.CacheOptions(configurationName),
+		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
+		HealthProbeBindAddress:  o.ProbeAddr,
+		PprofBindAddress:        o.PprofAddr,
+		GracefulShutdownTimeout: &timeout,
 		Metrics: metricsserver.Options{
 			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the server: %w", err)
+		return nil, nil, fmt.Errorf("make the server: %w", err)
 	}
 	if err := errors.Join(addTo(mgr), certs.RegisterMetrics(metrics.Registry, source)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mode, err := policy.ParseMode(o.MaxMode)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	// Not the manager's own election: a manager that loses it ends at once, and with it the webhooks.
+	var election *leader.Election
+	var leads cluster.Leader
+	if o.LeaderElect {
+		if election, err = newElection(config, mgr, o); err != nil {
+			return nil, nil, err
+		}
+		leads = election
 	}
 	view, err := cluster.Setup(mgr, cluster.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
@@ -134,9 +166,10 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 		KeepEdits:        !o.Restore,
 		AnyFailurePolicy: mode != v1alpha1.Enforce,
 		CABundle:         bundleOf(source),
+		Leader:           leads,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Asking the manager for the server is what has it started.
 	server := mgr.GetWebhookServer()
@@ -145,7 +178,19 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 	}) {
 		server.Register(path, handler)
 	}
-	return mgr, addChecks(mgr, source, server, view, draining)
+	return mgr, election, addChecks(mgr, source, server, view, draining)
+}
+
+// newElection stands for election by the Lease of the server's namespace.
+func newElection(config *rest.Config, mgr manager.Manager, o Options) (*leader.Election, error) {
+	lease, err := leaderelection.NewResourceLock(config, mgr, leaderelection.Options{
+		LeaderElection: true, LeaderElectionNamespace: o.Namespace, LeaderElectionID: leaseName,
+		RenewDeadline: leader.DefaultTiming.Renew,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("stand for election by the Lease %q: %w", leaseName, err)
+	}
+	return leader.New(lease, leaseName, leader.DefaultTiming, ctrl.Log.WithName("leader"))
 }
 
 // addChecks makes the server ready when it can be verified, listens, knows the

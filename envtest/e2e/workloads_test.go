@@ -227,6 +227,87 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	})
 }
 
+// withPodLevelCPU gives the Pod two containers, and pod-level resources that leave
+// memory out: the API server fills it in between its mutating and its validating webhooks.
+func withPodLevelCPU(pod *corev1.Pod) {
+	helper := *pod.Spec.Containers[0].DeepCopy()
+	helper.Name = "helper"
+	pod.Spec.Containers = append(pod.Spec.Containers, helper)
+	pod.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
+}
+
+func TestAPodWhosePodLevelMemoryIsFilledInIsJudgedAsItWasWritten(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforce", nil)
+	created := a.must(t, ns, webPod("web", withPodLevelCPU), answer{Notes: mutated("web")})
+	for _, container := range []string{"web", "helper"} {
+		if err := sized(created, container, "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := created.Spec.Resources.Limits.Memory().Value(); got != 2*raisedLimit {
+		t.Errorf("the API server fills in a pod-level memory limit of %d bytes, so this test shows nothing", got)
+	}
+	labelled := a.ask(t, func() error {
+		_, err := a.kube.CoreV1().Pods(ns).Patch(t.Context(), "web", types.MergePatchType, []byte(`{"metadata":{"labels":{"touched":"yes"}}}`), metav1.PatchOptions{})
+		return err
+	})
+	if err := labelled.differs(answer{Notes: judged("enforce.pods", "web", "enforce", "Compliant", "AlreadySized")}); err != nil {
+		t.Errorf("an update: %v", err)
+	}
+
+	// It is left alone for what the raise would exceed, and told of that.
+	limited := s.namespace(t, "enforce", nil)
+	s.quota(t, limited, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1400Mi")})
+	a.must(t, limited, webPod("web", withPodLevelCPU), answer{
+		Code: 403,
+		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod needs 1537.2Mi of limits.memory, of which shmkeeper adds 513.2Mi `+
+			`for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves 1400Mi of its 1400Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 1538Mi, `+
+			`or lower the size by a shorter retention or a lower sizing.max`),
+		Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota"),
+	})
+	bounded := s.namespace(t, "enforce", nil)
+	s.limitRange(t, bounded, corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1400Mi")}})
+	a.must(t, bounded, webPod("web", withPodLevelCPU), answer{
+		Code: 403,
+		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod's memory limit would have to be 1537.2Mi for a /dev/shm of 256Mi, `+
+			`and LimitRange "limits" allows a Pod at most 1400Mi: raise max.memory of the LimitRange to 1538Mi, `+
+			`or lower the size by a shorter retention or a lower sizing.max`),
+		Notes: judged("enforce.pods", "web", "enforce", "Violating", "OOMBeforeFull"),
+	})
+
+	// Where nothing is enforced, it is told of the same.
+	warned := s.namespace(t, "warn", nil)
+	const raises = `raises the memory limit of %q from 512Mi to 768.6Mi and its request from 128Mi to 384.6Mi`
+	a.must(t, warned, webPod("web", withPodLevelCPU), answer{
+		Warnings: []string{`would violate SharedMemoryPolicy "web", which in mode enforce adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", "helper", ` +
+			fmt.Sprintf(raises, "web") + ", " + fmt.Sprintf(raises, "helper")},
+		Notes: judged("report.pods", "web", "warn", "Mutated", "AddVolume"),
+	})
+}
+
+// A pod-level limit that its owner wrote is raised with those of the containers, be it
+// the one that an API server would have filled in.
+func TestAPodLevelLimitThatSomebodyWroteIsRaised(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, webPolicy())
+	ns := s.namespace(t, "enforce", nil)
+	created := a.must(t, ns, webPod("web", func(p *corev1.Pod) {
+		p.Spec.Resources = p.Spec.Containers[0].Resources.DeepCopy()
+	}), answer{Notes: mutated("web")})
+	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), "128Mi"); err != nil {
+		t.Error(err)
+	}
+	want := corev1.ResourceRequirements{
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(bytesText(raisedLimit))},
+		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(bytesText(raisedRequest))},
+	}
+	if diff := cmp.Diff(&want, created.Spec.Resources); diff != "" {
+		t.Errorf("pod-level resources (-want +got):\n%s", diff)
+	}
+}
+
 func TestAQuotaIsToldOfWhereNothingIsEnforced(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())

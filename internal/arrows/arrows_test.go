@@ -31,7 +31,7 @@ type rule struct {
 // rules has one row for each package. A package without a row and a row without a package both fail.
 var rules = map[string]rule{
 	"cmd/kubectl-shm": {
-		own: []string{"internal/manifest", "internal/simulate", "manifests/policies", "policy", "policy/v1alpha1"},
+		own: []string{"internal/limitrange", "internal/manifest", "internal/simulate", "manifests/policies", "policy", "policy/v1alpha1"},
 		thirdParty: []string{
 			"github.com/aymanbagabas/go-udiff",
 			"github.com/spf13/cobra",
@@ -53,7 +53,7 @@ var rules = map[string]rule{
 		},
 	},
 	"cmd/shmkeeper": {
-		own: []string{"certs", "internal/cluster", "manifests/webhooks", "policy", "policy/v1alpha1", "webhook"},
+		own: []string{"certs", "internal/cluster", "internal/leader", "manifests/webhooks", "policy", "policy/v1alpha1", "webhook"},
 		thirdParty: []string{
 			"github.com/go-logr/logr", "github.com/spf13/pflag",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
@@ -74,6 +74,9 @@ var rules = map[string]rule{
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime", "sigs.k8s.io/yaml",
 		},
 	},
+	// An election, whatever for.
+	"internal/leader":     {thirdParty: []string{"github.com/go-logr/logr", "k8s.io/apimachinery", "k8s.io/client-go"}},
+	"internal/limitrange": {own: []string{"policy"}, thirdParty: []string{"k8s.io/api"}},
 	// Turns text into objects and back; it knows no policy.
 	"internal/manifest": {
 		thirdParty: []string{"go.yaml.in/yaml", "gomodules.xyz/jsonpatch/v2", "k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json", "sigs.k8s.io/yaml"},

@@ -28,6 +28,16 @@ func (c *coverage) set(kind string, revision int64) {
 	c.byKind[kind] = revision
 }
 
+// forget takes it that no revision is covered until a keeper has looked: another leader
+// may write from now on, or may have written.
+func (c *coverage) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for kind := range c.byKind {
+		c.byKind[kind] = -1
+	}
+}
+
 // upTo is the revision that every kind covers. Without kinds there is nothing
 // that could hold a Pod back.
 func (c *coverage) upTo() int64 {

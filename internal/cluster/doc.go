@@ -3,7 +3,9 @@
 // memory; and what shmkeeper writes about them: the status of the policies, and the
 // webhook configurations.
 //
-// Every replica reads and decides. Only the elected leader writes.
+// Every replica reads and decides. Only the elected leader writes, for as long as its
+// term lasts. What writes is there on every replica and rests until it is elected: the
+// loss of an election ends nothing else, and least of all the admission of Pods.
 //
 // # When a policy takes effect
 //

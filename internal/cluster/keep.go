@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -49,6 +50,8 @@ type keeper struct {
 	ready    func() bool
 	catalog  *catalog
 	coverage *coverage
+	// changes has it look again; of one.
+	changes chan event.GenericEvent
 
 	// Of the reconciler's one goroutine.
 	lastSeen client.Object
@@ -84,6 +87,9 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	k.broken = time.Time{}
 	return reconcile.Result{}, nil
 }
+
+// begin begins a term: what an earlier one had begun, another leader went on with.
+func (k *keeper) begin() { k.broken = time.Time{} }
 
 // condition writes the match condition where it is not what the policies need.
 func (k *keeper) condition(ctx context.Context, live client.Object) error {

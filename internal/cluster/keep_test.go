@@ -261,6 +261,14 @@ func TestStatusSaysWhenPodsAreNotSent(t *testing.T) {
 	step(patience, metav1.ConditionUnknown)
 	k.coverage.set(mutatingKind, 1)
 	step(0, metav1.ConditionTrue)
+	// The next leader does not know yet what is covered, and lets that stand.
+	k.coverage.forget()
+	w.begin()
+	step(glance, metav1.ConditionTrue)
+	now = now.Add(2 * patience)
+	step(patience, metav1.ConditionUnknown)
+	k.coverage.set(mutatingKind, 1)
+	step(0, metav1.ConditionTrue)
 	request.Name = "gone"
 	if r, err := w.Reconcile(t.Context(), request); err != nil || r.RequeueAfter != 0 {
 		t.Errorf("a policy that is gone: %+v, %v", r, err)

@@ -167,15 +167,20 @@ func (k *keeper) tell(ctx context.Context, configuration client.Object, what str
 // Pods for a server that is no more.
 type leaver struct {
 	keepers []*keeper
+	leader  Leader
 	log     logr.Logger
 }
 
-// NeedLeaderElection is true: only the leader restores.
+// NeedLeaderElection is true: it ends with those who restore.
 func (l *leaver) NeedLeaderElection() bool { return true }
 
-// Start waits for the end of ctx and then cleans up, within a few seconds.
+// Start waits for the end of ctx and then cleans up, within a few seconds, if this
+// replica leads.
 func (l *leaver) Start(ctx context.Context) error {
 	<-ctx.Done()
+	if l.leader.Term().Err() != nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for _, k := range l.keepers {

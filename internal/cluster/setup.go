@@ -41,17 +41,23 @@ type Options struct {
 	CABundle func() []byte
 	// RestoreDelay is how long damage lasts before it is mended; 0 stands for 2 s.
 	RestoreDelay time.Duration
+	// Leader says when this replica writes; nil stands for one that is alone.
+	Leader Leader
 	// Registerer takes the metrics; nil stands for the one that the manager serves.
 	Registerer prometheus.Registerer
 }
 
 // Setup makes the view and adds to the manager what fills it, on every replica,
-// and what writes, on the leader. The manager's cache must be made with
-// CacheOptions and its scheme know v1alpha1. An error says what the manager
+// and what writes, which rests where another replica leads. The manager's cache must be
+// made with CacheOptions, its scheme know v1alpha1, and it must elect nobody itself: a
+// manager that loses an election ends. An error says what the manager
 // refused, or that a manifest is not one.
 func Setup(mgr manager.Manager, o Options) (*View, error) {
 	if o.Registerer == nil {
 		o.Registerer = ctrlmetrics.Registry
+	}
+	if o.Leader == nil {
+		o.Leader = alone{}
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -79,14 +85,43 @@ func Setup(mgr manager.Manager, o Options) (*View, error) {
 	if err := follow(mgr, &follower{
 		catalog: catalog, view: view, metrics: m, wake: make(chan struct{}, 1),
 		log: mgr.GetLogger().WithName("policies"),
-	}, keepers); err != nil {
+	}, keepers, o.Leader); err != nil {
 		return nil, err
 	}
 	w := &statusWriter{client: mgr.GetClient(), catalog: catalog, coverage: covered, now: time.Now}
-	if err := builder.ControllerManagedBy(mgr).Named("policy-status").For(&v1alpha1.SharedMemoryPolicy{}).Complete(w); err != nil {
+	terms := make(chan event.GenericEvent, 1)
+	if err := w.setup(mgr, o.Leader, terms); err != nil {
 		return nil, err
 	}
+	o.Leader.OnChange(func() {
+		covered.forget()
+		for _, k := range keepers {
+			wake(k.changes)
+		}
+		wake(terms)
+	})
 	return view, nil
+}
+
+// setup has the writer look at a policy whenever that changes, and at all of them when
+// a term begins or ends.
+func (w *statusWriter) setup(mgr manager.Manager, leader Leader, terms <-chan event.GenericEvent) error {
+	all := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		var policies v1alpha1.SharedMemoryPolicyList
+		if err := w.client.List(ctx, &policies); err != nil {
+			mgr.GetLogger().Error(err, "the status of policies may be stale until they change", "controller", "policy-status")
+			return nil
+		}
+		out := make([]reconcile.Request, len(policies.Items))
+		for i := range policies.Items {
+			out[i] = reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&policies.Items[i])}
+		}
+		return out
+	})
+	return builder.ControllerManagedBy(mgr).Named("policy-status").
+		For(&v1alpha1.SharedMemoryPolicy{}).
+		WatchesRawSource(source.Channel(terms, all)).
+		Complete(&whileLeading{leader: leader, reconciler: w, begin: w.begin})
 }
 
 // informerFor starts, with the manager, to watch a type. It does not wait.
@@ -103,7 +138,7 @@ func informerFor(mgr manager.Manager, object client.Object) (toolscache.SharedIn
 }
 
 // follow has the follower take policies, and the keepers told of each change.
-func follow(mgr manager.Manager, f *follower, keepers []*keeper) error {
+func follow(mgr manager.Manager, f *follower, keepers []*keeper, leader Leader) error {
 	policies, err := informerFor(mgr, &v1alpha1.SharedMemoryPolicy{})
 	if err != nil {
 		return err
@@ -113,20 +148,14 @@ func follow(mgr manager.Manager, f *follower, keepers []*keeper) error {
 		return err
 	}
 	f.hasSynced = registration.HasSynced
-	var told []chan event.GenericEvent
 	for _, k := range keepers {
-		changes := make(chan event.GenericEvent, 1)
-		told = append(told, changes)
-		if err := k.setup(mgr, changes); err != nil {
+		if err := k.setup(mgr, leader); err != nil {
 			return err
 		}
 	}
 	f.changed = func() {
-		for _, c := range told {
-			select {
-			case c <- event.GenericEvent{}:
-			default: // one is waiting, and will find all changes
-			}
+		for _, k := range keepers {
+			wake(k.changes)
 		}
 	}
 	if err := mgr.Add(f); err != nil {
@@ -135,7 +164,7 @@ func follow(mgr manager.Manager, f *follower, keepers []*keeper) error {
 	if len(keepers) == 0 {
 		return nil
 	}
-	return mgr.Add(&leaver{keepers: keepers, log: mgr.GetLogger().WithName("webhook-configurations")})
+	return mgr.Add(&leaver{keepers: keepers, leader: leader, log: mgr.GetLogger().WithName("webhook-configurations")})
 }
 
 func newKeepers(mgr manager.Manager, o Options) ([]*keeper, error) {
@@ -162,24 +191,24 @@ func newKeepers(mgr manager.Manager, o Options) ([]*keeper, error) {
 			client: mgr.GetClient(), direct: mgr.GetAPIReader(), events: mgr.GetEventRecorder("shmkeeper"),
 			namespace: o.Namespace, deployment: o.Deployment,
 			failurePolicies: !o.AnyFailurePolicy, restores: !o.KeepEdits, delay: o.RestoreDelay,
-			caBundle: o.CABundle, now: time.Now,
+			caBundle: o.CABundle, now: time.Now, changes: make(chan event.GenericEvent, 1),
 		})
 	}
 	return out, nil
 }
 
 // setup has the keeper look at its configuration whenever that or the policies
-// change. There is one request, so it works in one goroutine.
-func (k *keeper) setup(mgr manager.Manager, changes <-chan event.GenericEvent) error {
+// change, or a term begins or ends. There is one request, so it works in one goroutine.
+func (k *keeper) setup(mgr manager.Manager, leader Leader) error {
 	only := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(k.wanted)}
 	enqueue := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{only}
 	})
 	return builder.ControllerManagedBy(mgr).Named(controllerName(k.kind)).
 		Watches(newConfiguration(k.kind), enqueue).
-		WatchesRawSource(source.Channel(changes, enqueue)).
+		WatchesRawSource(source.Channel(k.changes, enqueue)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
-		Complete(k)
+		Complete(&whileLeading{leader: leader, reconciler: k, begin: k.begin})
 }
 
 func controllerName(kind string) string {

@@ -33,7 +33,14 @@ type statusWriter struct {
 	catalog  *catalog
 	coverage *coverage
 	now      func() time.Time
+
+	// begun is when the term began; it is of the reconciler's one goroutine.
+	begun time.Time
 }
+
+// begin begins a term: what is covered is not known yet, and what an earlier leader has
+// said stands for a while.
+func (w *statusWriter) begin() { w.begun = w.now() }
 
 // Reconcile writes the status of one policy where it differs from what there is
 // to say. An error is one of the API server, and the write is tried again.
@@ -48,7 +55,11 @@ func (w *statusWriter) Reconcile(ctx context.Context, request reconcile.Request)
 	}
 	covered := w.coverage.upTo() >= v.since
 	waiting := !covered && len(v.errs) == 0
-	if waiting && w.now().Sub(v.taken) < patience {
+	since := v.taken
+	if w.begun.After(since) {
+		since = w.begun
+	}
+	if waiting && w.now().Sub(since) < patience {
 		return reconcile.Result{RequeueAfter: glance}, nil
 	}
 	err := w.write(ctx, p, v, covered)

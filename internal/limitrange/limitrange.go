@@ -1,4 +1,6 @@
-package main
+// Package limitrange gives a Pod what the LimitRanges of its namespace give it in a
+// cluster, where there is none.
+package limitrange
 
 import (
 	"cmp"
@@ -13,7 +15,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// withLimitRangeDefaults is a subject as the webhook sees it: with the limits and requests that the LimitRanges of its namespace
+// Apply is a subject as the webhook sees it: with the limits and requests that the LimitRanges of its namespace
 // give each container, init containers included, which has none of its own. The subject given is not changed, and is what
 // comes back where nothing is given.
 //
@@ -21,7 +23,7 @@ import (
 // limit the request where there is none, then the LimitRanger plugin (plugin/pkg/admission/limitranger) takes each
 // LimitRange in turn, so that the first to give a value has given it. An API server takes them in no order that one could rely
 // on; here it is that of their names.
-func withLimitRangeDefaults(s policy.Subject) (policy.Subject, grants) {
+func Apply(s policy.Subject) (policy.Subject, Grants) {
 	defaults := make([]containerDefaults, len(s.LimitRanges))
 	for i, limitRange := range s.LimitRanges {
 		defaults[i] = defaultsOf(limitRange)
@@ -29,7 +31,7 @@ func withLimitRangeDefaults(s policy.Subject) (policy.Subject, grants) {
 	slices.SortStableFunc(defaults, func(a, b containerDefaults) int { return cmp.Compare(a.name, b.name) })
 
 	spec := s.Spec.DeepCopy()
-	var given grants
+	var given Grants
 	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
 		for i := range containers {
 			c := &containers[i]
@@ -86,8 +88,8 @@ func fill(list *corev1.ResourceList, from corev1.ResourceList) corev1.ResourceLi
 	return added
 }
 
-// grants are what LimitRanges gave, in the order of the containers.
-type grants []grant
+// Grants are what LimitRanges gave, in the order of the containers.
+type Grants []grant
 
 // grant is one limit or request that a LimitRange gave a container.
 type grant struct {
@@ -97,7 +99,7 @@ type grant struct {
 	what string // "a memory limit of 256Mi"
 }
 
-func (g *grants) add(limitRange, container, kind string, added corev1.ResourceList) {
+func (g *Grants) add(limitRange, container, kind string, added corev1.ResourceList) {
 	for _, name := range slices.Sorted(maps.Keys(added)) {
 		value, rank := added[name], 2
 		if name == corev1.ResourceMemory {
@@ -108,7 +110,7 @@ func (g *grants) add(limitRange, container, kind string, added corev1.ResourceLi
 }
 
 // String tells what matters most of what each container was given.
-func (g grants) String() string {
+func (g Grants) String() string {
 	var groups []grant
 	containers := map[grant][]string{} // by the grant without its container
 	told := map[string]bool{}
