@@ -56,17 +56,17 @@ demo-offline: ## The first part of the demo alone: review and simulate, without 
 run: ## Start a real API server with shmkeeper in it, and leave it up until Ctrl-C
 	@mkdir -p bin && $(GO) build -o bin/demo ./envtest/cmd/demo && exec bin/demo run
 
-# The control plane's programs come first: a first build takes longer than `go test` gives a package. The tests on a real node need root, and have a
-# target of their own.
+# The control plane's programs come first: a first build takes longer than `go test` gives a package. The tests on a real node need root: they
+# have a build tag and a target of their own.
 .PHONY: test
 test: ## Run the tests of every module (RACE=1: under the race detector)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
-	@$(call each,$(TEST) $$($(GO) list ./... | grep -v /test/node/incident))
+	@$(call each,$(TEST) ./...)
 
 .PHONY: test-node
 test-node: ## Replay the incident on a real node: needs Linux, root and containerd (UPDATE=1: write docs/incident.* anew)
 	@[ "$$(uname -s)" = Linux ] || { echo "make test-node: a kubelet needs Linux, and this is $$(uname -s); run it on a Linux machine, as root" >&2; exit 1; }
-	@cd test/node && $(GO) test -count=1 -timeout 45m -parallel 4 -v ./incident $(if $(filter-out 0,$(UPDATE)),-update)
+	@cd test/node && $(GO) test -tags node -count=1 -timeout 45m -parallel 4 -v ./incident $(if $(filter-out 0,$(UPDATE)),-update)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
@@ -100,7 +100,7 @@ fmt: ## Format the code
 
 .PHONY: vet
 vet: ## Run go vet in every module
-	@$(call each,$(GO) vet ./...)
+	@$(call each,$(GO) vet -tags node ./...)
 
 .PHONY: lint
 lint: ## Run golangci-lint in every module

@@ -2,8 +2,8 @@ package policy
 
 // Kernel memory that a file on tmpfs costs beside its pages. It is charged to
 // the memory cgroup of the process that creates the file. Measured on Linux 6.18
-// with gorilla/sessions file names (docs/sizing.md has the table, and the test
-// on a real node measures them anew).
+// with gorilla/sessions file names (docs/incident.md has the table; the tests
+// on a real node measure them anew).
 const (
 	// kernelPerFile is the inode, the directory entry and its offset.
 	kernelPerFile Bytes = 960

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && node
 
 package incident
 
@@ -14,12 +14,17 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
 	"github.com/shmkeeper/shmkeeper/test/node/image"
 	"github.com/shmkeeper/shmkeeper/test/node/isolate"
 )
+
+// pageSize is that of the kernel, in bytes. All figures here are for it.
+const pageSize = 4096
 
 // The images of the cluster. That of shmkeeper is the one that the manifests name.
 const (
@@ -31,10 +36,10 @@ const (
 // nonRoot is the user of all images, by number as in the Dockerfile.
 const nonRoot = "65532:65532"
 
-// imagesVariable passes the folder of the images on to the run in namespaces of its own, and logsVariable is where logs go that are to be kept.
+// dirVariable passes a folder with the images on to the run in namespaces of its own, and logsVariable is where logs go that are to be kept.
 const (
-	imagesVariable = "SHMKEEPER_NODE_IMAGES"
-	logsVariable   = "SHMKEEPER_NODE_LOGS"
+	dirVariable  = "SHMKEEPER_NODE_DIR"
+	logsVariable = "SHMKEEPER_NODE_LOGS"
 )
 
 var update = flag.Bool("update", false, "write the figures and the plot of docs/incident.md anew")
@@ -54,27 +59,38 @@ func TestMain(m *testing.M) {
 
 // run runs the tests in namespaces of their own. What these leave behind is an error.
 func run(m *testing.M) (status int, err error) {
-	var images string // set where prepare has made it, and only there
+	var dir string // set where prepare has made it, and only there
 	inside, status, err := isolate.Run(func() error {
 		var err error
-		images, err = prepare()
+		dir, err = prepare()
 		return err
 	})
 	if inside {
-		return runInside(m, os.Getenv(imagesVariable))
+		return runInside(m, os.Getenv(dirVariable))
 	}
-	if images != "" {
-		err = errors.Join(err, os.RemoveAll(images))
+	switch {
+	case dir == "":
+	case status == 0 && err == nil:
+		err = os.RemoveAll(dir)
+	default:
+		err = errors.Join(err, os.Remove(archive(dir)), fmt.Errorf("the logs of all programs are in %q until the next run", logsIn(dir)))
 	}
 	return status, err
 }
 
 // prepare does what needs the network and the go command: it builds the programs and the images.
-func prepare() (images string, err error) {
+func prepare() (dir string, err error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("these tests start a kubelet, which needs root: run them as root, or `make test` for all others")
 	}
 	if _, err := cluster.FindRuntime(); err != nil {
+		return "", err
+	}
+	if err := errors.Join(suits(), everythingIsVisible()); err != nil {
+		return "", err
+	}
+	// All programs of one release, and from their modules, whatever the machine has besides.
+	if err := errors.Join(os.Setenv("SHMKEEPER_ENVTEST_BUILD", "1"), os.Unsetenv("KUBEBUILDER_ASSETS")); err != nil {
 		return "", err
 	}
 	ctx := context.Background()
@@ -84,39 +100,85 @@ func prepare() (images string, err error) {
 	if _, err := envtest.FindNodePrograms(ctx, os.Stderr); err != nil {
 		return "", err
 	}
-	removeStaleImages()
-	dir := filepath.Join(os.TempDir(), imagesPrefix+strconv.Itoa(os.Getpid()))
+	removeStale()
+	dir = filepath.Join(os.TempDir(), dirPrefix+strconv.Itoa(os.Getpid()))
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", fmt.Errorf("a folder for the images: %w; set TMPDIR to one that can be written to", err)
+		return "", fmt.Errorf("a folder for images and logs: %w; set TMPDIR to one that can be written to", err)
 	}
 	if err := buildImages(ctx, dir); err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	return dir, os.Setenv(imagesVariable, dir)
+	return dir, os.Setenv(dirVariable, dir)
 }
 
-// imagesPrefix begins the name of the folder with the images of a run; the process ID of the program follows.
-const imagesPrefix = "shmkeeper-images-"
+// suits is an error where the figures could not come out as they are expected, or the machine is too small for them.
+func suits() error {
+	if size := os.Getpagesize(); size != pageSize {
+		return fmt.Errorf("the expected figures are for pages of %d bytes, and this kernel has pages of %d; run it on another machine", pageSize, size)
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return fmt.Errorf("the memory of the machine: %w", err)
+	}
+	const least = 6 << 30
+	if total := uint64(info.Totalram) * uint64(info.Unit); total < least {
+		return fmt.Errorf("the cluster and its full volumes need %d MiB of memory, and this machine has %d; run it on a larger one", least/mib, total/mib)
+	}
+	return nil
+}
 
-// removeStaleImages removes the folders of runs whose program was killed before it could. What cannot be removed is somebody else's.
-func removeStaleImages() {
-	found, err := filepath.Glob(filepath.Join(os.TempDir(), imagesPrefix+"*"))
+// everythingIsVisible is an error where something that the tests use would not be there for the node.
+func everythingIsVisible() error {
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("the path of this program: %w", err)
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("the current folder: %w", err)
+	}
+	errs := []error{
+		isolate.Visible("TMPDIR", os.TempDir()), isolate.Visible("the test's program, of GOTMPDIR,", executable), isolate.Visible("the checkout", folder),
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		errs = append(errs, isolate.Visible("the cache, of HOME or XDG_CACHE_HOME,", cache))
+	}
+	for _, variable := range []string{logsVariable, "SHMKEEPER_ENVTEST_CACHE"} {
+		if path := os.Getenv(variable); path != "" {
+			errs = append(errs, isolate.Visible(variable, path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dirPrefix begins the name of the folder of a run; the process ID of the program follows.
+const dirPrefix = "shmkeeper-node-"
+
+// removeStale removes the folders of runs that failed, or whose program was killed. What cannot be removed is somebody else's.
+func removeStale() {
+	found, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	if err != nil {
 		return
 	}
 	for _, dir := range found {
-		if !isolate.Runs(strings.TrimPrefix(filepath.Base(dir), imagesPrefix)) {
+		if pid := strings.TrimPrefix(filepath.Base(dir), dirPrefix); pid == strconv.Itoa(os.Getpid()) || !isolate.Runs(pid) {
 			_ = os.RemoveAll(dir)
 		}
 	}
 }
 
 func buildImages(ctx context.Context, dir string) error {
-	server, err := install.Build(ctx, dir)
+	programs := filepath.Join(dir, "programs")
+	if err := os.Mkdir(programs, 0o700); err != nil {
+		return fmt.Errorf("a folder for the programs: %w", err)
+	}
+	// They are in the archive then.
+	defer func() { _ = os.RemoveAll(programs) }()
+	server, err := install.Build(ctx, programs)
 	if err != nil {
 		return err
 	}
-	writer := filepath.Join(dir, "sessionwriter")
+	writer := filepath.Join(programs, "sessionwriter")
 	if err := image.GoBuild(ctx, ".", "github.com/shmkeeper/shmkeeper/test/node/sessionwriter", writer); err != nil {
 		return err
 	}
@@ -129,20 +191,23 @@ func buildImages(ctx context.Context, dir string) error {
 
 func archive(dir string) string { return filepath.Join(dir, "images.tar") }
 
+func logsIn(dir string) string {
+	if logs := os.Getenv(logsVariable); logs != "" {
+		return logs
+	}
+	return filepath.Join(dir, "logs")
+}
+
 // runInside starts the cluster, installs shmkeeper and runs the tests.
-func runInside(m *testing.M, images string) (status int, err error) {
+func runInside(m *testing.M, dir string) (status int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	runtime, err := cluster.FindRuntime()
 	if err != nil {
 		return 0, err
 	}
-	logs := os.Getenv(logsVariable)
-	if logs == "" {
-		logs = filepath.Join(isolate.Dir, "logs")
-	}
 	node, err = cluster.Start(ctx, cluster.Options{
-		Runtime: runtime, PauseImage: pauseImage, Images: []string{archive(images)}, LogDir: logs, Progress: os.Stderr,
+		Runtime: runtime, PauseImage: pauseImage, Images: []string{archive(dir)}, LogDir: logsIn(dir), Progress: os.Stderr,
 	})
 	if err != nil {
 		return 0, err

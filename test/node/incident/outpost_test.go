@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && node
 
 package incident
 
@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,7 +148,7 @@ func (p place) apply(text []byte) {
 	}
 }
 
-// deploy creates the incident's Deployment, with the writer of sessions in place of the outpost, and returns what the API server said of it. change may make it another one.
+// deploy creates the incident's Deployment, with the writer of sessions in place of the outpost. change may make it another one.
 func (p place) deploy(change func(*corev1.PodSpec)) {
 	p.t.Helper()
 	root, err := install.Root(p.t.Context())
@@ -199,6 +200,11 @@ type outpost struct {
 func (p place) running() outpost {
 	p.t.Helper()
 	o := outpost{place: p}
+	defer func() {
+		if o.url == "" {
+			p.t.Log(p.state())
+		}
+	}()
 	eventually(p.t, 2*time.Minute, func(ctx context.Context) error {
 		pods, err := node.Client.CoreV1().Pods(p.namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -234,7 +240,7 @@ type volume struct {
 	InodesUsed            int64
 	Files, Saved, Refused int64
 	Swept, Sweeps         int64
-	LastSweepMillis       int64
+	LongestSweepMillis    int64
 }
 
 func (o *outpost) volume(ctx context.Context) (volume, error) {
@@ -262,6 +268,9 @@ func (o *outpost) fill(count, size int, name, letter string) int {
 	}
 	if _, err := o.get(o.t.Context(), http.MethodPost, fmt.Sprintf("/files?count=%d&size=%d&name=%s&prefix=%s", count, size, name, letter), &answer); err != nil {
 		o.t.Fatal(err)
+	}
+	if answer.Created < count && !strings.Contains(answer.Error, "no space left on device") {
+		o.t.Fatalf("after %d of %d files: %q; want all of them, or no space left", answer.Created, count, answer.Error)
 	}
 	return answer.Created
 }
@@ -299,6 +308,17 @@ func (o *outpost) get(ctx context.Context, method, path string, into any) (statu
 		return response.StatusCode, fmt.Errorf("%s %s: %s: %s", method, path, response.Status, body)
 	}
 	return response.StatusCode, json.Unmarshal(body, into)
+}
+
+// state is what `kubectl describe` says of the Pods and events, for a test that has waited in vain.
+func (p place) state() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := node.Kubectl(ctx, "describe", "pods,replicasets", "--namespace="+p.namespace)
+	if err != nil {
+		return err.Error()
+	}
+	return out
 }
 
 // eventually asks again until there is no error, and fails the test with the last one when the time is over.

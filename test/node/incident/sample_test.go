@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && node
 
 package incident
 
@@ -106,8 +106,11 @@ func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
 func (o *outpost) mounted() (used, size int64, err error) {
 	pattern := filepath.Join(isolate.Dir, "node", "kubelet", "pods", string(o.pod.UID), "volumes", "kubernetes.io~empty-dir", "*")
 	found, err := filepath.Glob(pattern)
-	if err != nil || len(found) != 1 {
-		return 0, 0, fmt.Errorf("the Pod has %d emptyDirs: %w", len(found), err)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(found) != 1 {
+		return 0, 0, fmt.Errorf("the Pod has %d emptyDirs; want one", len(found))
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(found[0], &fs); err != nil {

@@ -48,6 +48,20 @@ const Dir = "/run/shmkeeper"
 // covered are the folders of the machine that are empty inside, and in memory: those that a container runtime and a kubelet write to without being asked.
 var covered = []string{"/run", "/var/log", "/var/lib"}
 
+// Visible is an error where a path of the machine is not there inside. what says whose path it is, and how to choose another.
+func Visible(what, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	for _, dir := range covered {
+		if path == dir || strings.HasPrefix(path, dir+"/") {
+			return fmt.Errorf("%s is %q, and the node has folders of its own at %s; choose one elsewhere", what, path, strings.Join(covered, ", "))
+		}
+	}
+	return nil
+}
+
 // Cgroup is the name of the cgroup, directly below the root of each hierarchy, that Run has made for what runs inside. It is empty outside.
 func Cgroup() string { return os.Getenv(cgroupVariable) }
 
@@ -78,7 +92,8 @@ func outside() (status int, err error) {
 		return 0, err
 	}
 	cgroup := cgroupPrefix + strconv.Itoa(os.Getpid())
-	if err := makeCgroup(cgroup); err != nil {
+	// One of that name is of an earlier process with the same ID.
+	if err := errors.Join(removeCgroup(cgroup), makeCgroup(cgroup)); err != nil {
 		return 0, err
 	}
 
@@ -114,11 +129,7 @@ func outside() (status int, err error) {
 		err = <-waited
 	}
 	status, err = exitStatus(err)
-	if err != nil {
-		return 0, err
-	}
-	err = errors.Join(removeCgroup(cgroup), before.leftBehind(spaces))
-	return status, err
+	return status, errors.Join(err, removeCgroup(cgroup), before.leftBehind(spaces))
 }
 
 // exitStatus reads what Wait has returned. An end by a signal is an error.
@@ -224,6 +235,13 @@ func makeCgroup(name string) error {
 	all, err := hierarchies()
 	if err != nil {
 		return err
+	}
+	if V2() {
+		// A kubelet wants the same controllers in its own cgroup as the machine has.
+		for _, controller := range []string{"cpu", "cpuset", "memory", "hugetlb", "pids", "io"} {
+			// What cannot be handed down here the kubelet names when it starts.
+			_ = os.WriteFile(filepath.Join(all[0], "cgroup.subtree_control"), []byte("+"+controller), 0o600)
+		}
 	}
 	for _, hierarchy := range all {
 		if err := os.Mkdir(filepath.Join(hierarchy, name), 0o755); err != nil {

@@ -18,12 +18,20 @@ import (
 	"time"
 )
 
-// stock is what the machine has that a run could leave something in.
+// stock is what the machine has of the kinds that container runtimes and kubelets make.
 type stock struct {
-	mounts     []string
-	interfaces []string
-	folders    []string // of the kinds that container runtimes and kubelets make
-	cgroups    []string // likewise
+	mounts, interfaces, folders, cgroups []string
+}
+
+// foldersOfNode are those that container runtimes and kubelets write to when they are not told otherwise, and that of a run.
+var foldersOfNode = []string{
+	Dir, "/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/cni", "/var/lib/containerd", "/var/log/pods", "/var/log/containers",
+	"/opt/containerd", "/etc/cni/net.d", "/usr/libexec/kubernetes",
+}
+
+// isOfNode tells whether a mount could be one of a run; the machine may have got others in the meantime.
+func isOfNode(mount string) bool {
+	return slices.ContainsFunc(foldersOfNode, func(dir string) bool { return mount == dir || strings.HasPrefix(mount, dir+"/") })
 }
 
 func takeStock() (stock, error) {
@@ -34,7 +42,7 @@ func takeStock() (stock, error) {
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(mounts)); lines.Scan(); {
 		// "36 35 98:0 /mnt1 /mnt2 rw,noatime ...": the fifth field is where it is mounted.
-		if fields := strings.Fields(lines.Text()); len(fields) > 4 {
+		if fields := strings.Fields(lines.Text()); len(fields) > 4 && isOfNode(fields[4]) {
 			s.mounts = append(s.mounts, fields[4])
 		}
 	}
@@ -43,12 +51,12 @@ func takeStock() (stock, error) {
 		return s, fmt.Errorf("the network interfaces of the machine: %w", err)
 	}
 	for i := range interfaces {
-		s.interfaces = append(s.interfaces, interfaces[i].Name)
+		// Both ends of the other ones are in namespaces that end with the run.
+		if interfaces[i].Name == "cni0" {
+			s.interfaces = append(s.interfaces, interfaces[i].Name)
+		}
 	}
-	for _, dir := range []string{
-		Dir, "/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/cni", "/var/lib/containerd", "/var/log/pods", "/var/log/containers",
-		"/opt/containerd", "/etc/cni/net.d", "/usr/libexec/kubernetes",
-	} {
+	for _, dir := range foldersOfNode {
 		if _, err := os.Lstat(dir); err == nil {
 			s.folders = append(s.folders, dir)
 		}

@@ -43,13 +43,36 @@ the run has left the cgroup "/sys/fs/cgroup/shmkeeper-node-1" behind; remove it 
 	}
 }
 
-func TestTheMachineHasMountsAndInterfaces(t *testing.T) {
-	s, err := takeStock()
-	if err != nil {
-		t.Fatal(err)
+func TestOnlyMountsOfANodeCount(t *testing.T) {
+	for mount, want := range map[string]bool{
+		"/run/shmkeeper":                     true,
+		"/run/shmkeeper/node/kubelet/pods/a": true,
+		"/var/lib/kubelet/pods/a/volumes/b":  true,
+		"/run/netns/cni-1":                   true,
+		"/":                                  false,
+		"/run/user/1000":                     false,
+		"/run/shmkeepers":                    false,
+	} {
+		if got := isOfNode(mount); got != want {
+			t.Errorf("isOfNode(%q) is %t; want %t", mount, got, want)
+		}
 	}
-	if !slices.Contains(s.mounts, "/") || !slices.Contains(s.interfaces, "lo") {
-		t.Errorf("the machine has the mounts %q and the interfaces %q; want / and lo among them", s.mounts, s.interfaces)
+}
+
+func TestPathsThatAreCoveredAreRefused(t *testing.T) {
+	for path, want := range map[string]string{
+		"/tmp":              "",
+		"/var/logs":         "",
+		"/run":              `TMPDIR is "/run", and the node has folders of its own at /run, /var/log, /var/lib; choose one elsewhere`,
+		"/var/log/../lib/x": `TMPDIR is "/var/lib/x", and the node has folders of its own at /run, /var/log, /var/lib; choose one elsewhere`,
+	} {
+		got := ""
+		if err := Visible("TMPDIR", path); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q; want %q", path, got, want)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *server) volume(w http.ResponseWriter, _ *http.Request) {
 	v.Refused = s.store.refused.Load()
 	v.Swept = s.store.swept.Load()
 	v.Sweeps = s.sweeper.sweeps.Load()
-	v.LastSweepMillis = s.sweeper.lastMillis.Load()
+	v.LongestSweepMillis = s.sweeper.longestMillis.Load()
 	answer(w, v)
 }
 

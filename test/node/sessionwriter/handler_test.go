@@ -96,7 +96,7 @@ func TestTheVolumeSaysWhatBecameOfSessions(t *testing.T) {
 	ask(s, http.MethodGet, "/")
 
 	v := volumeOf(t, s)
-	if v.Type == "" || v.SizeBytes <= 0 || v.UsedBytes < 0 || v.UsedBytes > v.SizeBytes || v.LastSweepMillis < 1 {
+	if v.Type == "" || v.SizeBytes <= 0 || v.UsedBytes < 0 || v.UsedBytes > v.SizeBytes || v.LongestSweepMillis < 1 {
 		t.Errorf("got %+v", v)
 	}
 	want := v

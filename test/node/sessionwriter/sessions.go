@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -118,10 +119,11 @@ func (s *sessionStore) has(id string) bool {
 	return err == nil
 }
 
-// sweep deletes the sessions that were written before the time, in nanoseconds since 1970, and stops at the first
-// error. A session that is written meanwhile may or may not be looked at.
+// sweep deletes the sessions that were written before the time, in nanoseconds since 1970. Like the outpost's it goes on after one that it cannot
+// delete; the error is the first. A session that is written meanwhile may or may not be looked at.
 func (s *sessionStore) sweep(before int64) error {
-	return eachName(s.dir, func(dir int, name string) error {
+	var first error
+	err := eachName(s.dir, func(dir int, name string) error {
 		if !strings.HasPrefix(name, sessionPrefix) {
 			return nil
 		}
@@ -134,12 +136,14 @@ func (s *sessionStore) sweep(before int64) error {
 			err = unix.Unlinkat(dir, name, 0)
 		}
 		if err != nil {
-			return &os.PathError{Op: "sweep", Path: filepath.Join(s.dir, name), Err: err}
+			first = cmp.Or[error](first, &os.PathError{Op: "sweep", Path: filepath.Join(s.dir, name), Err: err})
+			return nil
 		}
 		s.swept.Add(1)
 		s.files.Add(-1)
 		return nil
 	})
+	return cmp.Or(first, err)
 }
 
 // removeFiles is like the function of that name, and keeps the count of sessions.

@@ -16,8 +16,8 @@ type sweeper struct {
 	interval  time.Duration
 	log       *slog.Logger
 
-	sweeps     atomic.Int64
-	lastMillis atomic.Int64 // rounded up, so that 0 means that there was none
+	sweeps        atomic.Int64
+	longestMillis atomic.Int64 // rounded up, so that 0 means that there was none
 }
 
 // run sweeps until ctx is done. A sweep that takes longer than the interval delays the next one.
@@ -42,6 +42,7 @@ func (s *sweeper) once() {
 	if err := s.store.sweep(start.Add(-s.retention).UnixNano()); err != nil {
 		s.log.Error("sweep failed", "err", err)
 	}
-	s.lastMillis.Store(int64((time.Since(start) + time.Millisecond - 1) / time.Millisecond))
+	took := int64((time.Since(start) + time.Millisecond - 1) / time.Millisecond)
+	s.longestMillis.Store(max(took, s.longestMillis.Load())) // nobody else stores
 	s.sweeps.Add(1)
 }

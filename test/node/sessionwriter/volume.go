@@ -26,8 +26,8 @@ type Volume struct {
 	Refused int64 `json:"refused"`
 	Swept   int64 `json:"swept"`
 	Sweeps  int64 `json:"sweeps"`
-	// LastSweepMillis is how long the last sweep took, rounded up; 0 when there was none.
-	LastSweepMillis int64 `json:"lastSweepMillis"`
+	// LongestSweepMillis is how long the longest sweep took, rounded up; 0 when there was none.
+	LongestSweepMillis int64 `json:"longestSweepMillis"`
 }
 
 // mounted is the part of a Volume that the kernel knows.
