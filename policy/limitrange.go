@@ -71,8 +71,8 @@ func (j *judged) breaks(name string, item *corev1.LimitRangeItem, container stri
 	var out []Violation
 	if most, found := item.Max[corev1.ResourceMemory]; found && to.limit > BytesOf(most) {
 		out = append(out, Violation{Reason: OOMBeforeFull, Container: container, Detail: fmt.Sprintf(
-			"%s, and LimitRange %q allows %s at most %s: raise max.memory of the LimitRange to %s, or lower the size by a shorter retention or a lower sizing.max",
-			whose, name, each, most.String(), to.limit.RoundUp(MiB))})
+			"%s, and LimitRange %q allows %s at most %s: raise max.memory of the LimitRange to %s, or lower the size by %s",
+			whose, name, each, most.String(), to.limit.RoundUp(MiB), j.policy.sizing.less())})
 	}
 	ratio, found := item.MaxLimitRequestRatio[corev1.ResourceMemory]
 	if found && to.request > 0 && exceedsRatio(to, ratio) {
@@ -85,4 +85,20 @@ func (j *judged) breaks(name string, item *corev1.LimitRangeItem, container stri
 
 func exceedsRatio(m memoryState, ratio resource.Quantity) bool {
 	return float64(m.limit)/float64(m.request) > ratio.AsApproximateFloat64()
+}
+
+// less is what makes the size smaller: the words after "by".
+func (z *sizing) less() string {
+	switch {
+	case z.files != nil && z.files.retention > 0:
+		return "a shorter retention or a lower sizing.max"
+	case z.files != nil:
+		return "a lower sizing.max"
+	case z.plain > 0:
+		return "a lower sizing.fixed"
+	case z.units != nil:
+		return "a lower sizing.units.each"
+	default:
+		return "a lower sizing.memoryPercent"
+	}
 }

@@ -177,7 +177,7 @@ func TestALimitRangeThatForbidsTheRaiseIsNamed(t *testing.T) {
 	set := policy.NewSet(readPolicy(t, "{match: {podSelector: {}}, sizing: {fixed: 1Gi}}"))
 	d := set.Decide(subjectOf(readPod(t, "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 256Mi}}}]}}"), limitRange))
 	const want = `the memory limit of container "web" would have to be raised from 256Mi to 1282.4Mi for a /dev/shm of 1Gi, and LimitRange "defaults" allows a container at most 1Gi: ` +
-		`raise max.memory of the LimitRange to 1283Mi, or lower the size by a shorter retention or a lower sizing.max`
+		`raise max.memory of the LimitRange to 1283Mi, or lower the size by a lower sizing.fixed`
 	if diff := cmp.Diff(want, d.Detail); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

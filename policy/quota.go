@@ -40,9 +40,9 @@ func checkQuota(j *judged, r *report) {
 				return
 			}
 			if needs > left {
-				exceeded.add(ExceedsQuota, "", "the Pod needs %s of %s, of which shmkeeper adds %s for a %s of %s, and ResourceQuota %q leaves %s of its %s: raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by a shorter retention or a lower sizing.max",
+				exceeded.add(ExceedsQuota, "", "the Pod needs %s of %s, of which shmkeeper adds %s for a %s of %s, and ResourceQuota %q leaves %s of its %s: raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by %s",
 					needs, name, needs.Minus(had), j.policy.mountPath, j.size.Limit, quota.Name, left, hard.String(),
-					name, BytesOf(used).Plus(needs).RoundUp(MiB))
+					name, BytesOf(used).Plus(needs).RoundUp(MiB), j.policy.sizing.less())
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func TestAQuotaThatTheRaiseExceedsIsNamed(t *testing.T) {
 	const (
 		web    = "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}]}}"
 		limits = `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 600Mi of its 600Mi: ` +
-			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a shorter retention or a lower sizing.max`
+			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a lower sizing.fixed`
 		added  = `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and its request from 128Mi to 384.6Mi`
 		record = `{"policy":"p","volume":"shmkeeper-shm","sizeLimit":"256Mi","memory":{"web":{"limit":805923704,"request":403270520,"limitAdded":269052792,"requestAdded":269052792,"charge":269052792}}}`
 		raised = "{metadata: {annotations: {shmkeeper.dev/injected: '" + record + "'}}, spec: {containers: [{name: web, image: web, " +
@@ -40,7 +40,7 @@ func TestAQuotaThatTheRaiseExceedsIsNamed(t *testing.T) {
 			pod:    web,
 			quotas: []string{"{metadata: {name: small}, status: {hard: {limits.memory: 2Gi}, used: {limits.memory: 1400Mi}}}"},
 			detail: `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 648Mi of its 2Gi: ` +
-				`raise limits.memory under spec.hard of the ResourceQuota to at least 2169Mi, or lower the size by a shorter retention or a lower sizing.max`,
+				`raise limits.memory under spec.hard of the ResourceQuota to at least 2169Mi, or lower the size by a lower sizing.fixed`,
 		},
 		"each quota and resource has a sentence": {
 			pod: web,
@@ -49,9 +49,9 @@ func TestAQuotaThatTheRaiseExceedsIsNamed(t *testing.T) {
 				"{metadata: {name: other}, status: {hard: {memory: 200Mi}, used: {memory: 8Mi}}}",
 			},
 			detail: limits + `; the Pod needs 384.6Mi of requests.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 256Mi of its 256Mi: ` +
-				`raise requests.memory under spec.hard of the ResourceQuota to at least 385Mi, or lower the size by a shorter retention or a lower sizing.max; ` +
+				`raise requests.memory under spec.hard of the ResourceQuota to at least 385Mi, or lower the size by a lower sizing.fixed; ` +
 				`the Pod needs 384.6Mi of memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "other" leaves 192Mi of its 200Mi: ` +
-				`raise memory under spec.hard of the ResourceQuota to at least 393Mi, or lower the size by a shorter retention or a lower sizing.max`,
+				`raise memory under spec.hard of the ResourceQuota to at least 393Mi, or lower the size by a lower sizing.fixed`,
 		},
 		"a quota that is overdrawn leaves nothing, and a Pod that needed some is not ours": {
 			pod:    web,

@@ -38,6 +38,9 @@ func (o *Options) mutatePod(_ context.Context, req admission.Request) (admission
 	if err != nil {
 		return admission.Response{}, err
 	}
+	// Whether a quota has room changes from one moment to the next, so it is asked once, by the webhook that refuses: a Pod that was left alone
+	// here for a quota that has room there would be refused for its missing volume.
+	subject.ResourceQuotas = nil
 	d := o.Cluster.Policies().Decide(subject)
 	mode := policy.EffectiveMode(o.MaxMode, d.Mode)
 	o.Metrics.decided("mutate", d, mode)
@@ -81,13 +84,16 @@ func (o *Options) judgePod(req *admission.Request, webhook string, namespace v1a
 	if err != nil {
 		return admission.Response{}, err
 	}
-	subject = subject.AsWritten()
 	policies := o.Cluster.Policies()
 	d := policies.Decide(subject)
-	mode := policy.EffectiveMode(o.MaxMode, namespace, d.Mode)
 	if d.Outcome == policy.NotGoverned {
 		return allow(nil, warnings), nil
 	}
+	if subject.Spec.Resources != nil {
+		subject = subject.AsWritten()
+		d = policies.Decide(subject)
+	}
+	mode := policy.EffectiveMode(o.MaxMode, namespace, d.Mode)
 	violations := policies.Check(subject)
 	if d.Outcome == policy.Mutated && req.Operation != admissionv1.Create {
 		d = asItStands(d, violations) // nothing changes a Pod that is there

@@ -318,7 +318,7 @@ func TestAQuotaThatTheRaiseExceeds(t *testing.T) {
 			"spec: {containers: [{name: web, image: web, resources: {limits: {memory: '805923704'}, requests: {memory: '805923704'}}, volumeMounts: [{name: shmkeeper-shm, mountPath: /dev/shm}]}], " +
 			"volumes: [{name: shmkeeper-shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}]}}"
 		detail = `the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 600Mi of its 600Mi: ` +
-			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a shorter retention or a lower sizing.max`
+			`raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, or lower the size by a lower sizing.fixed`
 		adds = `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and its request from 512Mi to 768.6Mi`
 	)
 	deployment := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
@@ -332,10 +332,13 @@ func TestAQuotaThatTheRaiseExceeds(t *testing.T) {
 		namespace, object, old string
 		message                string
 		warnings               []string
+		mutated                bool
 	}{
-		"the Pod is not mutated": {handler: MutatePods, kind: podKind, namespace: "enforce", object: pod},
-		"and it is refused":      {handler: EnforcePods, kind: podKind, namespace: "enforce", object: pod, message: `violates SharedMemoryPolicy "p": ` + detail},
-		"a Pod that was mutated when there was room is refused": {
+		"the Pod is mutated, as there may be room by the time it is judged": {handler: MutatePods, kind: podKind, namespace: "enforce", object: pod, mutated: true},
+		"a Pod that was not mutated is refused": {
+			handler: EnforcePods, kind: podKind, namespace: "enforce", object: pod, message: `violates SharedMemoryPolicy "p": ` + detail,
+		},
+		"a Pod that was mutated is refused": {
 			handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, message: `violates SharedMemoryPolicy "p": ` + detail,
 		},
 		"a Pod that is there already has been counted":             {handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, old: raised},
@@ -361,7 +364,7 @@ func TestAQuotaThatTheRaiseExceeds(t *testing.T) {
 				operation = admissionv1.Update
 			}
 			r := handle(t, c.handler(o), request(t, operation, c.kind, c.namespace, c.object, c.old))
-			if r.Allowed != (c.message == "") || len(r.Patch) > 0 {
+			if r.Allowed != (c.message == "") || len(r.Patch) > 0 != c.mutated {
 				t.Fatalf("allowed %t, patch %s, result %v", r.Allowed, r.Patch, r.Result)
 			}
 			if !r.Allowed {
@@ -465,7 +468,7 @@ spec:
 	c.quotas = []*corev1.ResourceQuota{quota}
 	o.Cluster = c
 	const detail = `the Pod needs 1025.2Mi of limits.memory, of which shmkeeper adds 513.2Mi for a /dev/shm of 256Mi, and ResourceQuota "small" leaves 900Mi of its 900Mi: ` +
-		`raise limits.memory under spec.hard of the ResourceQuota to at least 1026Mi, or lower the size by a shorter retention or a lower sizing.max`
+		`raise limits.memory under spec.hard of the ResourceQuota to at least 1026Mi, or lower the size by a lower sizing.fixed`
 	refused := handle(t, EnforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
 	if want := `violates SharedMemoryPolicy "p": ` + detail; refused.Allowed || refused.Result.Message != want {
 		t.Errorf("allowed %t, %v\nwant %s", refused.Allowed, refused.Result, want)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -82,12 +83,13 @@ func TestAPodThatNoPolicyCouldGovernIsNotSentToTheServer(t *testing.T) {
 
 // mutated are the notes on webPod where a policy was enforced.
 func mutated(policy string) map[string]string {
-	notes := map[string]string{}
-	for webhook, what := range map[string][2]string{"mutate.pods": {"Mutated", "AddVolume"}, "enforce.pods": {"Compliant", "AlreadySized"}} {
-		for k, v := range judged(webhook, policy, "enforce", what[0], what[1]) {
-			notes[k] = v
-		}
-	}
+	return mutatedAndThen(policy, "Compliant", "AlreadySized")
+}
+
+// mutatedAndThen are the notes on a Pod that was mutated, whatever it was found to be afterwards.
+func mutatedAndThen(policy, outcome, reason string) map[string]string {
+	notes := judged("mutate.pods", policy, "enforce", "Mutated", "AddVolume")
+	maps.Copy(notes, judged("enforce.pods", policy, "enforce", outcome, reason))
 	return notes
 }
 

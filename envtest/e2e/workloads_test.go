@@ -155,7 +155,7 @@ func TestALimitRangeThatForbidsTheRaisedLimitIsNamedByUs(t *testing.T) {
 		Code: 403,
 		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the memory limit of container "web" would have to be raised from 512Mi to 768.6Mi `+
 			`for a /dev/shm of 256Mi, and LimitRange "limits" allows a container at most 600Mi: raise max.memory of the LimitRange to 769Mi, `+
-			`or lower the size by a shorter retention or a lower sizing.max`),
+			`or lower the size by a lower sizing.fixed`),
 		Notes: judged("enforce.pods", "web", "enforce", "Violating", "OOMBeforeFull"),
 	})
 }
@@ -168,7 +168,7 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	exceeded := func(limitsLeft, limitsWanted, requestsLeft, requestsWanted string) string {
 		words := func(needs, resource, left, hard, wanted string) string {
 			return fmt.Sprintf(`the Pod needs %s of %s, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves %s of its %s: `+
-				`raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by a shorter retention or a lower sizing.max`, needs, resource, left, hard, resource, wanted)
+				`raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by a lower sizing.fixed`, needs, resource, left, hard, resource, wanted)
 		}
 		requests := words("384.6Mi", "requests.memory", requestsLeft, "256Mi", requestsWanted)
 		if limitsLeft == "" {
@@ -179,7 +179,7 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	refusal := func(detail string) string {
 		return deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)
 	}
-	notes := judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota")
+	notes := mutatedAndThen("web", "Violating", "ExceedsQuota")
 	// Nothing is used yet.
 	a.must(t, ns, webPod("web"), answer{Code: 403, Error: refusal(exceeded("", "", "256Mi", "385Mi")), Notes: notes})
 	// It would have fitted as it was; and then less is left for the next.
@@ -257,15 +257,15 @@ func TestAPodWhosePodLevelMemoryIsFilledInIsJudgedAsItWasWritten(t *testing.T) {
 		t.Errorf("an update: %v", err)
 	}
 
-	// It is left alone for what the raise would exceed, and told of that.
+	// It is told of what the raise exceeds.
 	limited := s.namespace(t, "enforce", nil)
 	s.quota(t, limited, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1400Mi")})
 	a.must(t, limited, webPod("web", withPodLevelCPU), answer{
 		Code: 403,
 		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod needs 1537.2Mi of limits.memory, of which shmkeeper adds 513.2Mi `+
 			`for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves 1400Mi of its 1400Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 1538Mi, `+
-			`or lower the size by a shorter retention or a lower sizing.max`),
-		Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota"),
+			`or lower the size by a lower sizing.fixed`),
+		Notes: mutatedAndThen("web", "Violating", "ExceedsQuota"),
 	})
 	bounded := s.namespace(t, "enforce", nil)
 	s.limitRange(t, bounded, corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1400Mi")}})
@@ -273,7 +273,7 @@ func TestAPodWhosePodLevelMemoryIsFilledInIsJudgedAsItWasWritten(t *testing.T) {
 		Code: 403,
 		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod's memory limit would have to be 1537.2Mi for a /dev/shm of 256Mi, `+
 			`and LimitRange "limits" allows a Pod at most 1400Mi: raise max.memory of the LimitRange to 1538Mi, `+
-			`or lower the size by a shorter retention or a lower sizing.max`),
+			`or lower the size by a lower sizing.fixed`),
 		Notes: judged("enforce.pods", "web", "enforce", "Violating", "OOMBeforeFull"),
 	})
 
@@ -316,7 +316,7 @@ func TestAQuotaIsToldOfWhereNothingIsEnforced(t *testing.T) {
 	a.must(t, ns, webPod("web"), answer{
 		Warnings: []string{`would violate SharedMemoryPolicy "web": the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, ` +
 			`and ResourceQuota "quota" leaves 600Mi of its 600Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, ` +
-			`or lower the size by a shorter retention or a lower sizing.max`},
+			`or lower the size by a lower sizing.fixed`},
 		Notes: judged("report.pods", "web", "warn", "Violating", "ExceedsQuota"),
 	})
 }
