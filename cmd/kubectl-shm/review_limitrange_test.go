@@ -25,7 +25,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		"a default limit that a maximum keeps from being raised is refused": {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a lower sizing.fixed
   warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
@@ -34,7 +34,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 		"a maximum alone is the default limit too": {
 			in: limitRange("max: {memory: 1Gi}") + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 1Gi to 3076.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 3077Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 1Gi to 3076.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 3077Mi, or lower the size by a lower sizing.fixed
   warning: LimitRange "small" gives container "chrome" a memory limit of 1Gi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
@@ -52,7 +52,7 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") +
 				"{apiVersion: apps/v1, kind: Deployment, metadata: {name: browser}, spec: {template: {spec: {containers: [{name: chrome, image: selenium/node-chrome}]}}}}",
 			want: ran{code: 1, out: `Violating  Deployment/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a lower sizing.fixed
   warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused

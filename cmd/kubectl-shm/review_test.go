@@ -238,7 +238,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 512Mi to 2564.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2565Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 512Mi to 2564.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2565Mi, or lower the size by a lower sizing.fixed
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
 `},
@@ -258,7 +258,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 4613Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 4613Mi, or lower the size by a lower sizing.fixed
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
 `},
@@ -268,7 +268,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2565Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2565Mi, or lower the size by a lower sizing.fixed
 
 1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
 `},
@@ -280,7 +280,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2308.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2309Mi, or lower the size by a shorter retention or a lower sizing.max
+  violates SharedMemoryPolicy "selenium": the Pod needs 2308.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2309Mi, or lower the size by a lower sizing.fixed
   warning: LimitRange "limits" gives container "chrome" a memory limit of 256Mi, with which it was judged
 
 1 object reviewed: 1 Violating; 2 other objects passed; 1 would be refused
