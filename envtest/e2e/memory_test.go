@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 
@@ -21,7 +22,8 @@ import (
 )
 
 // BenchmarkServerMemory reports the resident memory of a server in a small cluster
-// with the policy library, and with 10,000 namespaces and 1,000 policies; and of
+// with the policy library, and with 10,000 namespaces, each with a quota of memory,
+// and 1,000 policies; and of
 // that the part that is its own, without the pages of the program's file, which
 // replicas on one node share and the kernel can drop:
 //
@@ -78,6 +80,19 @@ func BenchmarkServerMemory(b *testing.B) {
 			Name:   fmt.Sprintf("tenant-%05d", i),
 			Labels: map[string]string{v1alpha1.LabelMode: "enforce", "team": fmt.Sprintf("team-%d", i%100)},
 		}})
+	})
+	make(namespaces, func(i int) error {
+		memory := corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("64Gi"), corev1.ResourceRequestsMemory: resource.MustParse("16Gi")}
+		quota := &corev1.ResourceQuota{
+			ObjectMeta: metav1.ObjectMeta{Name: "memory", Namespace: fmt.Sprintf("tenant-%05d", i)},
+			Spec:       corev1.ResourceQuotaSpec{Hard: memory},
+		}
+		if err := c.Create(ctx, quota); err != nil {
+			return err
+		}
+		// There is no controller that would.
+		quota.Status = corev1.ResourceQuotaStatus{Hard: memory, Used: memory}
+		return c.Status().Update(ctx, quota)
 	})
 	base := policytest.Library(b, "authentik-proxy-outposts")
 	make(policies, func(i int) error {
