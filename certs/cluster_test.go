@@ -183,6 +183,7 @@ func (c *cluster) injector(t *testing.T, bundle Bundle) *Injector {
 	if err != nil {
 		t.Fatal(err)
 	}
+	i.clock = c.clock
 	return i
 }
 

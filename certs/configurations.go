@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,6 +49,54 @@ func (c configuration) carries(bundle []byte) bool {
 	return !slices.ContainsFunc(c.hooks, func(h hook) bool {
 		return !bytes.Equal(h.bundle, bundle) && (!c.shared || len(wanted) == 0 || !containsAll(decodeAuthorities(h.bundle), wanted))
 	})
+}
+
+// maxFound is how many certificates beside its own the injector leaves in a shared bundle. It is far more than a change of CA on both sides needs.
+const maxFound = 16
+
+// with returns the configuration with the bundle in every webhook. Where it is shared, the certificates that are there already and have not expired follow
+// the bundle, since a replica may serve a leaf of theirs. What cannot be read goes, and of too many the oldest.
+func (c configuration) with(bundle []byte, now time.Time) (configuration, error) {
+	c.hooks = slices.Clone(c.hooks)
+	own := readable(bundle)
+	for i := range c.hooks {
+		h := &c.hooks[i]
+		var found []*x509.Certificate
+		if c.shared {
+			found = sortedSet(slices.DeleteFunc(readable(h.bundle), func(cert *x509.Certificate) bool {
+				return !now.Before(cert.NotAfter) || slices.ContainsFunc(own, cert.Equal)
+			}))
+		}
+		h.bundle = bundle
+		if len(found) == 0 {
+			continue
+		}
+		all, err := encodeCerts(slices.Concat(own, found[max(0, len(found)-maxFound):]))
+		if err != nil {
+			return c, err
+		}
+		h.bundle = all
+	}
+	return c, nil
+}
+
+// readable returns the certificates that the API server makes of a bundle. Like it, and unlike decodeAuthorities, it skips what it cannot read, and takes a
+// certificate that is not a CA's: cert-manager's selfSigned issuer makes such, and a leaf in the bundle vouches for itself.
+func readable(bundle []byte) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for {
+		block, rest := pem.Decode(bundle)
+		if block == nil {
+			return certs
+		}
+		bundle = rest
+		if block.Type != "CERTIFICATE" || len(block.Headers) > 0 {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			certs = append(certs, cert)
+		}
+	}
 }
 
 // isShared says whether one of cert-manager's annotations asks for a CA.
@@ -131,26 +181,26 @@ func (c Configurations) unlessAbsent(verb, kind string, err error) error {
 	return fmt.Errorf("%s %s %q: %w: see that the server may get, list, watch and patch it", verb, kind, c.Name, err)
 }
 
-// applier publishes a bundle in the configuration that was read, and fails with a conflict if it has changed or vanished since: an apply
+// applier publishes what is wanted of a configuration that was read, and fails with a conflict if that has changed or vanished since: an apply
 // must neither undo what another replica has published in between, nor create a configuration.
-type applier func(ctx context.Context, live configuration, bundle []byte) error
+type applier func(ctx context.Context, wanted configuration) error
 
-func (c Configurations) applyMutating(ctx context.Context, live configuration, bundle []byte) error {
-	config := apply.MutatingWebhookConfiguration(c.Name).WithResourceVersion(live.resourceVersion)
-	for _, h := range live.hooks {
-		config.WithWebhooks(apply.MutatingWebhook().WithName(h.name).WithClientConfig(apply.WebhookClientConfig().WithCABundle(bundle...)))
+func (c Configurations) applyMutating(ctx context.Context, wanted configuration) error {
+	config := apply.MutatingWebhookConfiguration(c.Name).WithResourceVersion(wanted.resourceVersion)
+	for _, h := range wanted.hooks {
+		config.WithWebhooks(apply.MutatingWebhook().WithName(h.name).WithClientConfig(apply.WebhookClientConfig().WithCABundle(h.bundle...)))
 	}
 	_, err := c.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Apply(ctx, config, forced)
-	return c.unlessAbsent("publish the CA bundle in", live.kind, err)
+	return c.unlessAbsent("publish the CA bundle in", wanted.kind, err)
 }
 
-func (c Configurations) applyValidating(ctx context.Context, live configuration, bundle []byte) error {
-	config := apply.ValidatingWebhookConfiguration(c.Name).WithResourceVersion(live.resourceVersion)
-	for _, h := range live.hooks {
-		config.WithWebhooks(apply.ValidatingWebhook().WithName(h.name).WithClientConfig(apply.WebhookClientConfig().WithCABundle(bundle...)))
+func (c Configurations) applyValidating(ctx context.Context, wanted configuration) error {
+	config := apply.ValidatingWebhookConfiguration(c.Name).WithResourceVersion(wanted.resourceVersion)
+	for _, h := range wanted.hooks {
+		config.WithWebhooks(apply.ValidatingWebhook().WithName(h.name).WithClientConfig(apply.WebhookClientConfig().WithCABundle(h.bundle...)))
 	}
 	_, err := c.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Apply(ctx, config, forced)
-	return c.unlessAbsent("publish the CA bundle in", live.kind, err)
+	return c.unlessAbsent("publish the CA bundle in", wanted.kind, err)
 }
 
 // forced, since caBundle is ours whoever has set it.

@@ -32,6 +32,7 @@ type DirectoryOptions struct {
 type Directory struct {
 	options DirectoryOptions
 	watcher atomic.Pointer[certwatcher.CertWatcher]
+	said    string // since a pair was last loaded; of Start alone
 }
 
 var _ Source = (*Directory)(nil)
@@ -58,7 +59,6 @@ const firstPoll = time.Second
 
 // Start implements Source.
 func (d *Directory) Start(ctx context.Context) error {
-	var said string
 	for ctx.Err() == nil {
 		err := d.follow(ctx)
 		if ctx.Err() != nil {
@@ -68,17 +68,21 @@ func (d *Directory) Start(ctx context.Context) error {
 		if d.watcher.Load() == nil {
 			wait = min(wait, firstPoll)
 		}
-		// Once, and not every second.
-		if text := fmt.Sprint(err); text != said {
-			d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "every", wait)
-			said = text
-		}
+		d.tell(err, wait)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
 	}
 	return nil
+}
+
+// tell logs an error once, and not every second, until a pair is loaded: the same error after that is another outage.
+func (d *Directory) tell(err error, wait time.Duration) {
+	if text := fmt.Sprint(err); text != d.said {
+		d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "every", wait)
+		d.said = text
+	}
 }
 
 // follow returns when the files cannot be watched.
@@ -88,6 +92,7 @@ func (d *Directory) follow(ctx context.Context) error {
 		return err
 	}
 	d.watcher.Store(watcher)
+	d.said = ""
 	return watcher.WithWatchInterval(d.options.Poll).Start(ctx)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
@@ -109,6 +110,46 @@ func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAnOutageOfADirectoryIsLoggedOnceAndTheNextOneToo(t *testing.T) {
+	logged := 0
+	dir := t.TempDir()
+	d, err := NewDirectory(DirectoryOptions{Path: dir, Log: funcr.New(func(string, string) { logged++ }, funcr.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // follow loads the pair, and does not stay
+	outage := func() {
+		t.Helper()
+		before := logged
+		for range 3 {
+			err := d.follow(ended)
+			if err == nil {
+				t.Fatal("files that are not there were read")
+			}
+			d.tell(err, time.Second)
+		}
+		if logged != before+1 {
+			t.Errorf("an outage was logged %d times", logged-before)
+		}
+	}
+	outage()
+	now := time.Now()
+	a, err := newAuthority(now, 10*time.Hour, maxSkew)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount(t, dir, a, now, time.Hour)
+	watching := d.follow(ended) // ends with its context, which is no outage
+	if err := d.Ready(); err != nil {
+		t.Fatal(err, watching)
+	}
+	if err := os.Remove(filepath.Join(dir, "tls.crt")); err != nil {
+		t.Fatal(err)
+	}
+	outage()
 }
 
 func TestADirectoryThatCannotWorkIsRefused(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	informers "k8s.io/client-go/informers/admissionregistration/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 )
 
 // Bundle is what an Injector publishes. SelfManaged is one.
@@ -25,7 +26,7 @@ type Bundle interface {
 
 // Injector keeps caBundle of every webhook in the configurations equal to a bundle, by server-side apply of this field only. It acts when the bundle
 // changes and when a configuration appears or is edited. A configuration that does not exist is left to whoever installs it. Where cert-manager's injector
-// is asked to keep caBundle too, as it is while an installation changes over to it, the CAs that it has added stay.
+// is asked to keep caBundle too, as it is while an installation changes over to it, what it has added stays until it expires.
 //
 // A webhook that somebody removes from a configuration by server-side apply stays there with the name and the caBundle alone, since the API server keeps
 // what another manager owns, and the apply is refused for what is then missing. Whoever works that way replaces the configuration instead.
@@ -34,6 +35,7 @@ type Injector struct {
 	configurations Configurations
 	bundle         Bundle
 	log            logr.Logger
+	clock          clock.PassiveClock // decides what has expired
 	due            chan struct{}
 }
 
@@ -47,7 +49,7 @@ func NewInjector(configurations Configurations, bundle Bundle, log logr.Logger) 
 	case bundle == nil:
 		return nil, errors.New("the injector has nothing to publish: give a bundle, for instance a SelfManaged")
 	}
-	i := &Injector{configurations: configurations, bundle: bundle, log: log, due: make(chan struct{}, 1)}
+	i := &Injector{configurations: configurations, bundle: bundle, log: log, clock: clock.RealClock{}, due: make(chan struct{}, 1)}
 	bundle.OnBundleChange(i.wake)
 	return i, nil
 }
@@ -146,7 +148,11 @@ func (i *Injector) injectOne(ctx context.Context, get getter, put applier) error
 	if live.carries(bundle) {
 		return nil
 	}
-	if err := put(ctx, live, bundle); err != nil {
+	wanted, err := live.with(bundle, i.clock.Now())
+	if err != nil {
+		return err
+	}
+	if err := put(ctx, wanted); err != nil {
 		return err
 	}
 	i.log.Info("The CA bundle was published", "kind", live.kind, "name", i.configurations.Name, "webhooks", len(live.hooks))

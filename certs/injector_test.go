@@ -74,8 +74,34 @@ func TestABundleThatIsPublishedAlreadyIsNotAppliedAgain(t *testing.T) {
 
 // cert-manager's injector adds its CA to the bundle. Taking it away would be answered by adding it, without end.
 func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
-	stranger := newCluster(t).replica(t)
-	syncOrFail(t, stranger)
+	begin := newCluster(t).clock.Now()
+	// strangers are CAs of somebody else, each of them a minute younger than the one before.
+	strangers := func(n int, from time.Time) (pem [][]byte) {
+		for i := range n {
+			a, err := newAuthority(from.Add(time.Duration(i)*time.Minute), 24*time.Hour, maxSkew)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one, _, err := a.encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pem = append(pem, one)
+		}
+		return pem
+	}
+	many := strangers(maxFound+4, begin)
+	stranger, other, expired := many[0], many[1], strangers(1, begin.Add(-24*time.Hour))[0]
+	issuer, err := newAuthority(begin, 24*time.Hour, maxSkew)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := issuer.sign([]string{serverName}, begin, 3*time.Hour, maxSkew)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, _ := encodeLeaf(t, leaf)
+	noCertificate := []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	for name, c := range map[string]struct {
 		annotation string
 		stays      bool
@@ -107,17 +133,66 @@ func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
 				}
 				return live.Webhooks[0].ClientConfig.CABundle
 			}
-			both := slices.Concat(r.CABundle(), stranger.CABundle())
-			if stayed := bytes.Equal(after(both), both); stayed != c.stays {
-				t.Errorf("what was added stays: %t, want %t", stayed, c.stays)
-			}
-			for what, bundle := range map[string][]byte{"another CA alone": stranger.CABundle(), "no CA": nil, "no certificate": []byte("?")} {
-				if !bytes.Equal(after(bundle), r.CABundle()) {
-					t.Errorf("%s was left there", what)
+			own := r.CABundle()
+			for what, b := range map[string]struct {
+				bundle []byte
+				stay   [][]byte
+			}{
+				"what was added":         {slices.Concat(own, stranger), [][]byte{stranger}},
+				"another CA alone":       {stranger, [][]byte{stranger}},
+				"two in the wrong order": {slices.Concat(other, stranger), [][]byte{stranger, other}},
+				"the same twice":         {slices.Concat(stranger, stranger), [][]byte{stranger}},
+				"one that has expired":   {slices.Concat(expired, stranger), [][]byte{stranger}},
+				"what is no CA's":        {served, [][]byte{served}},
+				"too many":               {slices.Concat(many...), many[4:]},
+				"no CA":                  {},
+				"no PEM":                 {bundle: []byte("?")},
+				"no certificate":         {bundle: noCertificate},
+				"garbage beside a CA":    {slices.Concat([]byte("?\n"), noCertificate, stranger, []byte("?")), [][]byte{stranger}},
+				"garbage beside both":    {slices.Concat(own, noCertificate, stranger), [][]byte{stranger}},
+				"a key beside a CA":      {slices.Concat(keyOf(t, issuer), stranger), [][]byte{stranger}},
+			} {
+				want := own
+				if c.stays {
+					want = slices.Concat(own, slices.Concat(b.stay...))
 				}
+				if diff := cmp.Diff(string(want), string(after(b.bundle))); diff != "" {
+					t.Errorf("%s: %s", what, diff)
+				}
+			}
+
+			// The bundle changes while the other's CA is there, and again when that has expired.
+			after(slices.Concat(own, stranger))
+			for _, stays := range []bool{c.stays, false} {
+				cluster.deleteSecret(t)
+				syncOrFail(t, r)
+				injectOrFail(t, i)
+				if bytes.Equal(r.CABundle(), own) {
+					t.Fatal("the bundle has not changed")
+				}
+				live, err := i.configurations.mutating(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !live.carries(r.CABundle()) {
+					t.Error("the own bundle was not published")
+				}
+				if stayed := bytes.Contains(live.hooks[0].bundle, stranger); stayed != stays {
+					t.Errorf("after a change of the bundle, what was added stays: %t, want %t", stayed, stays)
+				}
+				cluster.clock.Step(25 * time.Hour)
 			}
 		})
 	}
+}
+
+func keyOf(t *testing.T, a *authority) []byte {
+	t.Helper()
+	_, key, err := a.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // A replica that has not read the Secret for a while must not put its old bundle over the new one.
