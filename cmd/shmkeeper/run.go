@@ -78,7 +78,8 @@ func Run(ctx context.Context, o Options) error {
 	}()
 	log.Info("Starting", "version", versionText(), "maxMode", o.MaxMode, "certSource", o.CertSource)
 	resign := standForElection(context.WithoutCancel(ctx), mgr, election)
-	// The lease is given up when nobody writes any more.
+	// The lease is given up when nobody writes any more. The manager's recorder of Events has stopped by then, and
+	// drops the one that a leader stopped to lead without a word: the log tells it, and the Event of the next leader.
 	defer resign()
 	return mgr.Start(managerCtx)
 }
@@ -200,12 +201,7 @@ func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Serv
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", func(*http.Request) error { return source.Ready() }),
 		mgr.AddReadyzCheck("webhooks", server.StartedChecker()),
-		mgr.AddReadyzCheck("policies", func(*http.Request) error {
-			if !view.Synced() {
-				return errors.New("the policies, namespaces and limit ranges are not all known yet")
-			}
-			return nil
-		}),
+		mgr.AddReadyzCheck("policies", knowsAll(view)),
 		mgr.AddReadyzCheck("draining", func(*http.Request) error {
 			if draining.Load() {
 				return errors.New("the server is stopping")
@@ -213,4 +209,14 @@ func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Serv
 			return nil
 		}),
 	)
+}
+
+// knowsAll passes once the view has all that there was at the start.
+func knowsAll(view *cluster.View) healthz.Checker {
+	return func(*http.Request) error {
+		if !view.Synced() {
+			return errors.New("the policies, namespaces, limit ranges and resource quotas are not all known yet: see that the server may list and watch them")
+		}
+		return nil
+	}
 }

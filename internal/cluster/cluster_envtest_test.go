@@ -46,7 +46,7 @@ func TestOnAnAPIServer(t *testing.T) {
 		t.Skip("it starts an API server")
 	}
 	c := startCluster(t)
-	view, stop := c.startManager(t)
+	view, stop := c.startManager(t, nil)
 
 	t.Run("the view knows what there was at the start", func(t *testing.T) {
 		eventually(t, "the view is synced", view.Synced)
@@ -238,6 +238,100 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 }
 
+// settableLeader leads when the test says so.
+type settableLeader struct {
+	mu      sync.Mutex
+	term    context.Context
+	changed []func()
+}
+
+// Term implements Leader.
+func (l *settableLeader) Term() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.term
+}
+
+// OnChange implements Leader.
+func (l *settableLeader) OnChange(f func()) { l.changed = append(l.changed, f) }
+
+// set begins a term, or tells of the end of one.
+func (l *settableLeader) set(term context.Context) {
+	l.mu.Lock()
+	l.term = term
+	l.mu.Unlock()
+	for _, f := range l.changed {
+		f()
+	}
+}
+
+// What happens while nobody leads is told to no one again: whoever leads next has to look.
+func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts an API server")
+	}
+	c := startCluster(t)
+	leader := &settableLeader{term: over()}
+	view, stop := c.startManager(t, leader)
+	defer stop()
+	eventually(t, "the view is synced", view.Synced)
+	p := appPolicy("first", "a")
+	p.UID, p.Generation = "", 0
+	c.create(t, p)
+	wanted, err := readManifest(webhooks.Mutating(), mutatingKind, "shmkeeper-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// damage leaves one configuration edited and the other deleted, and the policy with no status.
+	damage := func(seconds int32) {
+		t.Helper()
+		o := asValidating(t, c.configuration(t, validatingKind))
+		for i := range o.Webhooks {
+			o.Webhooks[i].TimeoutSeconds = &seconds
+		}
+		if err := c.Update(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		edited := asMutating(t, c.configuration(t, mutatingKind))
+		edited.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{}
+		edited.Webhooks[0].MatchConditions = nil
+		if err := c.Update(t.Context(), edited); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * restoreDelay) // for the watch, and for whoever might restore
+		if err := c.Delete(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		p := c.policy(t, "first")
+		p.Status = v1alpha1.SharedMemoryPolicyStatus{}
+		if err := c.Status().Update(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * restoreDelay)
+		if c.find(t, validatingKind) != nil || len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0 || len(c.policy(t, "first").Status.Conditions) > 0 {
+			t.Fatal("a replica that does not lead writes")
+		}
+	}
+	for seconds := int32(6); seconds <= 7; seconds++ {
+		damage(seconds)
+		term, end := context.WithCancel(t.Context())
+		t.Cleanup(end)
+		leader.set(term)
+		c.waitFor(t, "first", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
+		eventually(t, "both configurations are restored", func() bool {
+			return c.find(t, validatingKind) != nil && len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0
+		})
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && strings.Contains(e, "l['app'] == 'a'") })
+		for _, w := range asValidating(t, c.configuration(t, validatingKind)).Webhooks {
+			if *w.TimeoutSeconds != seconds || !bytes.Equal(w.ClientConfig.CABundle, c.ca) {
+				t.Errorf("webhook %q is restored with a timeout of %d s, want %d, and the caBundle %q", w.Name, *w.TimeoutSeconds, seconds, w.ClientConfig.CABundle)
+			}
+		}
+		end()
+		leader.set(over())
+	}
+}
+
 func asValidating(t *testing.T, o client.Object) *admissionregistrationv1.ValidatingWebhookConfiguration {
 	t.Helper()
 	v, ok := o.(*admissionregistrationv1.ValidatingWebhookConfiguration)
@@ -356,8 +450,9 @@ func (c *installation) sent() (out []string) {
 	return out
 }
 
-// startManager runs what Setup adds, with the rights of the service account.
-func (c *installation) startManager(t *testing.T) (view *View, stop func()) {
+// startManager runs what Setup adds, with the rights of the service account. Without a
+// leader it leads alone.
+func (c *installation) startManager(t *testing.T, leader Leader) (view *View, stop func()) {
 	t.Helper()
 	cfg, err := c.plane.ServiceAccount("shmkeeper-system", "shmkeeper")
 	if err != nil {
@@ -374,7 +469,7 @@ func (c *installation) startManager(t *testing.T) (view *View, stop func()) {
 	view, err = Setup(mgr, Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: "shmkeeper-system", Deployment: "shmkeeper",
-		RestoreDelay: restoreDelay, Registerer: prometheus.NewRegistry(),
+		RestoreDelay: restoreDelay, Registerer: prometheus.NewRegistry(), Leader: leader,
 	})
 	if err != nil {
 		t.Fatal(err)

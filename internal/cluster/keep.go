@@ -29,7 +29,8 @@ const (
 	RepairManager = "shmkeeper-repair"
 )
 
-// keeper keeps one webhook configuration as it must be. The leader alone runs it.
+// keeper keeps one webhook configuration as it must be. The leader alone writes; the
+// others look on, so that each knows the configuration as it was last seen.
 type keeper struct {
 	kind   string
 	wanted client.Object
@@ -78,14 +79,37 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	if err := k.condition(ctx, live); err != nil {
 		return reconcile.Result{}, err
 	}
-	if caBundleOf(live) != nil {
-		k.lastSeen = live
-	}
+	k.see(live)
 	if len(damagesOf(live, k.wanted, k.failurePolicies)) > 0 {
 		return k.restoreSoon(ctx, k.repair)
 	}
 	k.broken = time.Time{}
 	return reconcile.Result{}, nil
+}
+
+// whileLeading is what runs the keeper.
+func (k *keeper) whileLeading(leader Leader) *whileLeading {
+	return &whileLeading{leader: leader, reconciler: k, begin: k.begin, observe: k.observe}
+}
+
+// observe only reads. Without it a replica that leads again would restore what there was
+// in its earlier term, and undo what has been changed since.
+func (k *keeper) observe(ctx context.Context) error {
+	live := newConfiguration(k.kind)
+	if err := k.client.Get(ctx, client.ObjectKeyFromObject(k.wanted), live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if live.GetDeletionTimestamp() == nil {
+		k.see(live)
+	}
+	return nil
+}
+
+// see remembers a configuration that the API server can use.
+func (k *keeper) see(live client.Object) {
+	if caBundleOf(live) != nil {
+		k.lastSeen = live
+	}
 }
 
 // begin begins a term: what an earlier one had begun, another leader went on with.

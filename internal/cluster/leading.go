@@ -33,16 +33,22 @@ type whileLeading struct {
 	reconciler reconcile.Reconciler
 	// begin is called before the first reconciliation of each term.
 	begin func()
+	// observe is called instead of a reconciliation where another replica leads, and
+	// only reads; nil does nothing.
+	observe func(context.Context) error
 
 	begun context.Context // the term of which that was
 }
 
-// Reconcile does nothing where another replica leads. What a term's end cuts short is
+// Reconcile writes nothing where another replica leads. What a term's end cuts short is
 // the next leader's to do.
 func (w *whileLeading) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	term := w.leader.Term()
 	if term.Err() != nil {
-		return reconcile.Result{}, nil
+		if w.observe == nil {
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, w.observe(ctx)
 	}
 	if w.begun != term {
 		w.begun = term
@@ -56,6 +62,18 @@ func (w *whileLeading) Reconcile(ctx context.Context, request reconcile.Request)
 		return reconcile.Result{}, nil
 	}
 	return result, err
+}
+
+// onChange is what a term that begins or ends does: no revision is taken as covered any
+// more, and all who write look at everything again.
+func onChange(covered *coverage, keepers []*keeper, statuses chan event.GenericEvent) func() {
+	return func() {
+		covered.forget()
+		for _, k := range keepers {
+			wake(k.changes)
+		}
+		wake(statuses)
+	}
 }
 
 // wake has a controller look at everything again, if it has not been told to already.

@@ -93,13 +93,7 @@ func Setup(mgr manager.Manager, o Options) (*View, error) {
 	if err := w.setup(mgr, o.Leader, terms); err != nil {
 		return nil, err
 	}
-	o.Leader.OnChange(func() {
-		covered.forget()
-		for _, k := range keepers {
-			wake(k.changes)
-		}
-		wake(terms)
-	})
+	o.Leader.OnChange(onChange(covered, keepers, terms))
 	return view, nil
 }
 
@@ -208,7 +202,7 @@ func (k *keeper) setup(mgr manager.Manager, leader Leader) error {
 		Watches(newConfiguration(k.kind), enqueue).
 		WatchesRawSource(source.Channel(k.changes, enqueue)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
-		Complete(&whileLeading{leader: leader, reconciler: k, begin: k.begin})
+		Complete(k.whileLeading(leader))
 }
 
 func controllerName(kind string) string {

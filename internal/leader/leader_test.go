@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,23 +20,16 @@ type lease struct {
 	mu      sync.Mutex
 	record  *resourcelock.LeaderElectionRecord
 	version int
-	away    bool
 }
 
 var resource = schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 
-// set writes the lease as somebody else does.
-func (l *lease) set(record resourcelock.LeaderElectionRecord) {
+// take writes the lease as somebody else does.
+func (l *lease) take(record resourcelock.LeaderElectionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.record = &record
 	l.version++
-}
-
-func (l *lease) setAway(away bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.away = away
 }
 
 func (l *lease) holder() string {
@@ -52,6 +46,14 @@ type client struct {
 	*lease
 	identity string
 	seen     int
+	away     bool          // this replica cannot reach the API server
+	hang     chan struct{} // until it is closed, what this replica writes gets no answer
+}
+
+func (c *client) set(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
 }
 
 func (c *client) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
@@ -79,6 +81,12 @@ func (c *client) Update(ctx context.Context, record resourcelock.LeaderElectionR
 
 func (c *client) write(ctx context.Context, record resourcelock.LeaderElectionRecord, allowed func() bool) error {
 	c.mu.Lock()
+	hang := c.hang
+	c.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
@@ -101,21 +109,36 @@ func (c *client) Describe() string   { return "n/lease" }
 // The lease counts whole seconds.
 var short = Timing{Lease: time.Second, Renew: 500 * time.Millisecond, Retry: 50 * time.Millisecond}
 
+// patient is one whose leader tries to renew for long.
+var patient = Timing{Lease: 30 * time.Second, Renew: 20 * time.Second, Retry: 50 * time.Millisecond}
+
 // replica is one that stands for election until the end of the test, or stop.
 type replica struct {
 	*Election
+	client  *client
+	ahead   *atomic.Int64 // how far its clock is ahead
 	changes chan struct{}
 	stop    func()
 }
 
 func stand(t *testing.T, l *lease, identity string) *replica {
 	t.Helper()
-	e, err := New(&client{lease: l, identity: identity}, "test", short, testr.New(t))
+	return standWith(t, l, identity, short, func() {})
+}
+
+func standWith(t *testing.T, l *lease, identity string, timing Timing, changed func()) *replica {
+	t.Helper()
+	r := &replica{client: &client{lease: l, identity: identity}, ahead: &atomic.Int64{}, changes: make(chan struct{}, 100)}
+	e, err := New(r.client, "test", timing, testr.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{Election: e, changes: make(chan struct{}, 100)}
-	e.OnChange(func() { r.changes <- struct{}{} })
+	r.Election = e
+	e.now = func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+	e.OnChange(func() {
+		changed()
+		r.changes <- struct{}{}
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -143,15 +166,19 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 func TestALeaderFromWhomTheLeaseIsTakenStandsAgain(t *testing.T) {
 	l := &lease{}
-	a := stand(t, l, "a")
+	a := standWith(t, l, "a", patient, func() {})
 	eventually(t, "a leads", a.leads)
 	first := a.Term()
 	<-a.changes
 
-	l.set(resourcelock.LeaderElectionRecord{HolderIdentity: "thief", LeaseDurationSeconds: 1})
-	eventually(t, "a leads no more", func() bool { return !a.leads() })
-	if first.Err() == nil {
-		t.Error("the first term lasts")
+	l.take(resourcelock.LeaderElectionRecord{HolderIdentity: "thief", LeaseDurationSeconds: 1})
+	select {
+	case <-first.Done():
+	case <-time.After(patient.Renew / 10):
+		t.Fatal("the first term lasts, although the thief's lease must have been seen")
+	}
+	if a.leads() {
+		t.Error("a still leads")
 	}
 	<-a.changes
 	if got := l.holder(); got != "thief" {
@@ -166,18 +193,87 @@ func TestALeaderFromWhomTheLeaseIsTakenStandsAgain(t *testing.T) {
 }
 
 func TestALeaderThatCannotRenewEndsItsTermBeforeAnotherBegins(t *testing.T) {
+	for name, tc := range map[string]struct{ cut, mend func(*client) }{
+		"the API server is away": {
+			func(c *client) { c.away = true },
+			func(c *client) { c.away = false },
+		},
+		// Nothing has the elector end then, as when it gets no time to run.
+		"a renewal gets no answer": {
+			func(c *client) { c.hang = make(chan struct{}) },
+			func(c *client) { close(c.hang); c.hang = nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &lease{}
+			a := stand(t, l, "a")
+			eventually(t, "a leads", a.leads)
+			term := a.Term()
+			var both atomic.Bool
+			b := standWith(t, l, "b", short, func() {
+				if term.Err() == nil || a.leads() {
+					both.Store(true)
+				}
+			})
+			eventually(t, "b has seen whose the lease is", func() bool {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				return b.client.seen > 0
+			})
+			a.client.set(func() { tc.cut(a.client) })
+			mend := sync.OnceFunc(func() { a.client.set(func() { tc.mend(a.client) }) })
+			t.Cleanup(mend)
+			eventually(t, "b leads", b.leads)
+			<-b.changes
+			if both.Load() {
+				t.Error("b's term began before a's had ended")
+			}
+			mend()
+			time.Sleep(3 * short.Retry)
+			if a.leads() || !b.leads() {
+				t.Errorf("a leads: %v, b leads: %v", a.leads(), b.leads())
+			}
+			b.stop()
+			eventually(t, "a leads again", a.leads)
+		})
+	}
+}
+
+func TestALeaderThatWasPausedForTheLengthOfTheLeaseLeadsNoMore(t *testing.T) {
 	l := &lease{}
-	a := stand(t, l, "a")
+	a := standWith(t, l, "a", Timing{Lease: 30 * time.Second, Renew: 20 * time.Second, Retry: 10 * time.Second}, func() {})
 	eventually(t, "a leads", a.leads)
-	term := a.Term()
-	l.setAway(true)
-	select {
-	case <-term.Done():
-	case <-time.After(short.Lease):
+	<-a.changes
+	first := a.Term()
+	a.ahead.Store(int64(29 * time.Second))
+	if !a.leads() {
+		t.Error("the term ends before the lease")
+	}
+	a.ahead.Store(int64(31 * time.Second))
+	if a.leads() || first.Err() == nil {
 		t.Fatal("the term lasts longer than the lease")
 	}
-	l.setAway(false)
-	eventually(t, "a leads again", a.leads)
+	<-a.changes
+	if got := a.lock.lastFailure(); !errors.Is(got, errRanOut) {
+		t.Errorf("it is told to have ended by: %v", got)
+	}
+}
+
+func TestATermThatIsOverBeforeItIsToldIsNone(t *testing.T) {
+	e, err := New(&client{lease: &lease{}, identity: "a"}, "test", short, testr.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	e.OnChange(func() { told++ })
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.end() // comes first, as the elector does not wait for begin
+	e.begin(over)
+	e.end()
+	if told > 0 || e.leading {
+		t.Errorf("it is told %d times; leading: %v", told, e.leading)
+	}
 }
 
 func TestALeaderThatStopsGivesUpTheLeaseAndTheNextLeads(t *testing.T) {
