@@ -71,7 +71,11 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.write(map[string][]byte{"ca.crt": p.pem, "apiserver.crt": serving, "apiserver.key": servingKey, "sa.key": tokensPEM})
+	files := map[string][]byte{"ca.crt": p.pem, "apiserver.crt": serving, "apiserver.key": servingKey, "sa.key": tokensPEM}
+	if err := p.write(files); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // writeKubeletClient writes kubelet-client.crt and .key, which the API server shows to kubelets.
