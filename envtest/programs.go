@@ -37,11 +37,7 @@ type NodePrograms struct {
 
 // FindNodePrograms returns the programs of the release that FindPrograms builds, and builds those that are missing, as FindPrograms does.
 func FindNodePrograms(ctx context.Context, progress io.Writer) (NodePrograms, error) {
-	binaries, err := binariesFolder(ctx)
-	if err != nil {
-		return NodePrograms{}, err
-	}
-	kubernetes, err := kubernetesSource.resolve(ctx, binaries)
+	_, kubernetes, err := resolveKubernetes(ctx)
 	if err != nil {
 		return NodePrograms{}, err
 	}
@@ -57,11 +53,7 @@ func FindNodePrograms(ctx context.Context, progress io.Writer) (NodePrograms, er
 // FindPrograms returns the programs from where the package comment says, and fetches or builds what is missing. progress is told of it, as it takes
 // minutes; several that are asked for the same at once, in this or in other processes, wait for the first.
 func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
-	binaries, err := binariesFolder(ctx)
-	if err != nil {
-		return Programs{}, err
-	}
-	kubernetes, err := kubernetesSource.resolve(ctx, binaries)
+	binaries, kubernetes, err := resolveKubernetes(ctx)
 	if err != nil {
 		return Programs{}, err
 	}
@@ -102,13 +94,24 @@ func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
 	}, nil
 }
 
-// binariesFolder is where the modules are that pin the programs.
-func binariesFolder(ctx context.Context) (string, error) {
-	module, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper")
+// Root is the folder of the project's module. It works wherever in the project the program or test is run, modules below it included.
+func Root(ctx context.Context) (string, error) {
+	root, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper")
 	if err != nil {
-		return "", fmt.Errorf("the modules that pin the control plane's programs: %w; run this in a checkout of shmkeeper", err)
+		return "", fmt.Errorf("the folder of the project: %w; run this in a checkout of shmkeeper", err)
 	}
-	return filepath.Join(module, "envtest", "binaries"), nil
+	return root, nil
+}
+
+// resolveKubernetes finds the module that pins Kubernetes, and the folder that it and the others are in.
+func resolveKubernetes(ctx context.Context) (binaries string, kubernetes pinned, err error) {
+	root, err := Root(ctx)
+	if err != nil {
+		return "", pinned{}, err
+	}
+	binaries = filepath.Join(root, "envtest", "binaries")
+	kubernetes, err = kubernetesSource.resolve(ctx, binaries)
+	return binaries, kubernetes, err
 }
 
 // withControllerManager returns the programs in a folder that setup-envtest has filled, which has no kube-controller-manager unless someone has put

@@ -47,8 +47,6 @@ func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	ctx := t.Context()
 	crds := filepath.Join(moduleFolder(t, "github.com/cert-manager/cert-manager"), "deploy", "crds")
-	// Package install takes the module of the working folder for the one with the manifests.
-	t.Chdir(moduleFolder(t, "github.com/shmkeeper/shmkeeper"))
 
 	c := &cluster{dir: t.TempDir()}
 	ctx = logr.NewContext(ctx, c.logger(t))

@@ -86,7 +86,9 @@ type installation struct {
 
 func (i *installation) apply(t *testing.T, overlay string) {
 	t.Helper()
-	i.kubectl(t, "apply", "-k", filepath.Join("manifests", overlay))
+	if err := install.Apply(t.Context(), i.cp, overlay); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fromFolder are the arguments of a server in this overlay.

@@ -113,7 +113,7 @@ func BenchmarkServerMemory(b *testing.B) {
 }
 
 func mustRoot(b *testing.B) string {
-	root, err := install.Root(b.Context())
+	root, err := envtest.Root(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}

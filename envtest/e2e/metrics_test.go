@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
@@ -152,7 +153,7 @@ var frameworks = []string{"controller_runtime_webhook_latency_seconds", "control
 // documented are the metrics of docs/server.md, in order.
 func documented(t *testing.T) []string {
 	t.Helper()
-	root, err := install.Root(t.Context())
+	root, err := envtest.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

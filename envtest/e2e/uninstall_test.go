@@ -52,7 +52,7 @@ func TestDeletingTheManifestsLeavesNothingThatBlocksTheCluster(t *testing.T) {
 		t.Fatalf("before the removal the Pod has to be refused: %v", err)
 	}
 
-	root, err := install.Root(ctx)
+	root, err := envtest.Root(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 )
@@ -22,19 +21,9 @@ const (
 	ServicePort    = 443
 )
 
-// Root is the folder of the project's module. It works wherever in the project the
-// program or test is run, modules below it included.
-func Root(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
 // Build builds the server into a folder and returns its path.
 func Build(ctx context.Context, dir string) (string, error) {
-	root, err := Root(ctx)
+	root, err := envtest.Root(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +39,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 
 // Apply installs an overlay of manifests/, such as "default".
 func Apply(ctx context.Context, cp *envtest.ControlPlane, overlay string) error {
-	root, err := Root(ctx)
+	root, err := envtest.Root(ctx)
 	if err != nil {
 		return err
 	}

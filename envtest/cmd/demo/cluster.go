@@ -32,8 +32,8 @@ type cluster struct {
 
 // start starts the control plane, installs shmkeeper and starts its server. What it started needs stop, also when it fails.
 func (c *cluster) start(ctx context.Context) (err error) {
-	if c.root, err = install.Root(ctx); err != nil {
-		return fmt.Errorf("%w; run it in a checkout of shmkeeper", err)
+	if c.root, err = envtest.Root(ctx); err != nil {
+		return err
 	}
 	c.heading("A real Kubernetes control plane, on this machine")
 	fmt.Fprintln(c.out, "Starting etcd, kube-apiserver and kube-controller-manager...")

@@ -86,13 +86,13 @@ var (
 	about     = [2]float64{0.8, 1.2}
 )
 
-// expect compares a prediction with what was measured: the former divided by the latter has to be within the two.
-func expect(t *testing.T, what string, predicted, measured figure, within [2]float64) {
+// expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the former divided by the latter has to be within the two.
+func expect(t *testing.T, scenario int, what string, predicted, measured figure, within [2]float64) {
 	t.Helper()
 	ratio := predicted.value / measured.value
 	t.Logf("%-42s predicted %12s   measured %12s   ratio %.3f", what, predicted.text, measured.text, ratio)
 	recorded.Lock()
-	comparisons = append(comparisons, comparison{scenarioOf(t.Name()), what, predicted.text, measured.text, ratio})
+	comparisons = append(comparisons, comparison{scenario, what, predicted.text, measured.text, ratio})
 	recorded.Unlock()
 	// Written so that a ratio that is no number fails too.
 	if !(ratio >= within[0] && ratio <= within[1]) {

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -151,7 +151,7 @@ func (p place) apply(text []byte) {
 // deploy creates the incident's Deployment, with the writer of sessions in place of the outpost. change may make it another one.
 func (p place) deploy(change func(*corev1.PodSpec)) {
 	p.t.Helper()
-	root, err := install.Root(p.t.Context())
+	root, err := envtest.Root(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone(t *testing.T) {
 			t.Fatalf("with a full /dev/shm a request is answered %d, %v; want 400", status, err)
 		}
 	}
-	expect(t, "the runtime's 64 MiB are full after", hours(16384.0/createdPerMinute/60), hours(l.fullAfter().Hours()), about)
+	expect(t, 1, "the runtime's 64 MiB are full after", hours(16384.0/createdPerMinute/60), hours(l.fullAfter().Hours()), about)
 	// Nothing in the kubelet's statistics tells of it.
 	if found := o.volumesInSummary(); len(found) > 0 {
 		t.Errorf("/stats/summary lists %v; the runtime's /dev/shm used not to be in it", found)
@@ -190,11 +190,11 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 		t.Errorf("a sweep took %s, which is %s in the incident's time: this machine is too slow or too busy, and what follows may fail for that alone",
 			longest, span(longest*timeFactor))
 	}
-	expect(t, "files alive, at most", count(size.PeakFiles), count(samples.peak(0, func(s sample) int64 { return s.files })), neverLow)
-	expect(t, "bytes in the volume, at most", bytesOf(size.Demand), bytesOf(samples.peak(0, func(s sample) int64 { return s.used })), neverLow)
-	expect(t, "kernel memory of the files, at most", bytesOf(size.PeakFiles*int64(size.KernelBytesPerFile)),
+	expect(t, 3, "files alive, at most", count(size.PeakFiles), count(samples.peak(0, func(s sample) int64 { return s.files })), neverLow)
+	expect(t, 3, "bytes in the volume, at most", bytesOf(size.Demand), bytesOf(samples.peak(0, func(s sample) int64 { return s.used })), neverLow)
+	expect(t, 3, "kernel memory of the files, at most", bytesOf(size.PeakFiles*int64(size.KernelBytesPerFile)),
 		bytesOf(samples.peak(0, func(s sample) int64 { return s.kernel - before.kernel })), neverLow)
-	expect(t, "memory in use, on average", bytesOf(size.SteadyState),
+	expect(t, 3, "memory in use, on average", bytesOf(size.SteadyState),
 		bytesOf(samples.mean(steady, func(s sample) int64 { return s.used + s.kernel - before.kernel })), onAverage)
 	if most := samples.peak(0, func(s sample) int64 { return s.memory }); most > before.limit {
 		t.Errorf("the cgroup was charged for %d bytes, above its limit of %d", most, before.limit)
@@ -239,7 +239,7 @@ func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
 	if v.Saved != size.CapacityFiles || v.UsedBytes != int64(size.Limit) {
 		t.Errorf("%d sessions were saved in %d bytes; want %d in %s", v.Saved, v.UsedBytes, size.CapacityFiles, size.Limit)
 	}
-	expect(t, "the volume is full after", hours(size.FullAfter.Hours()), hours(l.fullAfter().Hours()), near)
+	expect(t, 4, "the volume is full after", hours(size.FullAfter.Hours()), hours(l.fullAfter().Hours()), near)
 	if failed := l.failed.Load(); failed > 0 {
 		t.Errorf("%d requests were answered neither 302 nor 400; want none", failed)
 	}

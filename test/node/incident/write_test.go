@@ -20,7 +20,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // writeDocs writes the picture and the tables of docs/incident.md from what the tests have recorded.
 func writeDocs(ctx context.Context) error {
-	root, err := install.Root(ctx)
+	root, err := envtest.Root(ctx)
 	if err != nil {
 		return err
 	}
@@ -159,13 +159,3 @@ func (s series) points() plotter.XYs {
 }
 
 func mebibytes(n int64) float64 { return float64(n) / mib }
-
-// scenarioOf is the number that docs/incident.md gives a test.
-func scenarioOf(test string) int {
-	for number, name := range map[int]string{1: "TestADefault", 2: "TestTheNaive", 3: "TestAnOptedIn", 4: "TestASaturated"} {
-		if strings.HasPrefix(test, name) {
-			return number
-		}
-	}
-	return 0
-}

@@ -66,7 +66,7 @@ func Visible(what, path string) error {
 func Cgroup() string { return os.Getenv(cgroupVariable) }
 
 // Run runs the program again in namespaces of its own, as root, and returns the exit status that it ended with; there, it returns that this is
-// inside. prepare is called once before that. Run then sees to it that nothing is left behind: an error of LeftBehind counts as a failure.
+// inside. prepare is called once before that. Run then sees to it that nothing is left behind: what is left is an error.
 func Run(prepare func() error) (inside bool, status int, err error) {
 	switch os.Getenv(stageVariable) {
 	case stageInside:
