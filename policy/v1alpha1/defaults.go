@@ -3,34 +3,42 @@ package v1alpha1
 import "k8s.io/apimachinery/pkg/api/resource"
 
 // SetDefaults fills in what an API server would: the same values as the
-// defaults in the CustomResourceDefinition. HeadroomPercent has none there, as
-// it depends on the model.
+// defaults in the CustomResourceDefinition. HeadroomPercent and Absent have none there,
+// as they depend on the model.
 func SetDefaults(p *SharedMemoryPolicy) {
 	s := &p.Spec
 	orElse(&s.Mode, Enforce)
 	orElse(&s.MountPath, "/dev/shm")
-	orElse(&s.Memory, MemoryRaise)
-	orElse(&s.Existing, ExistingResize)
-	orElse(&s.BindMountOptions, BindMountNever)
+	orElse(&s.Memory.Handling, MemoryRaise)
+	orQuantity(&s.Memory.Reserve, "32Mi")
+	orElse(&s.Existing, ExistingEnlarge)
+	orElse(&s.HostShm, Allowed)
 	orElse(&s.Mutation, MutationEnabled)
-	orElse(&s.Overrides, Allowed)
+	orElse(&s.Overrides, OverridesRaiseOnly)
 	orElse(&s.Exemptions, Denied)
-	if s.Containers == nil {
-		s.Containers = []string{"*"}
+	if s.Sizing != nil {
+		setSizingDefaults(s.Sizing)
 	}
-	orQuantity(&s.Sizing.Min, "64Mi")
-	orQuantity(&s.Sizing.Max, "4Gi")
-	orQuantity(&s.Sizing.PageSize, "4Ki")
-	if f := s.Sizing.Files; f != nil {
-		if f.Batch == nil {
-			one := int32(1)
-			f.Batch = &one
-		}
+}
+
+func setSizingDefaults(s *Sizing) {
+	orQuantity(&s.Min, "64Mi")
+	orQuantity(&s.Max, "4Gi")
+	orQuantity(&s.PageSize, "4Ki")
+	if f := s.Files; f != nil {
+		orPointer(&f.Batch, 1)
 		orElse(&f.OverflowProbability, "1e-6")
-		if f.SweepInterval == nil {
-			d := Duration("5m")
-			f.SweepInterval = &d
-		}
+		orPointer(&f.SweepInterval, "5m")
+		orElse(&f.Source, FilesDeclared)
+	}
+	if s.Fixed != nil {
+		orPointer(&s.Fixed.ExpectedUsePercent, 100)
+	}
+	if s.MemoryPercent != nil {
+		orPointer(&s.MemoryPercent.ExpectedUsePercent, 100)
+	}
+	if s.Units != nil {
+		orPointer(&s.Units.ExpectedUsePercent, 100)
 	}
 }
 
@@ -38,6 +46,12 @@ func orElse[T comparable](field *T, value T) {
 	var absent T
 	if *field == absent {
 		*field = value
+	}
+}
+
+func orPointer[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
 	}
 }
 
