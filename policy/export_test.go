@@ -8,9 +8,6 @@ func (s Set) Governing(subject Subject) string {
 	return ""
 }
 
-// PoissonQuantile is poissonQuantile, for its test.
-var PoissonQuantile = poissonQuantile
-
 // Repository is repository, for its test.
 var Repository = repository
 

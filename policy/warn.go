@@ -2,8 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -32,30 +30,4 @@ func (j *judged) warnings() []string {
 		out = append(out, fmt.Sprintf("the Pod's memory limit of %s is less than the %s that a full %s costs: the Pod is then OOM-killed; raise the limit", limit, j.size.ChargeOf(j.size.Need).RoundUp(MiB), j.policy.mountPath))
 	}
 	return out
-}
-
-// Span is a length of time in the two largest units that it has, for messages:
-// "15 h 10 min", "5 d 2 h".
-func Span(d time.Duration) string {
-	if d >= MaxFullAfter {
-		return "more than 292 years"
-	}
-	const day = 24 * time.Hour
-	units := [...]struct {
-		length time.Duration
-		name   string
-	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	for i, u := range units {
-		if d < u.length {
-			continue
-		}
-		text := strconv.FormatInt(int64(d/u.length), 10) + " " + u.name
-		if i+1 < len(units) {
-			if rest := d % u.length / units[i+1].length; rest > 0 {
-				text += " " + strconv.FormatInt(int64(rest), 10) + " " + units[i+1].name
-			}
-		}
-		return text
-	}
-	return "less than a second"
 }

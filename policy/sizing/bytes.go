@@ -1,4 +1,4 @@
-package policy
+package sizing
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Bytes is an amount of memory, in bytes. It is never negative when made by this
-// package, and its arithmetic saturates: a result that does not fit is MaxBytes,
-// a difference below zero is zero.
+// Bytes represents an amount of memory, in bytes. This package never makes a negative one. The
+// arithmetic saturates: a result that does not fit is MaxBytes, a difference below zero is zero.
+// (After kueue's resources.Amount.)
 type Bytes int64
 
 // MaxBytes stands for every amount that does not fit.
@@ -23,9 +23,9 @@ const (
 	GiB Bytes = 1 << 30
 )
 
-// BytesOf is the value of a quantity in bytes, rounded up: 0 for a negative one,
-// and MaxBytes for one that does not fit. (Quantity.Value says 0 of 1e400, and
-// takes long to say it of 1e999999.)
+// BytesOf returns the value of a quantity in bytes, rounded up: 0 for a negative one, and MaxBytes
+// for one that does not fit. (Quantity.Value returns 0 for 1e400, and takes long to return it for
+// 1e999999.)
 func BytesOf(q resource.Quantity) Bytes {
 	if n, ok := q.AsInt64(); ok {
 		return max(0, Bytes(n))
@@ -48,7 +48,7 @@ func BytesOf(q resource.Quantity) Bytes {
 	}
 }
 
-// Plus is b + c.
+// Plus returns b + c.
 func (b Bytes) Plus(c Bytes) Bytes {
 	if c > MaxBytes-b {
 		return MaxBytes
@@ -56,10 +56,10 @@ func (b Bytes) Plus(c Bytes) Bytes {
 	return b + c
 }
 
-// Minus is b - c, and 0 where c is the larger.
+// Minus returns b - c, or 0 if c is larger.
 func (b Bytes) Minus(c Bytes) Bytes { return max(0, b-c) }
 
-// Times is b x n; a negative n counts as 0.
+// Times returns b x n; a negative n counts as 0.
 func (b Bytes) Times(n int64) Bytes {
 	if n <= 0 || b <= 0 {
 		return 0
@@ -71,7 +71,8 @@ func (b Bytes) Times(n int64) Bytes {
 	return Bytes(lo)
 }
 
-// Percent is p per cent of b, rounded up. MaxBytes stays MaxBytes.
+// Percent returns p per cent of b, rounded up to a whole byte; a negative p counts as 0. MaxBytes
+// stays MaxBytes for any p above 0.
 func (b Bytes) Percent(p int64) Bytes {
 	if b == MaxBytes && p > 0 {
 		return MaxBytes
@@ -93,11 +94,20 @@ func (b Bytes) Percent(p int64) Bytes {
 	return Bytes(quotient)
 }
 
-// RoundUp is the smallest multiple of unit that is not less than b; MaxBytes
-// where there is none.
+// RoundUp returns the smallest multiple of unit that is not less than b, or MaxBytes if there is
+// none. The unit must be above 0.
 func (b Bytes) RoundUp(unit Bytes) Bytes { return unit.Times(b.DivUp(unit)) }
 
-// DivUp is b / unit, rounded up.
+// RoundDown returns the largest multiple of unit that is not more than b. The unit must be above 0.
+// MaxBytes stays MaxBytes: it stands for an amount that is not known.
+func (b Bytes) RoundDown(unit Bytes) Bytes {
+	if b == MaxBytes {
+		return MaxBytes
+	}
+	return b - b%unit
+}
+
+// DivUp returns b / unit, rounded up. The unit must be above 0.
 func (b Bytes) DivUp(unit Bytes) int64 {
 	n := int64(b / unit)
 	if b%unit != 0 {
@@ -106,13 +116,13 @@ func (b Bytes) DivUp(unit Bytes) int64 {
 	return n
 }
 
-// Quantity is b as it is written in a manifest.
+// Quantity returns b as a manifest writes it, such as 897Mi.
 func (b Bytes) Quantity() *resource.Quantity {
 	return resource.NewQuantity(int64(b), resource.BinarySI)
 }
 
-// String is b in a unit that suits it, for messages: exact where it is whole,
-// otherwise to a tenth. Amounts below 1 MiB are in bytes.
+// String returns b in a unit that suits it, for messages: exact if it is a whole number of that
+// unit, otherwise to a tenth. Amounts below 1 MiB are in bytes.
 func (b Bytes) String() string {
 	switch {
 	case b == MaxBytes:

@@ -1,0 +1,84 @@
+package sizing
+
+// DefaultShm is the size of the /dev/shm that a container runtime mounts if nothing else is mounted
+// there.
+const DefaultShm = 64 * MiB
+
+// Kernel memory that a file on tmpfs costs beside its pages. It is charged to the memory cgroup of
+// the process that creates the file. Measured on Linux 5.10 to 7.3 with gorilla/sessions file names
+// (docs/incident.md has the table; the tests on a real node measure it again).
+const (
+	// defaultPageSize is the page size of every amd64 kernel, and of most arm64 kernels.
+	defaultPageSize = 4 * KiB
+	// defaultKernelBytesPerFile is the inode, the directory entry and its offset.
+	defaultKernelBytesPerFile Bytes = 960
+	// kernelBytesPerNode is a node of the tree that finds a file's pages: an object of 576 B, which
+	// takes 584 B in its slab, and the 8 B that name its cgroup.
+	kernelBytesPerNode Bytes = 592
+	// nodeSlots is how many pages, or nodes of the level below, a node finds.
+	nodeSlots Bytes = 64
+)
+
+// nameBytes returns the kernel memory of a file's name, beyond what the directory entry holds, for
+// a name of the given length in bytes; 0 stands for a length that is not known. Kernels place the
+// steps a few characters apart: this is the largest of all that were measured (5.10 to 7.3).
+func nameBytes(length int64) Bytes {
+	switch {
+	case length <= 0:
+		return 104 // 40 to 71, as session stores use
+	case length < 32:
+		return 0
+	case length < 40:
+		return 72
+	case length < 72:
+		return 104
+	case length < 104:
+		return 136
+	case length < 168:
+		return 200
+	case length < 232:
+		return 264
+	default:
+		return 520
+	}
+}
+
+// tmpfs represents what a node's tmpfs charges for files of one kind.
+type tmpfs struct {
+	pageSize Bytes
+	// kernelBytes is the kernel memory of a file of at most one page, its name included.
+	kernelBytes Bytes
+}
+
+// newTmpfs returns the tmpfs of a node with files whose names have the given length; 0 stands for a
+// length that is not known.
+func newTmpfs(pageSize, kernelBytesPerFile Bytes, nameLength int64) tmpfs {
+	if pageSize <= 0 {
+		pageSize = defaultPageSize
+	}
+	if kernelBytesPerFile <= 0 {
+		kernelBytesPerFile = defaultKernelBytesPerFile
+	}
+	return tmpfs{pageSize: pageSize, kernelBytes: kernelBytesPerFile.Plus(nameBytes(nameLength))}
+}
+
+// pageBytes returns what a file of the given size occupies: tmpfs charges whole pages.
+func (t tmpfs) pageBytes(fileSize Bytes) Bytes { return fileSize.RoundUp(t.pageSize) }
+
+// kernelBytesOf returns the kernel memory of one file of the given size.
+func (t tmpfs) kernelBytesOf(fileSize Bytes) Bytes {
+	cost := t.kernelBytes
+	// A file of one page needs no tree. Each level above the pages has a node for each started
+	// nodeSlots of the one below, up to a single root.
+	for below := fileSize.DivUp(t.pageSize); below > 1; {
+		below = Bytes(below).DivUp(nodeSlots)
+		cost = cost.Plus(kernelBytesPerNode.Times(below))
+	}
+	return cost
+}
+
+// Cost returns the memory cost, in bytes, of a volume that one large file fills: its size and that
+// file's kernel memory. It is for a caller without a model; 0 for an empty volume.
+func Cost(volume, pageSize Bytes) Bytes {
+	return fileCost{tmpfs: newTmpfs(pageSize, 0, 0)}.memoryCost(volume)
+}
