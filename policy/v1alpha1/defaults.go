@@ -2,9 +2,9 @@ package v1alpha1
 
 import "k8s.io/apimachinery/pkg/api/resource"
 
-// SetDefaults fills in what an API server would: the same values as the
-// defaults in the CustomResourceDefinition. HeadroomPercent and Absent have none there,
-// as they depend on the model.
+// SetDefaults fills in what an API server would, the defaults in the
+// CustomResourceDefinition, and sizing.min, which depends on sizing.max. HeadroomPercent
+// and Absent stay nil, as what they are then depends on the model.
 func SetDefaults(p *SharedMemoryPolicy) {
 	s := &p.Spec
 	orElse(&s.Mode, Enforce)
@@ -22,8 +22,13 @@ func SetDefaults(p *SharedMemoryPolicy) {
 }
 
 func setSizingDefaults(s *Sizing) {
-	orQuantity(&s.Min, "64Mi")
 	orQuantity(&s.Max, "4Gi")
+	if s.Min == nil {
+		orQuantity(&s.Min, "64Mi")
+		if s.Max.Cmp(*s.Min) < 0 {
+			*s.Min = s.Max.DeepCopy()
+		}
+	}
 	orQuantity(&s.PageSize, "4Ki")
 	if f := s.Files; f != nil {
 		orPointer(&f.Batch, 1)

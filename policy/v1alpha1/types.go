@@ -64,7 +64,6 @@ type SharedMemoryPolicySpec struct {
 	// Pods that the policy leaves alone although they match: those that any entry matches.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Exclude []Match `json:"exclude,omitempty"`
 
@@ -78,11 +77,11 @@ type SharedMemoryPolicySpec struct {
 	// +kubebuilder:default="/dev/shm"
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$')",message="must be an absolute path without empty, . or .. parts, such as /dev/shm"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['/', '/dev', '/etc', '/usr', '/var', '/run']) && !['/proc', '/sys', '/run/secrets', '/var/run/secrets'].exists(d, self == d || self.startsWith(d + '/'))",message="must not hide a directory that every container needs: choose a path such as /dev/shm or /cache"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['/dev', '/etc', '/usr', '/var', '/run']) && !['/proc', '/sys', '/run/secrets', '/var/run/secrets'].exists(d, self == d || self.startsWith(d + '/'))",message="must not hide a directory that every container needs: choose a path such as /dev/shm or /cache"
 	MountPath string `json:"mountPath,omitempty"`
 
 	// How large the volume has to be. Without it Pods are checked and never changed:
-	// what is mounted must be a bounded Memory emptyDir that the memory limits pay for.
+	// what is mounted must be a bounded Memory emptyDir, and memory counts as Require.
 	// +optional
 	Sizing *Sizing `json:"sizing,omitempty"`
 
@@ -93,20 +92,21 @@ type SharedMemoryPolicySpec struct {
 	Memory Memory `json:"memory,omitempty"`
 
 	// What happens to a Memory emptyDir that is mounted already. Enlarge raises a
-	// sizeLimit that is too small, SetLimit also sets one that is missing, Require
-	// makes either a violation, Leave only warns.
+	// sizeLimit that is too small and warns about a missing one, SetLimit sets a missing
+	// one too, Require makes either a violation, Leave only warns about both.
 	// +optional
 	// +kubebuilder:default=Enlarge
 	Existing ExistingHandling `json:"existing,omitempty"`
 
-	// Whether a writer may use the node's own /dev/shm, by hostIPC or a hostPath.
+	// Whether a writer may use the node's own /dev/shm, by hostIPC or a hostPath volume.
+	// Allowed skips such a Pod, Denied makes it a violation.
 	// +optional
 	// +kubebuilder:default=Allowed
 	HostShm Permission `json:"hostShm,omitempty"`
 
-	// Options of the mounts that are added (KEP-5855), as in the core field. A kubelet
-	// that does not know the field rejects the Pod, so name some only if every node
-	// supports it.
+	// Options of the mounts that are added, as in the core field of the same name
+	// (KEP-5855). A kubelet that does not know the field rejects the Pod, so set it only
+	// if every node supports it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -119,14 +119,15 @@ type SharedMemoryPolicySpec struct {
 	// +kubebuilder:default=Enabled
 	Mutation Mutation `json:"mutation,omitempty"`
 
-	// Whether a Pod may carry shmkeeper.dev/files-per-minute, /retention, /file-size and
-	// /size-limit. RaiseOnly ignores what would lower the size, with a warning. Whatever
-	// the annotations ask for stays within sizing.min and sizing.max.
+	// Whether the annotations shmkeeper.dev/files-per-minute, retention, file-size and
+	// size-limit of a Pod change its size. RaiseOnly ignores, with a warning, what would
+	// lower it; Allowed follows them; Denied makes them a violation. The size stays within
+	// sizing.min and sizing.max.
 	// +optional
 	// +kubebuilder:default=RaiseOnly
 	Overrides OverrideHandling `json:"overrides,omitempty"`
 
-	// Allowed lets a Pod carry shmkeeper.dev/exempt with a reason, and be left alone.
+	// Whether a Pod that carries shmkeeper.dev/exempt with a reason is left alone.
 	// +optional
 	// +kubebuilder:default=Denied
 	Exemptions Permission `json:"exemptions,omitempty"`
@@ -185,12 +186,12 @@ type Writers struct {
 type Memory struct {
 	// Raise adds the memory cost to the writers' memory limits and the average use to the
 	// first writer's request; Require raises nothing and makes a limit that is too low a
-	// violation; Ignore only warns about one.
+	// violation; Ignore only warns about one. Without sizing it counts as Require.
 	// +optional
 	// +kubebuilder:default=Raise
 	Handling MemoryHandling `json:"handling,omitempty"`
 
-	// The memory that a writer's limit must hold beside a full volume, for the process.
+	// The memory for the process that a writer's limit must hold beside a full volume.
 	// +optional
 	// +kubebuilder:default="32Mi"
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="must be from 0 to 1Pi, such as 32Mi"
@@ -200,8 +201,8 @@ type Memory struct {
 // Sizing computes the size limit: exactly one model, then the bounds of its result.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.files), has(self.fixed), has(self.memoryPercent), has(self.units)].filter(given, given).size() == 1",message="must have exactly one of files, fixed, memoryPercent and units: keep the model that describes the workload"
-// +kubebuilder:validation:XValidation:rule="!(isQuantity(string(self.min)) && isQuantity(string(self.max))) || quantity(string(self.min)).compareTo(quantity(string(self.max))) <= 0",message="min must not be greater than max: lower min or raise max"
-// +kubebuilder:validation:XValidation:rule="!has(self.fixed) || !(isQuantity(string(self.fixed.size)) && isQuantity(string(self.max))) || quantity(string(self.fixed.size)).compareTo(quantity(string(self.max))) <= 0",message="fixed.size must not be greater than max: raise max, or lower fixed.size"
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !(isQuantity(string(self.min)) && isQuantity(string(self.max))) || quantity(string(self.min)).compareTo(quantity(string(self.max))) <= 0",message="min must not be greater than max: lower min or raise max"
+// +kubebuilder:validation:XValidation:rule="!has(self.fixed) || !(isQuantity(string(self.fixed.size)) && isQuantity(string(self.max))) || quantity(string(self.fixed.size)).compareTo(quantity(string(self.max))) <= 0",message="must not be greater than max, which is 4Gi if it is absent: raise max or lower the size",fieldPath=".fixed.size"
 type Sizing struct {
 	// For programs that write a file for each request or session and delete it
 	// when it is old.
@@ -226,9 +227,9 @@ type Sizing struct {
 	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 1000",message="must be from 0 to 1000"
 	HeadroomPercent *int32 `json:"headroomPercent,omitempty"`
 
-	// The smallest size limit that is given, in whole MiB.
+	// The smallest size limit that is given, in whole MiB. Without it 64Mi, or max if that
+	// is smaller.
 	// +optional
-	// +kubebuilder:default="64Mi"
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0 && quantity(string(self)).sub(int(quantity(string(self)).asApproximateFloat() / 1048576.0 + 0.5) * 1048576).compareTo(quantity('0')) == 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	Min *resource.Quantity `json:"min,omitempty"`
 
@@ -238,8 +239,8 @@ type Sizing struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('1Pi')) <= 0 && quantity(string(self)).sub(int(quantity(string(self)).asApproximateFloat() / 1048576.0 + 0.5) * 1048576).compareTo(quantity('0')) == 0",message="must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	Max *resource.Quantity `json:"max,omitempty"`
 
-	// Page size of the nodes' kernels: tmpfs charges whole pages. 4Ki except on
-	// arm64 kernels built for 16Ki or 64Ki.
+	// Page size of the nodes' kernels: tmpfs charges whole pages. It is 4Ki except on
+	// arm64 kernels that are built for 16Ki or 64Ki.
 	// +optional
 	// +kubebuilder:default="4Ki"
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && ['4Ki', '16Ki', '64Ki'].exists(size, quantity(string(self)).compareTo(quantity(size)) == 0)",message="must be 4Ki, 16Ki or 64Ki"
@@ -284,8 +285,8 @@ type Files struct {
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0')) && quantity(string(self)).compareTo(quantity('1Pi')) <= 0",message="must be greater than 0 and at most 1Pi, such as 1500 or 16Ki"
 	FileSize resource.Quantity `json:"fileSize"`
 
-	// How long the files' names are, in bytes: the kernel keeps long ones apart. Without
-	// it they are counted as having up to 71.
+	// How long the files' names are, in bytes: long ones cost kernel memory of their own.
+	// Without it the names count as long ones of up to 71.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 255",message="must be from 1 to 255"
 	NameLength *int32 `json:"nameLength,omitempty"`
@@ -298,8 +299,8 @@ type Files struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,2}([.][0-9]{1,15})?([eE]-?[0-9]{1,2})?$') && double(self) >= 1e-12 && double(self) <= 0.1",message="must be a probability from 1e-12 to 0.1, such as \"1e-6\""
 	OverflowProbability string `json:"overflowProbability,omitempty"`
 
-	// Where the rate is from: Declared is the one above, Observed the one that was
-	// measured on running Pods, never below the declared one.
+	// Which rate counts: Declared is createdPerMinute, Observed the one that was measured
+	// on running Pods, never below createdPerMinute.
 	// +optional
 	// +kubebuilder:default=Declared
 	Source FilesSource `json:"source,omitempty"`
@@ -365,7 +366,7 @@ type Units struct {
 // Count names the source of a count: exactly one of annotation, resources and literal.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.annotation), has(self.resources), has(self.literal)].filter(given, given).size() == 1",message="must have exactly one of annotation, resources and literal: keep the one that holds the count"
-// +kubebuilder:validation:XValidation:rule="!has(self.absent) || !has(self.literal)",message="absent has no effect beside literal: remove it"
+// +kubebuilder:validation:XValidation:rule="!has(self.absent) || !has(self.literal)",message="has no effect beside literal: remove one of the two",fieldPath=".absent"
 type Count struct {
 	// An annotation of the Pod that holds the count.
 	// +optional
@@ -439,10 +440,17 @@ const (
 	ExistingLeave    ExistingHandling = "Leave"
 )
 
-// BindMountOption is an option of a mount.
+// BindMountOption is an option of a mount, spelled as in the core field.
 //
-// +kubebuilder:validation:Enum=noexec;nosuid;nodev
+// +kubebuilder:validation:Enum=nodev;noexec;nosuid
 type BindMountOption string
+
+// The options of a mount.
+const (
+	BindMountNoDev  BindMountOption = "nodev"
+	BindMountNoExec BindMountOption = "noexec"
+	BindMountNoSUID BindMountOption = "nosuid"
+)
 
 // Mutation says whether Pods are changed.
 //
@@ -489,7 +497,7 @@ const (
 	FilesObserved FilesSource = "Observed"
 )
 
-// TmpfsPaths says whether paths in a container's settings are looked at.
+// TmpfsPaths says whether the paths in a container's settings count.
 //
 // +kubebuilder:validation:Enum=Detect
 type TmpfsPaths string
