@@ -72,33 +72,33 @@ func TestBytes_SaturateAndNeverWrap(t *testing.T) {
 }
 
 func TestBytes_Edges(t *testing.T) {
-	const most = sizing.MaxBytes
+	const most, mi = sizing.MaxBytes, sizing.MiB
 	for name, c := range map[string]struct{ got, want sizing.Bytes }{
 		"a sum that just fits":                     {(most - 1).Plus(1), most},
 		"a sum one below the most":                 {(most - 2).Plus(1), most - 1},
-		"a difference of equals":                   {sizing.MiB.Minus(sizing.MiB), 0},
+		"a difference of equals":                   {mi.Minus(mi), 0},
 		"a difference below zero":                  {sizing.Bytes(1).Minus(2), 0},
-		"times a negative number":                  {sizing.MiB.Times(-1), 0},
+		"times a negative number":                  {mi.Times(-1), 0},
 		"a product that is 2^63":                   {sizing.Bytes(1 << 62).Times(2), most},
 		"a product beyond 64 bits":                 {sizing.Bytes(1 << 62).Times(4), most},
 		"one per cent of one byte":                 {sizing.Bytes(1).Percent(1), 1},
 		"one per cent of 100 bytes":                {sizing.Bytes(100).Percent(1), 1},
 		"one per cent of 101 bytes":                {sizing.Bytes(101).Percent(1), 2},
-		"a negative percentage":                    {sizing.MiB.Percent(-1), 0},
+		"a negative percentage":                    {mi.Percent(-1), 0},
 		"zero per cent of the most":                {most.Percent(0), 0},
 		"one per cent of the most":                 {most.Percent(1), most},
 		"100 per cent of one below the most":       {(most - 1).Percent(100), most - 1},
 		"101 per cent of one below the most":       {(most - 1).Percent(101), most},
 		"a percentage whose product has 71 bits":   {(most - 1).Percent(200), most},
 		"a percentage beyond 128 bits' hundredth":  {(most - 1).Percent(math.MaxInt64), most},
-		"a multiple rounded up":                    {(2 * sizing.MiB).RoundUp(sizing.MiB), 2 * sizing.MiB},
-		"one byte more than a multiple rounded up": {(sizing.MiB + 1).RoundUp(sizing.MiB), 2 * sizing.MiB},
-		"zero rounded up":                          {sizing.Bytes(0).RoundUp(sizing.MiB), 0},
-		"the most rounded up":                      {most.RoundUp(sizing.MiB), most},
-		"a multiple rounded down":                  {(2 * sizing.MiB).RoundDown(sizing.MiB), 2 * sizing.MiB},
-		"one byte below a multiple rounded down":   {(2*sizing.MiB - 1).RoundDown(sizing.MiB), sizing.MiB},
-		"the most rounded down":                    {most.RoundDown(sizing.MiB), most},
-		"one below the most rounded down":          {(most - 1).RoundDown(sizing.MiB), 1<<63 - 1<<20},
+		"a multiple rounded up":                    {(2 * mi).RoundUp(mi), 2 * mi},
+		"one byte more than a multiple rounded up": {(mi + 1).RoundUp(mi), 2 * mi},
+		"zero rounded up":                          {sizing.Bytes(0).RoundUp(mi), 0},
+		"the most rounded up":                      {most.RoundUp(mi), most},
+		"a multiple rounded down":                  {(2 * mi).RoundDown(mi), 2 * mi},
+		"one byte below a multiple rounded down":   {(2*mi - 1).RoundDown(mi), mi},
+		"the most rounded down":                    {most.RoundDown(mi), most},
+		"one below the most rounded down":          {(most - 1).RoundDown(mi), 1<<63 - 1<<20},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %d, want %d", name, int64(c.got), int64(c.want))

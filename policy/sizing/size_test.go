@@ -136,8 +136,8 @@ func TestFiles_Size(t *testing.T) {
 	}
 }
 
-// A size never falls if the rate, the retention, the file size or the certainty asked for rises, and
-// it lies within its bounds.
+// A size never falls if the rate, the retention, the file size or the certainty asked for rises,
+// and it lies within its bounds.
 func TestFiles_MonotoneAndWithinBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rates := ordered(t, "rate", 1, 1_000_000)
@@ -165,7 +165,8 @@ func TestFiles_MonotoneAndWithinBounds(t *testing.T) {
 			"file size": size(0, 0, 1, 0),
 			"certainty": size(0, 0, 0, 1),
 		} {
-			if high.Limit < low.Limit || high.Required < low.Required || high.Minimum < low.Minimum ||
+			if high.Limit < low.Limit || high.Required < low.Required ||
+				high.Minimum < low.Minimum ||
 				high.PeakFiles < low.PeakFiles || high.AverageUse < low.AverageUse {
 				t.Fatalf("with a higher %s the size falls: %+v, then %+v", name, low, high)
 			}

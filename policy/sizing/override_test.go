@@ -1,0 +1,286 @@
+package sizing_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+func TestSize_WithLimit(t *testing.T) {
+	base := week().Size(usual())
+	half := sizing.Static{Required: sizing.GiB, UsePercent: 50}.Size(usual())
+	forever := week()
+	forever.Retention = 0
+	files := sizing.Size{
+		Required:           183559 * 4096,
+		MeanFiles:          181530,
+		PeakFiles:          183559,
+		BytesPerFile:       4096,
+		KernelBytesPerFile: 1064,
+		Bounded:            true,
+	}
+	small, exact, below, large, endless := files, files, files, files, files
+	small.Limit, small.Minimum = 64*sizing.MiB, 64*sizing.MiB
+	small.CapacityFiles, small.KernelMemory = 16384, 16384*1064
+	small.MemoryCost, small.AverageUse = 64*sizing.MiB+16384*1064, 64*sizing.MiB
+	small.Saturated, small.FullAfter = true, 16384*time.Minute/18
+
+	exact.Limit, exact.Minimum = 183559*4096, 183559*4096
+	exact.CapacityFiles, exact.KernelMemory = 183559, 183559*1064
+	exact.MemoryCost, exact.AverageUse = 183559*(4096+1064), 183559*4096
+
+	below.Limit, below.Minimum = 183559*4096-1, 183559*4096-1
+	below.CapacityFiles, below.KernelMemory = 183558, 183558*1064
+	below.MemoryCost, below.AverageUse = 183559*4096-1+183558*1064, 183559*4096-1
+	below.Saturated, below.FullAfter = true, 183558*time.Minute/18
+
+	large.Limit, large.Minimum = 2*sizing.GiB, 2*sizing.GiB
+	large.CapacityFiles, large.KernelMemory = 524288, 524288*1064
+	large.MemoryCost, large.AverageUse = 2*sizing.GiB+524288*1064, 181485*(4096+1064)
+
+	endless.Required, endless.MeanFiles, endless.PeakFiles = sizing.MaxBytes, 0, 0
+	endless.Bounded = false
+	endless.Limit, endless.Minimum = sizing.GiB, sizing.GiB
+	endless.CapacityFiles, endless.KernelMemory = 262144, 262144*1064
+	endless.MemoryCost, endless.AverageUse = sizing.GiB+262144*1064, sizing.GiB
+	endless.FullAfter = 262144 * time.Minute / 18
+
+	for name, c := range map[string]struct {
+		size  sizing.Size
+		limit sizing.Bytes
+		want  sizing.Size
+	}{
+		"files, less than required":          {base, 64 * sizing.MiB, small},
+		"files, exactly what is required":    {base, 183559 * 4096, exact},
+		"files, one byte less than required": {base, 183559*4096 - 1, below},
+		"files, more than the max":           {base, 2 * sizing.GiB, large},
+		"files, twice":                       {base.WithLimit(sizing.MiB), 2 * sizing.GiB, large},
+		"files that are never deleted":       {forever.Size(usual()), sizing.GiB, endless},
+		"a static size requires the override": {half, 65 * sizing.MiB, sizing.Size{
+			Required:     65 * sizing.MiB,
+			Limit:        65 * sizing.MiB,
+			Minimum:      65 * sizing.MiB,
+			KernelMemory: 1064 + (260+5+1)*592,
+			MemoryCost:   65*sizing.MiB + 1064 + 266*592,
+			AverageUse:   65 * sizing.MiB / 2,
+			Bounded:      true,
+		}},
+		"a static size of nothing": {half, 0, sizing.Size{Bounded: true}},
+	} {
+		t.Run(name, func(t *testing.T) { compare(t, c.size.WithLimit(c.limit), c.want) })
+	}
+	if again := week().Size(usual()); again != base {
+		t.Error("an override changed the Size it was made from")
+	}
+}
+
+func TestSize_MemoryCostOf(t *testing.T) {
+	bounds := usual()
+	sized := func(fileSize sizing.Bytes) sizing.Size {
+		return sizing.Static{Required: sizing.GiB, FileSize: fileSize}.Size(bounds)
+	}
+	for name, c := range map[string]struct {
+		size         sizing.Size
+		volume, want sizing.Bytes
+	}{
+		"nothing":                           {sized(1500), 0, 0},
+		"nothing, one large file":           {sized(0), 0, 0},
+		"a negative volume":                 {sized(1500), -1, 0},
+		"one byte":                          {sized(1500), 1, 1 + 1064},
+		"one file":                          {sized(1500), 4096, 4096 + 1064},
+		"a byte less than two files":        {sized(1500), 8191, 8191 + 1064},
+		"two files":                         {sized(1500), 8192, 8192 + 2*1064},
+		"a file that does not fit":          {sized(65 * 4096), 64 * 4096, 64*4096 + 1064 + 592},
+		"a file that just fits":             {sized(65 * 4096), 65 * 4096, 65*4096 + 1064 + 3*592},
+		"a file that is larger by far":      {sized(sizing.GiB), 4096, 4096 + 1064},
+		"files of the week's kind":          {week().Size(bounds), 897 * sizing.MiB, 1184901120},
+		"more than fits":                    {sized(1500), sizing.MaxBytes, sizing.MaxBytes},
+		"a volume whose kernel memory does": {sized(1500), sizing.MaxBytes - 1, sizing.MaxBytes},
+	} {
+		if got := c.size.MemoryCostOf(c.volume); got != c.want {
+			t.Errorf("%s: %d, want %d", name, int64(got), int64(c.want))
+		}
+	}
+}
+
+func TestSize_AverageUseOf(t *testing.T) {
+	const average = 181485 * (4096 + 1064)
+	files := week().Size(usual())
+	forever := week()
+	forever.Retention = 0
+	static := sizing.Static{Required: 1000, UsePercent: 50}.Size(usual())
+	for _, c := range []struct {
+		size         sizing.Size
+		volume, want sizing.Bytes
+	}{
+		{files, -1, 0},
+		{files, 0, 0},
+		{files, average - 1, average - 1},
+		{files, average, average},
+		{files, average + 1, average},
+		// It is the model's, though the size was cut.
+		{files.WithLimit(sizing.MiB), sizing.GiB, average},
+		{forever.Size(usual()), sizing.GiB, sizing.GiB},
+		{static, 499, 499},
+		{static, 501, 500},
+		{static.WithLimit(2000), sizing.GiB, 1000},
+	} {
+		if got := c.size.AverageUseOf(c.volume); got != c.want {
+			t.Errorf("of %d: %d, want %d", int64(c.volume), int64(got), int64(c.want))
+		}
+	}
+}
+
+// A file lives until the first sweep after its retention: half an interval later on average.
+func TestFiles_AverageUse(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute, f.Retention, f.SweepInterval = 1, time.Hour, 30*time.Minute
+	s := f.Size(usual())
+	if s.MeanFiles != 90 || s.AverageUse != 75*(4096+1064) {
+		t.Errorf("%g before a sweep and %d on average, want 90 and %d",
+			s.MeanFiles, int64(s.AverageUse), 75*(4096+1064))
+	}
+	f.CreatedPerMinute, f.SweepInterval = 0.01, 0 // 0.6 files of 5,160 B
+	if got := f.Size(usual()).AverageUse; got != 3096 {
+		t.Errorf("%d, want 3096", int64(got))
+	}
+	f.CreatedPerMinute = 0.0101 // 0.606 files: 3,126.96 B
+	if got := f.Size(usual()).AverageUse; got != 3127 {
+		t.Errorf("%d, want 3127", int64(got))
+	}
+}
+
+func TestFiles_Batch(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute, f.Retention, f.SweepInterval = 100, 9*time.Minute, time.Minute
+	f.OverflowProbability = 0.1
+	// The 0.9 quantiles of Poisson distributions of the means 1000, 100, 10 and 1.
+	for batch, want := range map[int64]int64{
+		-1: 1041, 0: 1041, 1: 1041, 10: 10 * 113, 100: 100 * 14, 1000: 1000 * 2,
+	} {
+		f.Batch = batch
+		got := f.Size(usual())
+		if got.PeakFiles != want || got.MeanFiles != 1000 {
+			t.Errorf("batches of %d: peak %d, mean %g; want %d, 1000", batch, got.PeakFiles,
+				got.MeanFiles, want)
+		}
+	}
+}
+
+func TestFiles_MoreThanFits(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute = math.MaxFloat64
+	s := f.Size(usual())
+	if s.PeakFiles != math.MaxInt64 || s.Required != sizing.MaxBytes ||
+		s.Limit != 4*sizing.GiB || s.AverageUse != 4*sizing.GiB || !s.Saturated {
+		t.Errorf("unexpected size %+v", s)
+	}
+	f = week()
+	f.FileSize = sizing.MaxBytes
+	s = f.Size(usual())
+	if s.Required != sizing.MaxBytes || s.CapacityFiles != 0 || s.AverageUse != 4*sizing.GiB {
+		t.Errorf("unexpected size %+v", s)
+	}
+}
+
+func TestSize_CapacityOf(t *testing.T) {
+	s := week().Size(usual())
+	for volume, want := range map[sizing.Bytes]int64{
+		-8192: 0, 0: 0, 4095: 0, 4096: 1, 8191: 1, 8192: 2, 64 * sizing.MiB: 16384,
+	} {
+		if got := s.CapacityOf(volume); got != want {
+			t.Errorf("%d holds %d files, want %d", int64(volume), got, want)
+		}
+	}
+	if got := (sizing.Static{Required: sizing.GiB}).Size(usual()).CapacityOf(sizing.GiB); got != 0 {
+		t.Errorf("without a file size: %d files, want 0", got)
+	}
+}
+
+func TestSize_FullAfterOf(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute = 0.5
+	s := f.Size(usual())
+	for volume, want := range map[sizing.Bytes]time.Duration{
+		0: 0, 4095: 0, 4096: 2 * time.Minute, 8192: 4 * time.Minute,
+	} {
+		if got := s.FullAfterOf(volume); got != want {
+			t.Errorf("%d is full after %s, want %s", int64(volume), got, want)
+		}
+	}
+	if s.FullAfter != 0 {
+		t.Errorf("a size that is enough is full after %s", s.FullAfter)
+	}
+	f.CreatedPerMinute = 1e-9
+	if got := f.Size(usual()).FullAfterOf(sizing.GiB); got != sizing.MaxFullAfter {
+		t.Errorf("a slow one is full after %s, want %s", got, sizing.MaxFullAfter)
+	}
+	static := sizing.Static{Required: 8 * sizing.GiB, FileSize: 1}.Size(usual())
+	if got := static.FullAfterOf(sizing.GiB); got != 0 || static.FullAfter != 0 {
+		t.Errorf("a static one is full after %s, want 0", got)
+	}
+}
+
+func TestSize_Overflows(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute, f.Retention, f.SweepInterval = 1, 90*time.Minute, 10*time.Minute
+	s := f.Size(usual())
+	f.Retention = 0
+	forever := f.Size(usual())
+	static := sizing.Static{Required: sizing.GiB, FileSize: 1}.Size(usual())
+	for name, c := range map[string]struct {
+		size   sizing.Size
+		volume sizing.Bytes
+		want   bool
+	}{
+		"one file less than the mean":  {s, 99 * 4096, true},
+		"one byte less than the mean":  {s, 100*4096 - 1, true},
+		"the mean":                     {s, 100 * 4096, false},
+		"files that are never deleted": {forever, 1 << 60, true},
+		"a static size":                {static, 1, false},
+		"no size at all":               {sizing.Size{}, 0, false},
+	} {
+		if got := c.size.Overflows(c.volume); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// A larger volume never costs less, uses less or is full earlier, and never uses more than it
+// holds.
+func TestSize_MonotoneInTheVolume(t *testing.T) {
+	volumes := rapid.OneOf(rapid.Int64Range(0, 1<<24), rapid.Int64Range(0, 1<<50))
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := volumes.Draw(t, "a"), volumes.Draw(t, "b")
+		low, high := sizing.Bytes(min(a, b)), sizing.Bytes(max(a, b))
+		fileSize := sizing.Bytes(rapid.Int64Range(1, 1<<24).Draw(t, "file size"))
+		f := week()
+		f.FileSize, f.NameLength = fileSize, rapid.Int64Range(0, 255).Draw(t, "name length")
+		share := func(fileSize sizing.Bytes) sizing.Static {
+			return sizing.Static{Required: sizing.GiB, FileSize: fileSize, UsePercent: 50}
+		}
+		for name, s := range map[string]sizing.Size{
+			"files":          f.Size(usual()),
+			"static":         share(fileSize).Size(usual()),
+			"one large file": share(0).Size(usual()),
+		} {
+			if s.MemoryCostOf(low) > s.MemoryCostOf(high) || s.MemoryCostOf(low) < low ||
+				s.AverageUseOf(low) > s.AverageUseOf(high) || s.AverageUseOf(low) > low ||
+				s.CapacityOf(low) > s.CapacityOf(high) ||
+				s.FullAfterOf(low) > s.FullAfterOf(high) ||
+				s.Overflows(high) && !s.Overflows(low) {
+				t.Fatalf("%s: not monotone from %d to %d", name, low, high)
+			}
+			over := s.WithLimit(high)
+			if over.Limit != high || over.Minimum != high ||
+				over.MemoryCost != s.MemoryCostOf(high) ||
+				over.WithLimit(low) != s.WithLimit(low) {
+				t.Fatalf("%s: an override of %d gives %+v", name, high, over)
+			}
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package sizing_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// A file costs whole pages, and kernel memory: 960 B, 104 B for a name that is not known, and 592 B
+// for each node of its page tree.
+func TestFiles_BytesOfOneFile(t *testing.T) {
+	const page = 4096
+	for name, c := range map[string]struct {
+		size, pageSize, perFile sizing.Bytes
+		pages, kernel           sizing.Bytes
+	}{
+		"one byte":                      {1, page, 0, page, 1064},
+		"one byte less than a page":     {page - 1, page, 0, page, 1064},
+		"a page":                        {page, page, 0, page, 1064},
+		"one byte more than a page":     {page + 1, page, 0, 2 * page, 1064 + 592},
+		"64 pages: one node":            {64 * page, page, 0, 64 * page, 1064 + 592},
+		"65 pages: two nodes, a root":   {64*page + 1, page, 0, 65 * page, 1064 + 3*592},
+		"128 pages: two nodes, a root":  {128 * page, page, 0, 128 * page, 1064 + 3*592},
+		"129 pages: three and a root":   {129 * page, page, 0, 129 * page, 1064 + 4*592},
+		"4096 pages: 64 and a root":     {4096 * page, page, 0, 4096 * page, 1064 + 65*592},
+		"4097 pages: 65, 2 and a root":  {4097 * page, page, 0, 4097 * page, 1064 + 68*592},
+		"a page of 64 KiB":              {1500, 64 * sizing.KiB, 0, 65536, 1064},
+		"two pages of 64 KiB":           {65537, 64 * sizing.KiB, 0, 131072, 1064 + 592},
+		"the default page, if 0":        {1, 0, 0, page, 1064},
+		"the default page, if negative": {1, -1, 0, page, 1064},
+		"a page of one byte":            {2, 1, 0, 2, 1064 + 592},
+		"a node's own kernel memory":    {1, page, 904, page, 904 + 104},
+		"a kernel memory of one byte":   {1, page, 1, page, 1 + 104},
+		"a negative kernel memory":      {1, page, -1, page, 1064},
+		"its own kernel memory, nodes":  {page + 1, page, 992, 2 * page, 992 + 104 + 592},
+		"a kernel memory that is most":  {1, page, sizing.MaxBytes, page, sizing.MaxBytes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := usual()
+			b.PageSize, b.KernelBytesPerFile = c.pageSize, c.perFile
+			f := week()
+			f.FileSize = c.size
+			for model, got := range map[string]sizing.Size{
+				"Files":  f.Size(b),
+				"Static": sizing.Static{Required: sizing.GiB, FileSize: c.size}.Size(b),
+			} {
+				if got.BytesPerFile != c.pages || got.KernelBytesPerFile != c.kernel {
+					t.Errorf("%s: %d and %d of kernel memory, want %d and %d", model,
+						int64(got.BytesPerFile), int64(got.KernelBytesPerFile),
+						int64(c.pages), int64(c.kernel))
+				}
+			}
+		})
+	}
+}
+
+func TestFiles_NameLength(t *testing.T) {
+	for _, c := range []struct {
+		first, last int64
+		want        sizing.Bytes
+	}{
+		{-1, 0, 104}, // not known
+		{1, 31, 0},
+		{32, 39, 72},
+		{40, 71, 104},
+		{72, 103, 136},
+		{104, 167, 200},
+		{168, 231, 264},
+		{232, 255, 520},
+	} {
+		for length := c.first; length <= c.last; length++ {
+			f := week()
+			f.NameLength = length
+			if got := f.Size(usual()).KernelBytesPerFile; got != 960+c.want {
+				t.Errorf("a name of %d: %d, want %d", length, int64(got), int64(960+c.want))
+			}
+		}
+	}
+}
+
+func TestCost(t *testing.T) {
+	const page = 4 * sizing.KiB
+	for _, c := range []struct{ volume, pageSize, want sizing.Bytes }{
+		{-1, page, 0},
+		{0, page, 0},
+		{1, page, 1 + 1064},
+		{page, page, page + 1064},
+		{page + 1, page, page + 1 + 1064 + 592},
+		{64 * page, page, 64*page + 1064 + 592},
+		{65 * page, page, 65*page + 1064 + 3*592},
+		{65 * page, 0, 65*page + 1064 + 3*592},
+		{64 * sizing.MiB, page, 64*sizing.MiB + 1064 + (256+4+1)*592},
+		{64 * sizing.MiB, 16 * page, 64*sizing.MiB + 1064 + (16+1)*592},
+		{sizing.MaxBytes, page, sizing.MaxBytes},
+	} {
+		t.Run(fmt.Sprintf("%d in pages of %d", c.volume, c.pageSize), func(t *testing.T) {
+			if got := sizing.Cost(c.volume, c.pageSize); got != c.want {
+				t.Errorf("got %d, want %d", int64(got), int64(c.want))
+			}
+		})
+	}
+}
