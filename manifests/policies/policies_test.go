@@ -87,20 +87,63 @@ func TestTheKustomizationListsEveryPolicyAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTheMoreSpecificPolicyGoverns(t *testing.T) {
+// The check of everything that is mounted gives way to every policy with a size, and to a
+// policy without a priority, and no policy of the library goes by a hint alone.
+func TestHygiene_GivesWayToEveryOtherPolicy(t *testing.T) {
 	priority := map[string]int32{}
 	lowest := int32(math.MaxInt32)
 	for _, f := range All() {
-		priority[f.Name] = decode(t, f).Spec.Priority
-		if f.Name != "gunicorn" {
+		p := decode(t, f)
+		priority[f.Name] = p.Spec.Priority
+		if f.Name != "hygiene" {
 			lowest = min(lowest, priority[f.Name])
+			if p.Spec.Sizing == nil {
+				t.Errorf("%s has no sizing: only hygiene checks without a size", f.Name)
+			}
+		}
+		for i, m := range p.Spec.Match {
+			if m.TmpfsPaths != "" {
+				t.Errorf("%s: match[%d] looks for paths, which is a guess", f.Name, i)
+			}
 		}
 	}
-	if priority["authentik-proxy-outposts"] <= priority["authentik-proxy-outposts-by-image"] {
-		t.Error("the outposts' image comes before their label")
+	h, found := priority["hygiene"]
+	if !found || h >= lowest || h >= 0 {
+		t.Errorf("hygiene has priority %d (found: %t), want less than any other policy (%d) and than the default (0)",
+			h, found, lowest)
 	}
-	if g := priority["gunicorn"]; g >= lowest || g >= 0 {
-		t.Errorf("gunicorn has priority %d, want less than any other policy (%d) and than the default (0)", g, lowest)
+}
+
+// The fields that differ from the defaults do so for a reason that the file gives; this
+// keeps them from being copied into a new policy unseen.
+func TestAll_ExistingVolumesAndOverrides(t *testing.T) {
+	setLimit := []string{
+		"authentik-proxy-outposts", "postgresql-cloudnativepg", "postgresql-crunchy", "postgresql-spilo",
+	}
+	for _, f := range All() {
+		p := decode(t, f)
+		want := v1alpha1.ExistingHandling("") // Enlarge, the default
+		if slices.Contains(setLimit, f.Name) {
+			want = v1alpha1.ExistingSetLimit
+		}
+		if p.Spec.Existing != want {
+			t.Errorf("%s: existing is %q, want %q", f.Name, p.Spec.Existing, want)
+		}
+		comment, _, _ := strings.Cut(string(f.YAML), "\napiVersion: ")
+		for text, differs := range map[string]bool{
+			"existing is":    p.Spec.Existing != "",
+			"Allowed":        p.Spec.Overrides != "",
+			"memory is":      p.Spec.Memory.Handling != "",
+			"memory.reserve": p.Spec.Memory.Reserve != nil,
+			"hostShm is":     p.Spec.HostShm != "",
+		} {
+			if differs && !strings.Contains(comment, text) {
+				t.Errorf("%s: the opening comment does not say why (%q)", f.Name, text)
+			}
+		}
+		if s := p.Spec.Sizing; s != nil && s.Fixed != nil && s.Max != nil && s.Fixed.Size.Cmp(*s.Max) > 0 {
+			t.Errorf("%s: fixed.size is above max", f.Name)
+		}
 	}
 }
 
