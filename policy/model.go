@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // model is a compiled v1alpha1.Sizing: one model and its bounds.
@@ -112,7 +112,7 @@ func (v *view) percentOfMemory(m *model) size {
 				quote(v.policy.name), m.memoryPercent.percent, m.bounds.Min)},
 		}
 	}
-	if v.policy.handling() == raise {
+	if v.policy.handling() == v1alpha1.MemoryRaise {
 		base = max(base, v.policy.reserve)
 	}
 	required := (base.Times(m.memoryPercent.percent) / 100).RoundDown(sizing.MiB)
@@ -227,4 +227,3 @@ func (v *view) claims() []string {
 	}
 	return out
 }
-

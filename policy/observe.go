@@ -20,6 +20,8 @@ type view struct {
 	containers []container
 	mounts     []mount
 	volumes    []volume
+	// uses are the volumes that the writers can use, in the Pod's order.
+	uses []use
 	// pod is the pod-level memory.
 	pod      memory
 	overhead sizing.Bytes
@@ -47,19 +49,23 @@ type container struct {
 
 	// writer reports whether the policy says that it writes to the volume.
 	writer bool
-	// occupied reports whether it mounts something, or has a device, at the mount path.
-	occupied bool
+	// mounted reports whether it mounts a volume at the mount path, and device whether it has
+	// a block device there.
+	mounted, device bool
 	// hostShm reports whether what it has at the mount path is the node's own /dev/shm.
 	hostShm bool
 	// named reports whether its settings name the mount path.
 	named bool
 }
 
+// occupied reports whether a container has anything of its own at the mount path.
+func (c *container) occupied() bool { return c.mounted || c.device }
+
 // needsVolume reports whether a container must have the volume mounted and does not.
-func (c *container) needsVolume() bool { return c.writer && !c.occupied && !c.hostShm }
+func (c *container) needsVolume() bool { return c.writer && !c.occupied() && !c.hostShm }
 
 // shares reports whether a container uses the /dev/shm that the runtime makes for the Pod.
-func (c *container) shares() bool { return c.role != ephemeral && !c.occupied && !c.hostShm }
+func (c *container) shares() bool { return c.role != ephemeral && !c.occupied() && !c.hostShm }
 
 // mount is a mount at or below the mount path.
 type mount struct {
@@ -83,6 +89,8 @@ type volume struct {
 	memory bool // a Memory emptyDir
 	// hostPath is the cleaned path of a hostPath volume; empty for all others.
 	hostPath string
+	// path is where it is mounted, at the mount path or below it: the first place.
+	path string
 	// size is the size limit in bytes; 0 for none.
 	size sizing.Bytes
 	// written is the size limit before a plan; 0 for none, and for a volume that a plan adds.
@@ -146,21 +154,24 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 		if where == beside {
 			continue
 		}
-		at := v.volumeOf(m.Name, find)
-		v.mounts = append(v.mounts, mount{container: position, volume: at, source: m, below: where == below})
+		found := v.volumeOf(m.Name, find)
+		v.mounts = append(v.mounts, mount{container: position, volume: found, source: m, below: where == below})
+		if v.volumes[found].path == "" {
+			v.volumes[found].path = cleanMountPath(m.MountPath)
+		}
 		if where == below {
 			continue
 		}
-		c.occupied = true
-		if hostPath := v.volumes[at].hostPath; hostPath != "" && isUnder(path.Join(hostPath, m.SubPath), runtimeShm) {
+		c.mounted = true
+		if hostPath := v.volumes[found].hostPath; hostPath != "" && isUnder(path.Join(hostPath, m.SubPath), runtimeShm) {
 			c.hostShm = true
 		}
 	}
 	for i := range source.VolumeDevices {
 		v.steps++
-		c.occupied = c.occupied || placeOf(source.VolumeDevices[i].DevicePath, v.policy.mountPath) == at
+		c.device = c.device || placeOf(source.VolumeDevices[i].DevicePath, v.policy.mountPath) == at
 	}
-	if v.policy.mountPath == runtimeShm && v.subject.Pod.Spec.HostIPC && !c.occupied {
+	if v.policy.mountPath == runtimeShm && v.subject.Pod.Spec.HostIPC && !c.occupied() {
 		c.hostShm = true
 	}
 	v.containers = append(v.containers, c)
@@ -265,6 +276,7 @@ func (v *view) markVolumes() {
 	if len(v.mounts) == 0 {
 		return
 	}
+	last := make([]int, len(v.volumes)) // the container after the last one that uses a volume
 	for i := range v.mounts {
 		v.steps++
 		m := &v.mounts[i]
@@ -275,6 +287,10 @@ func (v *view) markVolumes() {
 			v.volumes[m.volume].below = true
 		} else {
 			v.volumes[m.volume].at = true
+		}
+		if last[m.volume] <= m.container {
+			last[m.volume] = m.container + 1
+			v.uses = append(v.uses, use{container: m.container, volume: m.volume})
 		}
 	}
 	var places map[string]int
