@@ -60,7 +60,8 @@ func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
 	default:
 		f.path = v.policy.mountPath + " and below"
 	}
-	if v.policy.model != nil && vol.size > v.size.Limit && vol.elsewhere == "" {
+	// What memoryPercent gives beside a volume that takes all of the limit says nothing.
+	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.size > v.size.Limit && vol.elsewhere == "" {
 		f.tooLarge = vol
 	}
 }

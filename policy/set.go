@@ -34,7 +34,8 @@ func (s Set) WithImageMirrors(m Mirrors) Set {
 func (s Set) Policies() []Policy { return slices.Clone(s.policies) }
 
 // find returns the policy that decides about a subject, with why it matches, and the one
-// that would if that one were not there; nil for none.
+// that would size it if that one were not there; nil for none. One that only checks is no such
+// policy: what it checks, the one that decides checks too.
 func (s *Set) find(subject *Subject) (first, second *compiled, why grounds) {
 	if len(s.policies) == 0 {
 		return nil, nil, grounds{}
@@ -55,9 +56,13 @@ func (s *Set) find(subject *Subject) (first, second *compiled, why grounds) {
 			if !m.tryOnce(rank) || !m.applies(s.policies[rank].compiled) {
 				continue
 			}
-			if int(rank) < best {
-				best, next = int(rank), best
-			} else {
+			switch sizes := s.policies[rank].model != nil; {
+			case int(rank) < best:
+				if best < len(s.policies) && s.policies[best].model != nil {
+					next = best
+				}
+				best = int(rank)
+			case sizes:
 				next = int(rank)
 			}
 		}

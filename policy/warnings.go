@@ -125,8 +125,8 @@ func (v *view) warnAboutVolumes(w *warnings) {
 func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 	name, at := quote(vol.name), v.policy.mountPath
 	if vol.size == 0 && !v.policy.rejectsUnbounded() {
-		w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set its sizeLimit to %s",
-			name, at, v.limitForUnbounded())
+		w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs%s",
+			name, at, v.sizeByPolicy())
 	}
 	if v.policy.existing == v1alpha1.ExistingLeave {
 		if v.isTooSmall(vol) {
@@ -142,6 +142,14 @@ func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 		w.add("volume %s at %s is also mounted at %s: what is written there takes room from %s, so make its sizeLimit large enough for both",
 			name, at, shorten(vol.elsewhere), at)
 	}
+}
+
+// sizeByPolicy says what the policy would give, to follow a remedy.
+func (v *view) sizeByPolicy() string {
+	if v.policy.model == nil || v.size.unfounded {
+		return ""
+	}
+	return fmt.Sprintf(" (by policy %s %s)", quote(v.policy.name), v.newSize())
 }
 
 // warnAboutSharing says which containers meet in /dev/shm, or no longer do, and which remount it.
@@ -193,11 +201,13 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 		if limit == 0 || !c.memory.namesRequest || request >= limit || each[i].after == 0 {
 			continue
 		}
-		// A request that includes the average use leaves less for the process.
-		if request >= each[i].useAfter {
-			request = request.Minus(each[i].useAfter)
+		// A request that holds the average use includes it, as far as anybody can tell, and what
+		// kernel memory comes on top is then no reason to warn.
+		var known sizing.Bytes
+		if use := each[i].useAfter.RoundUp(sizing.MiB); request >= use {
+			request, known = request.Minus(use), each[i].after.Minus(use)
 		}
-		if each[i].after.Plus(request) > limit {
+		if each[i].after.Plus(request).Minus(known) > limit {
 			w.add("the memory limit of container %s, %s, is less than what a full %s costs, %s, and what it requests for itself, %s: raise the limit to %s",
 				quote(c.name), limit, v.policy.mountPath, each[i].after, request, each[i].after.Plus(request).RoundUp(sizing.MiB))
 		}
