@@ -20,6 +20,9 @@ func checkOOM(v *view) []Violation {
 }
 
 func (v *view) oomBeforeFull() []Violation {
+	if len(v.uses) == 0 {
+		return nil
+	}
 	var out findings
 	full := v.fullVolumes()
 	for i := range v.containers {
@@ -73,9 +76,6 @@ type fullVolumes struct {
 
 // fullVolumes returns what full volumes take, for each writer and for the Pod.
 func (v *view) fullVolumes() fullVolumes {
-	if len(v.uses) == 0 {
-		return fullVolumes{each: make([]fullSum, len(v.containers))}
-	}
 	full := fullVolumes{each: make([]fullSum, len(v.containers))}
 	bound := v.mounted(0)
 	counted := make([]bool, len(v.volumes))

@@ -28,8 +28,6 @@ type Evaluation struct {
 	// Size is the size computed for the subject; zero if no policy matches or none was
 	// computed.
 	Size sizing.Size
-	// Before are the violations of the subject as it is.
-	Before []Violation
 	// Plan is what makes a Mutated subject compliant; empty for every other.
 	Plan Plan
 	// After are the violations that remain with the plan, or, if there can be no plan, why
@@ -37,6 +35,24 @@ type Evaluation struct {
 	After []Violation
 	// Warnings are sentences for the subject's owner that reject nothing.
 	Warnings []string
+
+	// before is the subject as it is, of which the violations are worked out when somebody asks
+	// for them; found are those of a subject of which there is no view.
+	before *view
+	found  []Violation
+}
+
+// Before returns the violations of the subject as it is: empty for a guess, and for a subject
+// that is not evaluated.
+func (e *Evaluation) Before() []Violation {
+	switch {
+	case e.Guess:
+		return nil
+	case e.before != nil:
+		return e.before.violations()
+	default:
+		return e.found
+	}
 }
 
 // Evaluate says what the policies make of a subject. It never fails: what cannot be
@@ -59,7 +75,8 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		e.warn("policy %s also matches and is not applied, as policy %s comes first", quote(second.name), quote(p.name))
 	}
 	if found := tooComplex(subject.Pod); found != nil {
-		return e.violating([]Violation{*found}, []Violation{*found})
+		e.found = []Violation{*found}
+		return e.violating(e.found)
 	}
 
 	before := observe(&subject, p, &why, s.mirrors)
@@ -67,18 +84,13 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		return e.skipped(UsesHostShm, before.describeHostShm())
 	}
 	before.size = before.sizeFor()
-	e.Size = before.size.Size
-	violations := before.violations()
+	e.Size, e.before = before.size.Size, before
 	plan, after, blocked := before.plan(e.Guess)
-
-	remaining := violations
-	if !plan.Empty() {
-		remaining = after.violations()
-	}
+	remaining := after.violations()
 	switch {
-	case len(remaining) > 0:
+	case len(remaining) > 0: // what a plan cannot fix in full, it leaves alone
 		e.Warnings = before.appendWarnings(e.Warnings, nil, before)
-		return e.violating(violations, append(blocked, remaining...))
+		return e.violating(append(blocked, remaining...))
 	case plan.Empty():
 		e.Outcome, e.Reason, e.Detail = Compliant, AlreadySized, before.describeCompliant()
 		e.Warnings = appendDetails(e.Warnings, blocked)
@@ -86,9 +98,6 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 	default:
 		e.Outcome, e.Reason, e.Detail, e.Plan = Mutated, plan.reason(), after.describe(&plan), plan
 		e.Warnings = after.appendWarnings(e.Warnings, &plan, before)
-		if !e.Guess {
-			e.Before = violations
-		}
 	}
 	return e
 }
@@ -104,12 +113,12 @@ func (e *Evaluation) skipped(reason Reason, detail string) Evaluation {
 
 // violating ends the evaluation of a subject that no plan makes compliant. A guess rejects
 // nothing: what is wrong is then said in warnings.
-func (e *Evaluation) violating(before, after []Violation) Evaluation {
+func (e *Evaluation) violating(after []Violation) Evaluation {
 	if e.Guess {
 		e.Warnings = appendDetails(e.Warnings, after)
 		return e.skipped(Guessed, fmt.Sprintf("policy %s only guesses that the Pod writes there, so nothing that is there is changed or rejected", quote(e.Policy)))
 	}
-	e.Outcome, e.Reason, e.Detail, e.Before, e.After = Violating, after[0].Reason, joinDetails(after), before, after
+	e.Outcome, e.Reason, e.Detail, e.After = Violating, after[0].Reason, joinDetails(after), after
 	return *e
 }
 

@@ -24,7 +24,7 @@ const longestOverride = 32
 // warning.
 func (v *view) override(out *size) {
 	annotations := v.subject.Pod.Metadata.Annotations
-	if len(annotations) == 0 || v.policy.model == nil {
+	if v.policy.model == nil || !hasOverride(annotations) {
 		return
 	}
 	given := out.Size
@@ -52,6 +52,18 @@ func (v *view) override(out *size) {
 var overrideNames = [...]string{
 	v1alpha1.AnnotationFilesPerMinute, v1alpha1.AnnotationRetention,
 	v1alpha1.AnnotationFileSize, v1alpha1.AnnotationSizeLimit,
+}
+
+func hasOverride(annotations map[string]string) bool {
+	if len(annotations) == 0 {
+		return false
+	}
+	for _, name := range overrideNames {
+		if _, found := annotations[name]; found {
+			return true
+		}
+	}
+	return false
 }
 
 // overridesIn lists the annotations that change the size.
@@ -192,22 +204,27 @@ func overrideBytes(text string) (sizing.Bytes, error) {
 	return fileSizeWithin(q)
 }
 
+// longestQuoted and mostQuoted bound what is quoted in a message: a text in bytes, and how many
+// of a list.
+const (
+	longestQuoted = 64
+	mostQuoted    = 8
+)
+
 // quote quotes a value for a message and shortens a long one.
 func quote(text string) string {
-	const longest = 64
-	if len(text) > longest {
-		return strconv.Quote(text[:longest]) + "..."
+	if len(text) > longestQuoted {
+		return strconv.Quote(text[:longestQuoted]) + "..."
 	}
 	return strconv.Quote(text)
 }
 
 // quoteAll quotes names for a message, the first few of many.
 func quoteAll(names []string) string {
-	const most = 8
-	quoted := make([]string, 0, most+1)
+	quoted := make([]string, 0, mostQuoted+1)
 	for i, name := range names {
-		if i == most {
-			return strings.Join(quoted, ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+		if i == mostQuoted {
+			return strings.Join(quoted, ", ") + fmt.Sprintf(" and %d more", len(names)-mostQuoted)
 		}
 		quoted = append(quoted, quote(name))
 	}
