@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -48,13 +49,13 @@ func loadCRD(t *testing.T) *apiextensions.CustomResourceDefinition {
 	return &crd
 }
 
-// openAPI is the schema of the one version.
+// openAPI returns the schema of the one version.
 func openAPI(t *testing.T, crd *apiextensions.CustomResourceDefinition) *apiextensions.JSONSchemaProps {
 	t.Helper()
 	if len(crd.Spec.Versions) != 1 || crd.Spec.Versions[0].Name != v1alpha1.GroupVersion.Version {
 		t.Fatalf("got versions %v, want %s alone", crd.Spec.Versions, v1alpha1.GroupVersion.Version)
 	}
-	// The conversion moves the schema up where all versions have the same.
+	// The conversion moves the schema up if all versions have the same.
 	if crd.Spec.Validation != nil {
 		return crd.Spec.Validation.OpenAPIV3Schema
 	}
@@ -110,7 +111,7 @@ func newCreator(t *testing.T) *creator {
 	}
 }
 
-// created is what a creation comes to.
+// created is the result of a creation.
 type created struct {
 	object *unstructured.Unstructured
 	// unknown are the paths of fields that the schema does not have. They are
@@ -119,18 +120,16 @@ type created struct {
 	errs    field.ErrorList
 }
 
-func (c *creator) create(t *testing.T, manifest []byte) created {
+// create takes the policy as JSON.
+func (c *creator) create(t *testing.T, object []byte) created {
 	t.Helper()
-	content, err := yaml.YAMLToJSONStrict(manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
 	u := &unstructured.Unstructured{}
-	if err := u.UnmarshalJSON(content); err != nil {
+	if err := u.UnmarshalJSON(object); err != nil {
 		t.Fatal(err)
 	}
 	defaulting.Default(u.Object, c.schema)
 	unknown := pruning.PruneWithOptions(u.Object, c.schema, true, structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	slices.Sort(unknown)
 	defaulting.PruneNonNullableNullsWithoutDefaults(u.Object, c.schema)
 	if err := objectmeta.Coerce(nil, u.Object, c.schema, false, false); err != nil {
 		t.Fatal(err)

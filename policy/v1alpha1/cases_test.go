@@ -1,6 +1,8 @@
 package v1alpha1_test
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,103 +18,107 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// The cases are files under policy/testdata/policies. One under invalid opens with
-// a comment line for each thing that is wrong with it:
-//
-//	# want: FIELD: MESSAGE           the API server and Compile both say MESSAGE
-//	# want-type: FIELD: TYPE         both refuse the field, and the API server in words
-//	                                 of its own (enum, maxLength, maxItems and so on)
-//	# want-compiler: FIELD: MESSAGE  only Compile can find it
-//	# want-server: FIELD: TYPE       only the API server can find it, since the Go type
-//	                                 does not tell the value from an absent one
-//	# want-unknown: FIELD            both refuse the field when they are strict
-//	# want-undecodable: MESSAGE      what the Go type's decoder says, which then leaves
-//	                                 nothing for Compile; want-server has the API
-//	                                 server's part
-//
-// Every other comment is for the reader.
 const (
 	cases   = "../testdata/policies"
 	library = "../../manifests/policies"
 )
 
-// wanted are the lines of one file, those of the API server and of Compile each
-// sorted.
-type wanted struct {
-	server, compiler, unknown []string
-	undecodable               string
+// testCase is one policy, and what the API server and Compile say about it. The files
+// under policy/testdata/policies are tables of them, with sentences as keys. A line that
+// is wanted is "FIELD: MESSAGE" or "FIELD: TYPE", the latter if the API server has words
+// of its own (enum, maxLength, maxItems and so on).
+type testCase struct {
+	// Metadata replaces the metadata.
+	Metadata json.RawMessage `json:"metadata"`
+	// Spec replaces fields of a spec that matches an image and has a fixed size.
+	Spec map[string]json.RawMessage `json:"spec"`
+	// Without names fields of the spec to leave out, or spec itself.
+	Without []string `json:"without"`
+
+	// Want is said by both.
+	Want []string `json:"want"`
+	// Server is said by the API server alone: the Go type does not tell the value from an
+	// absent one, or cannot hold it.
+	Server []string `json:"server"`
+	// Compiler is said by Compile alone.
+	Compiler []string `json:"compiler"`
+	// Unknown are the fields that both reject when they are strict.
+	Unknown []string `json:"unknown"`
+	// Undecodable is said by the Go type's decoder, which leaves nothing for Compile.
+	Undecodable string `json:"undecodable"`
 }
 
-func readWanted(t *testing.T, content []byte) wanted {
+// object returns the policy of the case as JSON.
+func (c testCase) object(t *testing.T) []byte {
 	t.Helper()
-	var w wanted
-	for line := range strings.Lines(string(content)) {
-		directive, rest, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		switch directive {
-		case "# want", "# want-type":
-			w.server, w.compiler = append(w.server, rest), append(w.compiler, rest)
-		case "# want-server":
-			w.server = append(w.server, rest)
-		case "# want-compiler":
-			w.compiler = append(w.compiler, rest)
-		case "# want-unknown":
-			w.unknown = append(w.unknown, rest)
-		case "# want-undecodable":
-			w.undecodable = rest
-		default:
-			if strings.HasPrefix(directive, "# want") {
-				t.Fatalf("no such directive: %s", line)
-			}
-		}
+	spec := map[string]json.RawMessage{
+		"match":  json.RawMessage(`[{"images": ["ghcr.io/example/app"]}]`),
+		"sizing": json.RawMessage(`{"fixed": {"size": "1Gi"}}`),
 	}
-	slices.Sort(w.server)
-	slices.Sort(w.compiler)
-	return w
-}
-
-func (w wanted) nothing() bool {
-	return len(w.server)+len(w.compiler)+len(w.unknown) == 0 && w.undecodable == ""
-}
-
-// told renders errors as the lines that are wanted: with the type where a line
-// wants the type, and with the message everywhere else.
-func told(errs field.ErrorList, want []string) []string {
-	var lines []string
-	for _, err := range errs {
-		line := err.Field + ": " + err.Detail
-		if byType := err.Field + ": " + string(err.Type); !slices.Contains(want, line) && slices.Contains(want, byType) {
-			line = byType
-		}
-		lines = append(lines, line)
+	maps.Copy(spec, c.Spec)
+	object := map[string]any{
+		"apiVersion": v1alpha1.GroupVersion.String(),
+		"kind":       v1alpha1.Kind,
+		"metadata":   json.RawMessage(`{"name": "session-stores"}`),
+		"spec":       spec,
 	}
-	slices.Sort(lines)
-	return lines
-}
-
-// withoutSkipped leaves out the API server's remark that it has not run the CEL
-// rules because of other errors.
-func withoutSkipped(errs field.ErrorList) field.ErrorList {
-	const skipped = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
-	return slices.DeleteFunc(slices.Clone(errs), func(err *field.Error) bool { return err.Detail == skipped })
-}
-
-// decodeStrictly decodes as the command line does. unknown are the fields that the
-// Go type does not have.
-func decodeStrictly(t *testing.T, manifest []byte) (p *v1alpha1.SharedMemoryPolicy, unknown []string, err error) {
-	t.Helper()
-	content, err := yaml.YAMLToJSONStrict(manifest)
+	if c.Metadata != nil {
+		object["metadata"] = c.Metadata
+	}
+	for _, name := range c.Without {
+		if name == "spec" {
+			delete(object, name)
+		}
+		delete(spec, name)
+	}
+	content, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p = &v1alpha1.SharedMemoryPolicy{}
-	strictErrs, err := kjson.UnmarshalStrict(content, p)
-	for _, strictErr := range strictErrs {
-		unknown = append(unknown, strings.TrimSuffix(strings.TrimPrefix(strictErr.Error(), `unknown field "`), `"`))
-	}
-	return p, unknown, err
+	return content
 }
 
-func eachFile(t *testing.T, pattern string, f func(t *testing.T, manifest []byte)) {
+// server returns what the API server says, sorted.
+func (c testCase) server() []string {
+	return slices.Sorted(slices.Values(slices.Concat(c.Want, c.Server)))
+}
+
+// compiler returns what Compile says, sorted.
+func (c testCase) compiler() []string {
+	return slices.Sorted(slices.Values(slices.Concat(c.Want, c.Compiler)))
+}
+
+// eachCase runs f for each case in the tables of a folder.
+func eachCase(t *testing.T, folder string, f func(t *testing.T, c testCase)) {
+	t.Helper()
+	eachFile(t, filepath.Join(cases, folder, "*.yaml"), func(t *testing.T, content []byte) {
+		var table map[string]testCase
+		if err := yaml.UnmarshalStrict(content, &table); err != nil {
+			t.Fatal(err)
+		}
+		if len(table) == 0 {
+			t.Fatal("the table has no case")
+		}
+		for _, sentence := range slices.Sorted(maps.Keys(table)) {
+			t.Run(sentence, func(t *testing.T) { f(t, table[sentence]) })
+		}
+	})
+}
+
+// eachValid runs f for each valid policy: the cases, and those of the library.
+func eachValid(t *testing.T, f func(t *testing.T, object []byte)) {
+	t.Helper()
+	eachCase(t, "valid", func(t *testing.T, c testCase) { f(t, c.object(t)) })
+	eachFile(t, library+"/*.yaml", func(t *testing.T, manifest []byte) {
+		object, err := yaml.YAMLToJSONStrict(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, object)
+	})
+}
+
+func eachFile(t *testing.T, pattern string, f func(t *testing.T, content []byte)) {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil || len(paths) == 0 {
@@ -133,33 +139,71 @@ func eachFile(t *testing.T, pattern string, f func(t *testing.T, manifest []byte
 	}
 }
 
-func TestAnInvalidPolicyIsRefusedByTheAPIServerAndByCompileAlike(t *testing.T) {
-	server := newCreator(t)
-	eachFile(t, cases+"/invalid/*.yaml", func(t *testing.T, manifest []byte) {
-		want := readWanted(t, manifest)
-		if want.nothing() {
-			t.Fatal("the file wants nothing")
+// linesOf renders errors as the lines that are wanted: with the type if a line wants the
+// type, and otherwise with the message.
+func linesOf(errs field.ErrorList, want []string) []string {
+	var lines []string
+	for _, err := range errs {
+		line := err.Field + ": " + err.Detail
+		byType := err.Field + ": " + string(err.Type)
+		if !slices.Contains(want, line) && slices.Contains(want, byType) {
+			line = byType
 		}
-		got := server.create(t, manifest)
-		if diff := cmp.Diff(want.server, told(withoutSkipped(got.errs), want.server)); diff != "" {
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// withoutSkipped leaves out the API server's remark that it has not run the CEL
+// rules because of other errors.
+func withoutSkipped(errs field.ErrorList) field.ErrorList {
+	const skipped = "some validation rules were not checked because the object was invalid; " +
+		"correct the existing errors to complete validation"
+	is := func(err *field.Error) bool { return err.Detail == skipped }
+	return slices.DeleteFunc(slices.Clone(errs), is)
+}
+
+// decodeStrictly decodes as the command line does. unknown are the fields that the
+// Go type does not have.
+func decodeStrictly(object []byte) (p *v1alpha1.SharedMemoryPolicy, unknown []string, err error) {
+	p = &v1alpha1.SharedMemoryPolicy{}
+	strictErrs, err := kjson.UnmarshalStrict(object, p)
+	for _, strictErr := range strictErrs {
+		text := strings.TrimPrefix(strictErr.Error(), `unknown field "`)
+		unknown = append(unknown, strings.TrimSuffix(text, `"`))
+	}
+	slices.Sort(unknown)
+	return p, unknown, err
+}
+
+func TestAPIServerAndCompile_InvalidPolicies(t *testing.T) {
+	server := newCreator(t)
+	eachCase(t, "invalid", func(t *testing.T, c testCase) {
+		if len(c.server())+len(c.compiler())+len(c.Unknown) == 0 {
+			t.Fatal("the case wants nothing: say what is wrong, or move it to the valid ones")
+		}
+		object := c.object(t)
+		got := server.create(t, object)
+		if diff := cmp.Diff(c.server(), linesOf(withoutSkipped(got.errs), c.server())); diff != "" {
 			t.Errorf("the API server (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(want.unknown, got.unknown); diff != "" {
+		if diff := cmp.Diff(c.Unknown, got.unknown); diff != "" {
 			t.Errorf("unknown to the API server (-want +got):\n%s", diff)
 		}
 
-		p, unknown, err := decodeStrictly(t, manifest)
-		if err != nil || want.undecodable != "" {
-			if err == nil || err.Error() != want.undecodable {
-				t.Errorf("decoding: got error %v, want %s", err, want.undecodable)
+		p, unknown, err := decodeStrictly(object)
+		if err != nil || c.Undecodable != "" {
+			if err == nil || err.Error() != c.Undecodable {
+				t.Errorf("decoding: got error %v, want %s", err, c.Undecodable)
 			}
 			return
 		}
-		if diff := cmp.Diff(want.unknown, unknown); diff != "" {
+		if diff := cmp.Diff(c.Unknown, unknown); diff != "" {
 			t.Errorf("unknown to the Go type (-want +got):\n%s", diff)
 		}
 		compiled, errs := policy.Compile(p)
-		if diff := cmp.Diff(want.compiler, told(errs, want.compiler)); diff != "" {
+		if diff := cmp.Diff(c.compiler(), linesOf(errs, c.compiler())); diff != "" {
 			t.Errorf("Compile (-want +got):\n%s", diff)
 		}
 		if len(errs) > 0 && compiled != (policy.Policy{}) {
@@ -168,24 +212,22 @@ func TestAnInvalidPolicyIsRefusedByTheAPIServerAndByCompileAlike(t *testing.T) {
 	})
 }
 
-func TestAValidPolicyIsAcceptedByTheAPIServerAndByCompile(t *testing.T) {
+func TestAPIServerAndCompile_ValidPolicies(t *testing.T) {
 	server := newCreator(t)
-	for _, pattern := range []string{cases + "/valid/*.yaml", library + "/*.yaml"} {
-		eachFile(t, pattern, func(t *testing.T, manifest []byte) {
-			got := server.create(t, manifest)
-			for _, err := range got.errs {
-				t.Errorf("the API server: %v", err)
-			}
-			if got.unknown != nil {
-				t.Errorf("unknown to the API server: %v", got.unknown)
-			}
-			p, unknown, err := decodeStrictly(t, manifest)
-			if err != nil || unknown != nil {
-				t.Fatalf("decoding: error %v, unknown fields %v", err, unknown)
-			}
-			if _, errs := policy.Compile(p); len(errs) > 0 {
-				t.Errorf("Compile: %v", errs.ToAggregate())
-			}
-		})
-	}
+	eachValid(t, func(t *testing.T, object []byte) {
+		got := server.create(t, object)
+		for _, err := range got.errs {
+			t.Errorf("the API server: %v", err)
+		}
+		if got.unknown != nil {
+			t.Errorf("unknown to the API server: %v", got.unknown)
+		}
+		p, unknown, err := decodeStrictly(object)
+		if err != nil || unknown != nil {
+			t.Fatalf("decoding: error %v, unknown fields %v", err, unknown)
+		}
+		if _, errs := policy.Compile(p); len(errs) > 0 {
+			t.Errorf("Compile: %v", errs.ToAggregate())
+		}
+	})
 }

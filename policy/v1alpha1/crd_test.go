@@ -8,8 +8,8 @@ import (
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 )
 
-// The estimated cost of the CEL rules is a part of what an API server validates.
-func TestAnAPIServerAcceptsTheCRD(t *testing.T) {
+// The estimated cost of the CEL rules is part of what is validated.
+func TestCRD_IsValid(t *testing.T) {
 	crd := loadCRD(t)
 	// As strategy.PrepareForCreate in pkg/registry/customresourcedefinition.
 	crd.Status = apiextensions.CustomResourceDefinitionStatus{StoredVersions: []string{crd.Spec.Versions[0].Name}}
@@ -18,7 +18,7 @@ func TestAnAPIServerAcceptsTheCRD(t *testing.T) {
 	}
 }
 
-func TestTheSchemaIsStructural(t *testing.T) {
+func TestCRD_SchemaIsStructural(t *testing.T) {
 	for _, err := range structuralschema.ValidateStructural(nil, structural(t, openAPI(t, loadCRD(t)))) {
 		t.Error(err)
 	}

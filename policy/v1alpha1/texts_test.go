@@ -2,74 +2,121 @@ package v1alpha1_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
-	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// rules are the CEL rules of one field.
-type rules struct {
-	path      *field.Path
+// specRules are the CEL rules of a policy's spec.
+type specRules struct {
 	schema    *structuralschema.Structural
 	validator *cel.Validator
 }
 
-// rulesAt finds a field by the names on the way to it; "[]" stands for the items
-// of a list.
-func rulesAt(t *testing.T, names ...string) rules {
+func newSpecRules(t *testing.T) specRules {
 	t.Helper()
-	s := structural(t, openAPI(t, loadCRD(t)))
-	var path *field.Path
-	for _, name := range names {
-		if name == "[]" {
-			s, path = s.Items, path.Index(0)
-			continue
-		}
-		next, found := s.Properties[name]
-		if !found {
-			t.Fatalf("%s has no %s", path, name)
-		}
-		s, path = &next, path.Child(name)
-	}
-	return rules{path: path, schema: s, validator: cel.NewValidator(s, false, celconfig.PerCallLimit)}
+	schema := structural(t, openAPI(t, loadCRD(t))).Properties["spec"]
+	validator := cel.NewValidator(&schema, false, celconfig.PerCallLimit)
+	return specRules{schema: &schema, validator: validator}
 }
 
-// broken is what the API server's CEL says about a value.
-func (r rules) broken(t *testing.T, value any) string {
-	errs, _ := r.validator.Validate(t.Context(), r.path, r.schema, value, nil, celconfig.RuntimeCELCostBudget)
-	return messagesAt(errs, r.path)
+// validate returns what the API server's CEL says about a spec.
+func (r specRules) validate(t *testing.T, spec map[string]any) field.ErrorList {
+	root := field.NewPath("spec")
+	const budget = celconfig.RuntimeCELCostBudget
+	errs, _ := r.validator.Validate(t.Context(), root, r.schema, spec, nil, budget)
+	return errs
 }
 
-func messagesAt(errs field.ErrorList, path *field.Path) string {
+func messagesAt(errs field.ErrorList, at string) string {
 	var messages []string
 	for _, err := range errs {
-		if err.Field == path.String() {
+		if err.Field == at {
 			messages = append(messages, err.Detail)
 		}
 	}
+	slices.Sort(messages)
 	return strings.Join(messages, "; ")
 }
 
-// least is a valid policy of the files model.
-func least() *v1alpha1.SharedMemoryPolicy {
-	p := &v1alpha1.SharedMemoryPolicy{}
-	p.Name = "least"
-	p.Spec.Match.TmpfsPaths = v1alpha1.TmpfsPathsDetect
-	p.Spec.Sizing.Files = &v1alpha1.Files{CreatedPerMinute: "1", FileSize: resource.MustParse("1")}
-	return p
+// agreement puts values into one field of a valid spec, and compares what the API server
+// and Compile say about them.
+type agreement struct {
+	rules              specRules
+	at                 string // the field that the messages are about
+	spec               string // as YAML, with %s for the value
+	accepted, rejected int
 }
 
-// joined is a text of one to most tokens.
+// check compares what is said about one value. What the Go type cannot hold, the API
+// server has to reject.
+func (a *agreement) check(t *testing.T, value any) {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := fmt.Sprintf(a.spec, text)
+	content, err := yaml.YAMLToJSON([]byte("{spec: " + spec + ", metadata: {name: p}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if err := yaml.Unmarshal(content, &object); err != nil {
+		t.Fatal(err)
+	}
+	asIntegers(object.Spec)
+	byCEL := a.rules.validate(t, object.Spec)
+	p, _, err := decodeStrictly(content)
+	if err != nil {
+		if len(byCEL) == 0 {
+			t.Fatalf("%s: the API server accepts what the Go type cannot hold: %v", text, err)
+		}
+		return
+	}
+	_, errs := policy.Compile(p)
+	want, got := messagesAt(byCEL, a.at), messagesAt(errs, a.at)
+	if got != want {
+		t.Fatalf("%s: the API server says %q and Compile %q", text, want, got)
+	}
+	if want == "" {
+		a.accepted++
+	} else {
+		a.rejected++
+	}
+}
+
+// asIntegers turns whole numbers into int64, as an API server decodes them.
+func asIntegers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = asIntegers(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = asIntegers(v[i])
+		}
+	case float64:
+		return int64(v)
+	}
+	return value
+}
+
+// joined returns a text of one to most tokens.
 func joined(r *rand.Rand, tokens []string, most int) string {
 	var b strings.Builder
 	for range 1 + r.IntN(most) {
@@ -78,60 +125,58 @@ func joined(r *rand.Rand, tokens []string, most int) string {
 	return b.String()
 }
 
-func TestTheCELRulesOfTextsAgreeWithCompile(t *testing.T) {
-	numbers := []string{"0", "1", "9", "18", "000", "999999", ".", ".5", "h", "m", "s", "ms", "1h", "30m", "e", "E", "e-6", "E-12", "e-13", "-", "+", "0.1"}
-	paths := []string{"/", "/dev", "/shm", "a", "Z", "0", "_", "-", ".", "..", "/.", "é", " ", "\n"}
-	images := []string{"app", "/", ":", ":1", "@", "localhost:5000/", "*", "?", ".", "-", "é", "\n"}
-	cases := map[string]struct {
-		at     []string
-		tokens []string
-		set    func(*v1alpha1.SharedMemoryPolicy, string)
-	}{
-		"the rate": {[]string{"spec", "sizing", "files", "createdPerMinute"}, numbers, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.Sizing.Files.CreatedPerMinute = text
-		}},
-		"the retention": {[]string{"spec", "sizing", "files", "retention"}, numbers, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.Sizing.Files.Retention = new(v1alpha1.Duration(text))
-		}},
-		"the sweep interval": {[]string{"spec", "sizing", "files", "sweepInterval"}, numbers, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.Sizing.Files.SweepInterval = new(v1alpha1.Duration(text))
-		}},
-		"the overflow probability": {[]string{"spec", "sizing", "files", "overflowProbability"}, numbers, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.Sizing.Files.OverflowProbability = text
-		}},
-		"the mount path": {[]string{"spec", "mountPath"}, paths, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.MountPath = text
-		}},
-		"a repository": {[]string{"spec", "match", "images", "[]"}, images, func(p *v1alpha1.SharedMemoryPolicy, text string) {
-			p.Spec.Match.Images = []string{text}
-		}},
+func TestCELAndCompile_Texts(t *testing.T) {
+	numbers := []string{
+		"0", "1", "9", "18", "000", "999999", ".", ".5", "h", "m", "s", "ms", "1h", "30m",
+		"e", "E", "e-6", "E-12", "e-13", "-", "+", "0.1",
 	}
-	for name, c := range cases {
+	paths := []string{
+		"/", "/dev", "/shm", "/proc", "/sys", "/run", "/var", "/secrets", "/etc", "/usr",
+		"a", "Z", "0", "_", "-", ".", "..", "/.", "é", " ", "\n",
+	}
+	images := []string{"app", "/", ":", ":1", "@", "localhost:5000/", "*", "?", ".", "-", "é", "\n"}
+	const files = "{match: [{mounted: true}], sizing: {max: 4Gi, files: {fileSize: 1, "
+	rules := newSpecRules(t)
+	for name, c := range map[string]struct {
+		at, spec string
+		tokens   []string
+		longest  int
+	}{
+		"the rate": {
+			"spec.sizing.files.createdPerMinute", files + "createdPerMinute: %s}}}", numbers, 32,
+		},
+		"the retention": {
+			"spec.sizing.files.retention", files + `createdPerMinute: "1", retention: %s}}}`, numbers, 20,
+		},
+		"the sweep interval": {
+			"spec.sizing.files.sweepInterval",
+			files + `createdPerMinute: "1", sweepInterval: %s}}}`, numbers, 20,
+		},
+		"the overflow probability": {
+			"spec.sizing.files.overflowProbability",
+			files + `createdPerMinute: "1", overflowProbability: %s}}}`, numbers, 24,
+		},
+		"the mount path": {
+			"spec.mountPath", "{match: [{mounted: true}], mountPath: %s}", paths, 255,
+		},
+		"a repository": {
+			"spec.match[1].images[0]", "{match: [{mounted: true}, {images: [%s]}]}", images, 255,
+		},
+		"a repository to exclude": {
+			"spec.exclude[0].images[0]",
+			"{match: [{mounted: true}], exclude: [{images: [%s]}]}", images, 255,
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
-			rules := rulesAt(t, c.at...)
-			longest := int(*rules.schema.ValueValidation.MaxLength)
-			accepted, refused := 0, 0
-			for range 4000 {
-				text := joined(r, c.tokens, 5)
-				if len(text) > longest {
-					continue
-				}
-				p := least()
-				c.set(p, text)
-				_, errs := policy.Compile(p)
-				want, got := rules.broken(t, text), messagesAt(errs, rules.path)
-				if want != got {
-					t.Fatalf("%q: the API server says %q and Compile %q", text, want, got)
-				}
-				if want == "" {
-					accepted++
-				} else {
-					refused++
+			a := agreement{rules: rules, at: c.at, spec: c.spec}
+			for range 1500 {
+				if text := joined(r, c.tokens, 5); len(text) <= c.longest {
+					a.check(t, text)
 				}
 			}
-			if accepted < 50 || refused < 50 {
-				t.Errorf("%d accepted and %d refused: the texts show too little", accepted, refused)
+			if a.accepted < 20 || a.rejected < 20 {
+				t.Errorf("%d accepted and %d rejected: the texts show too little", a.accepted, a.rejected)
 			}
 		})
 	}
@@ -141,68 +186,56 @@ func TestTheCELRulesOfTextsAgreeWithCompile(t *testing.T) {
 // seconds and megabytes for 1e9999999.
 var longExponent = regexp.MustCompile(`[eE][-+]?[0-9]{4}`)
 
-func TestTheCELRulesOfQuantitiesAgreeWithCompile(t *testing.T) {
-	texts := []string{"0", "1", "4", "5", "16", "64", "1024", "4096", "1048576", "67108864", "-", "+", ".", ".5", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "m", "k", "M", "G", "P", "E", "e3", "e-3", "e6", "e400"}
-	sizing := func(names ...string) []string { return append([]string{"spec", "sizing"}, names...) }
-	cases := map[string]struct {
-		at  []string
-		set func(*v1alpha1.SharedMemoryPolicy, *resource.Quantity)
-	}{
-		"min":   {sizing("min"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) { p.Spec.Sizing.Min = q }},
-		"max":   {sizing("max"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) { p.Spec.Sizing.Max = q }},
-		"pages": {sizing("pageSize"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) { p.Spec.Sizing.PageSize = q }},
-		"fixed": {sizing("fixed"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) {
-			p.Spec.Sizing.Files, p.Spec.Sizing.Fixed = nil, q
-		}},
-		"the file size": {sizing("files", "fileSize"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) {
-			p.Spec.Sizing.Files.FileSize = *q
-		}},
-		"the base of units": {sizing("units", "base"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) {
-			p.Spec.Sizing.Files, p.Spec.Sizing.Units = nil, &v1alpha1.Units{Base: q, Each: resource.MustParse("1")}
-		}},
-		"each unit": {sizing("units", "each"), func(p *v1alpha1.SharedMemoryPolicy, q *resource.Quantity) {
-			p.Spec.Sizing.Files, p.Spec.Sizing.Units = nil, &v1alpha1.Units{Each: *q}
-		}},
+func TestCELAndCompile_Quantities(t *testing.T) {
+	tokens := []string{
+		"0", "1", "4", "5", "16", "64", "1024", "4096", "1048576", "67108864", "-", "+", ".", ".5",
+		"Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "m", "k", "M", "G", "P", "E",
+		"e3", "e-3", "e6", "e400",
 	}
-	for name, c := range cases {
+	const match = "{match: [{mounted: true}], "
+	rules := newSpecRules(t)
+	for name, c := range map[string]struct{ at, spec string }{
+		"min": {"spec.sizing.min", match + "sizing: {fixed: {size: 1}, min: %s, max: 1Pi}}"},
+		"max": {"spec.sizing.max", match + "sizing: {fixed: {size: 1}, max: %s}}"},
+		"min beside the default of max": {
+			"spec.sizing", match + "sizing: {fixed: {size: 1}, min: %s, max: 4Gi}}",
+		},
+		"max beside a min": {"spec.sizing", match + "sizing: {fixed: {size: 1}, min: 64Mi, max: %s}}"},
+		"pages": {
+			"spec.sizing.pageSize", match + "sizing: {fixed: {size: 1}, max: 4Gi, pageSize: %s}}",
+		},
+		"the fixed size": {"spec.sizing.fixed.size", match + "sizing: {fixed: {size: %s}, max: 4Gi}}"},
+		"the fixed size, by max": {
+			"spec.sizing.fixed.size", match + "sizing: {fixed: {size: 64Mi}, max: %s}}",
+		},
+		"the file size": {
+			"spec.sizing.files.fileSize",
+			match + `sizing: {files: {createdPerMinute: "1", fileSize: %s}, max: 4Gi}}`,
+		},
+		"the file size of a fixed model": {
+			"spec.sizing.fixed.fileSize", match + "sizing: {fixed: {size: 1, fileSize: %s}, max: 4Gi}}",
+		},
+		"the base of units": {
+			"spec.sizing.units.base",
+			match + "sizing: {units: {base: %s, each: 1, count: {literal: 1}}, max: 4Gi}}",
+		},
+		"each unit": {
+			"spec.sizing.units.each", match + "sizing: {units: {each: %s, count: {literal: 1}}, max: 4Gi}}",
+		},
+		"the reserve": {"spec.memory.reserve", match + "memory: {reserve: %s}}"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 4))
-			rules := rulesAt(t, c.at...)
-			accepted, refused := 0, 0
-			for range 4000 {
-				var value any = joined(r, texts, 3)
+			a := agreement{rules: rules, at: c.at, spec: c.spec}
+			for range 1500 {
 				if r.IntN(4) == 0 {
-					value = int64(1)<<r.IntN(54) + r.Int64N(3) - 1
-				}
-				text, err := json.Marshal(value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if longExponent.Match(text) {
-					continue
-				}
-				var q resource.Quantity
-				if q.UnmarshalJSON(text) != nil {
-					if rules.broken(t, value) == "" {
-						t.Fatalf("%s: the API server accepts what the Go type cannot read", text)
-					}
-					continue
-				}
-				p := least()
-				c.set(p, &q)
-				_, errs := policy.Compile(p)
-				want, got := rules.broken(t, value), messagesAt(errs, rules.path)
-				if want != got {
-					t.Fatalf("%s: the API server says %q and Compile %q", text, want, got)
-				}
-				if want == "" {
-					accepted++
-				} else {
-					refused++
+					a.check(t, int64(1)<<r.IntN(54)+r.Int64N(3)-1)
+				} else if text := joined(r, tokens, 3); !longExponent.MatchString(text) {
+					a.check(t, text)
 				}
 			}
-			if accepted < 10 || refused < 50 {
-				t.Errorf("%d accepted and %d refused: the quantities show too little", accepted, refused)
+			if a.accepted < 8 || a.rejected < 40 {
+				t.Errorf("%d accepted and %d rejected: the quantities show too little", a.accepted, a.rejected)
 			}
 		})
 	}

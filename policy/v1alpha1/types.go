@@ -77,7 +77,7 @@ type SharedMemoryPolicySpec struct {
 	// +kubebuilder:default="/dev/shm"
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$')",message="must be an absolute path without empty, . or .. parts, such as /dev/shm"
-	// +kubebuilder:validation:XValidation:rule="!(self in ['/dev', '/etc', '/usr', '/var', '/run']) && !['/proc', '/sys', '/run/secrets', '/var/run/secrets'].exists(d, self == d || self.startsWith(d + '/'))",message="must not hide a directory that every container needs: choose a path such as /dev/shm or /cache"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['/dev', '/etc', '/usr', '/var', '/run', '/var/run']) && !['/proc', '/sys', '/run/secrets', '/var/run/secrets'].exists(d, self == d || self.startsWith(d + '/'))",message="must not hide a directory that every container needs: choose a path such as /dev/shm or /cache"
 	MountPath string `json:"mountPath,omitempty"`
 
 	// How large the volume has to be. Without it Pods are checked and never changed:
