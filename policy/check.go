@@ -3,63 +3,94 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// A check looks at a Pod as it stands, whoever wrote it, and adds what is wrong
-// to a report. Each has a file of its own, which opens with what its users need
-// to know about it.
-type check func(*judged, *report)
+// A check is a function of a Pod as it is, or as it would be: it cannot know whether a plan was
+// applied. Each has a file of its own, which opens with what its users need to know about it.
+type check func(*view) []Violation
 
-// checks are all of them, in the order in which violations are told.
+// checks are all of them, in the order in which violations are reported.
 var checks = [...]check{
 	checkExemption,
 	checkOverrides,
+	checkHostShm,
 	checkNoMount,
 	checkNotMemory,
 	checkSubPath,
 	checkReadOnly,
 	checkUnbounded,
 	checkTooSmall,
+	checkWholePages,
 	checkClamped,
 	checkOOM,
-	checkQuota,
 }
 
-// report collects violations.
-type report struct{ violations []Violation }
-
-func (r *report) add(reason Reason, container string, format string, args ...any) {
-	r.violations = append(r.violations, Violation{Reason: reason, Container: container, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (j *judged) check() []Violation {
-	var r report
+// violations returns all that is wrong with the Pod.
+func (v *view) violations() []Violation {
+	var out []Violation
 	for _, check := range checks {
-		check(j, &r)
+		out = append(out, check(v)...)
 	}
-	return r.violations
+	return out
 }
 
-// wanted is the volume that a remedy asks for.
-func (j *judged) wanted() string {
-	return fmt.Sprintf("a Memory emptyDir with sizeLimit: %s", j.size.Limit.Quantity().String())
+// findings collects violations.
+type findings []Violation
+
+func (f *findings) add(reason Reason, container string, format string, args ...any) {
+	*f = append(*f, Violation{Reason: reason, Container: container, Detail: fmt.Sprintf(format, args...)})
 }
 
-// eachMount calls f for each mount of a selected container, with its container
-// and volume. Mounts below the mount path are left out.
-func (j *judged) eachMount(f func(*containerState, *mountState, *volumeState)) {
-	for i := range j.mounts {
-		m := &j.mounts[i]
-		if c := &j.containers[m.container]; c.selected && !m.below {
-			f(c, m, &j.volumes[m.volume])
+// eachMount calls f for each mount at the mount path of a container that must have the
+// volume.
+func (v *view) eachMount(f func(*container, *mount, *volume)) {
+	for i := range v.mounts {
+		v.steps++
+		if m := &v.mounts[i]; !m.below && v.mustHave(m) {
+			f(&v.containers[m.container], m, &v.volumes[m.volume])
 		}
 	}
 }
 
-func joinDetails(violations []Violation) string {
-	details := make([]string, len(violations))
-	for i, v := range violations {
-		details[i] = v.Detail
+// requiredVolume is what a remedy asks for.
+func (v *view) requiredVolume() string {
+	if v.policy.model == nil {
+		return "a Memory emptyDir with a sizeLimit"
 	}
-	return strings.Join(details, "; ")
+	return "a Memory emptyDir with sizeLimit: " + v.newSize().Quantity().String()
+}
+
+// newSize returns how large a volume must be that replaces what the runtime mounts.
+func (v *view) newSize() sizing.Bytes {
+	return max(v.size.Limit, v.runtimeSize().RoundUp(sizing.MiB))
+}
+
+// limitToSet returns the sizeLimit that a remedy asks for, of a volume of the given size.
+func (v *view) limitToSet(size sizing.Bytes) string {
+	return max(v.size.Limit, size.RoundUp(sizing.MiB)).Quantity().String()
+}
+
+// looksAtMemory reports whether a memory limit that is too low is a violation.
+func (v *view) looksAtMemory() bool { return v.policy.handling() != v1alpha1.MemoryIgnore }
+
+// longestDetail bounds the length of a sentence that lists violations, in bytes.
+const longestDetail = 3 << 10
+
+// joinDetails lists violations in a sentence, the first few of many.
+func joinDetails(violations []Violation) string {
+	var b strings.Builder
+	for i, x := range violations {
+		if i > 0 && b.Len()+len(x.Detail) > longestDetail {
+			fmt.Fprintf(&b, "; and %d more", len(violations)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(x.Detail)
+	}
+	return b.String()
 }

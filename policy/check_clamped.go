@@ -1,37 +1,39 @@
 package policy
 
-import (
-	"fmt"
-
-	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
-)
+import "github.com/shmkeeper/shmkeeper/policy/sizing"
 
 // ClampedByMemoryLimit: the kubelet would mount less than the workload needs. It
 // lowers the size of a Memory emptyDir, silently, to the memory limit of the Pod
-// (the pod-level one, or the sum over all containers where each has one), and to
-// what the node can allocate. A policy with memory: Ignore does not look.
-func checkClamped(j *judged, r *report) {
-	if j.policy.memory == v1alpha1.MemoryIgnore {
-		return
+// (the pod-level one, or the sum over all containers if each has one), and to
+// what the node can allocate. A policy with memory.handling: Ignore does not look.
+func checkClamped(v *view) []Violation {
+	if !v.looksAtMemory() || v.policy.model == nil {
+		return nil
 	}
-	for i := range j.volumes {
-		v := &j.volumes[i]
-		if !v.memory || v.size == 0 || !j.isMountedAt(i) {
+	var out findings
+	bound := v.mounted(0)
+	for i := range v.volumes {
+		vol := &v.volumes[i]
+		if !vol.memory || vol.size == 0 || !vol.at {
 			continue
 		}
-		mounted := j.mounted(v.size)
-		if mounted >= v.size || mounted >= j.size.Need {
+		mounted := min(vol.size, bound)
+		if mounted >= vol.size || mounted >= v.size.Minimum {
 			continue
 		}
-		verb := "has"
-		if v.size != v.had { // a mutation would give it this size
-			verb = "needs"
-		}
-		instead := fmt.Sprintf("the kubelet would mount %s at %s instead of the %s that volume %q %s", mounted, j.policy.mountPath, v.size, v.name, verb)
-		if limit := j.podMemoryLimit(); limit == mounted {
-			r.add(ClampedByMemoryLimit, "", "%s, because the Pod's memory limit is %s; raise the memory limit to at least %s and what the process needs", instead, limit, j.chargeWanted(v))
+		if limit := v.podMemoryLimit(); limit == mounted {
+			out.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s instead of the %s of volume %s, because the Pod's memory limit is %s: raise the memory limit to at least %s",
+				mounted, v.policy.mountPath, vol.size, quote(vol.name), limit, v.limitFor(vol))
 			continue
 		}
-		r.add(ClampedByMemoryLimit, "", "%s, because the node can allocate no more; use a larger node", instead)
+		out.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s instead of the %s of volume %s, because the node can allocate no more: use a larger node",
+			mounted, v.policy.mountPath, vol.size, quote(vol.name))
 	}
+	return out
+}
+
+// limitFor returns the memory limit that is enough for a volume when it has the size that it
+// should have, in bytes.
+func (v *view) limitFor(vol *volume) sizing.Bytes {
+	return v.size.cost(max(vol.size, v.size.Minimum)).Plus(v.policy.reserve).RoundUp(sizing.MiB)
 }

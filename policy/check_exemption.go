@@ -8,19 +8,22 @@ import (
 
 // NotExempt: the Pod carries shmkeeper.dev/exempt, but the policy does not let
 // Pods be left alone (exemptions: Denied), or the annotation gives no reason. It
-// is refused and not quietly ignored, so that nobody believes to be exempt.
-func checkExemption(j *judged, r *report) {
-	text, found := j.subject.Meta.Annotations[v1alpha1.AnnotationExempt]
+// is rejected and not quietly ignored, so that nobody believes to be exempt.
+func checkExemption(v *view) []Violation {
+	text, found := v.subject.Pod.Metadata.Annotations[v1alpha1.AnnotationExempt]
+	var out findings
 	switch {
 	case !found:
-	case !j.policy.exemptions:
-		r.add(NotExempt, "", "annotation %s: %s does not count, as the policy allows no exemptions; remove the annotation, or ask for exemptions: Allowed in the policy", v1alpha1.AnnotationExempt, quote(text))
+	case !v.policy.exemptions:
+		out.add(NotExempt, "", "annotation %s: %s does not count, as policy %s allows no exemptions: remove the annotation, or ask whoever administers the policy to allow them",
+			v1alpha1.AnnotationExempt, quote(text), quote(v.policy.name))
 	case strings.TrimSpace(text) == "":
-		r.add(NotExempt, "", "annotation %s is empty; write there why the Pod needs no sized %s", v1alpha1.AnnotationExempt, j.policy.mountPath)
+		out.add(NotExempt, "", "annotation %s is empty: write there why the Pod needs no sized %s", v1alpha1.AnnotationExempt, v.policy.mountPath)
 	}
+	return out
 }
 
-// exempt is the reason for which a Pod is left alone; ok is false where it is not.
+// exempt returns the reason for which a Pod is left alone; ok is false if it is not.
 func (p *compiled) exempt(annotations map[string]string) (reason string, ok bool) {
 	text := strings.TrimSpace(annotations[v1alpha1.AnnotationExempt])
 	return text, p.exemptions && text != ""

@@ -3,51 +3,110 @@ package policy
 import (
 	"fmt"
 
-	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// OOMBeforeFull: a memory limit is below the charge, which is what a full volume
-// costs: its pages and the kernel memory of its files. The container is then
-// OOM-killed before it ever sees "no space left on device", and, as the volume
-// outlives the restart, killed again at once. A policy with memory: Ignore does
-// not look.
-func checkOOM(j *judged, r *report) {
-	if j.policy.memory == v1alpha1.MemoryIgnore {
-		return
+// OOMBeforeFull: a writer's memory limit, or the Pod's, does not hold the memory cost of what it
+// can write to and the policy's memory.reserve. The memory cost is what full volumes take: their
+// pages and the kernel memory of their files. The container is then OOM-killed before it ever
+// sees "no space left on device", and, as the volume outlives the restart, killed again at once.
+// A volume below the mount path counts like the one at it; one without sizeLimit counts in no
+// sum. A policy with memory.handling: Ignore warns.
+func checkOOM(v *view) []Violation {
+	if !v.looksAtMemory() {
+		return nil
 	}
-	counted := make([]bool, len(j.volumes))
-	var all Bytes // the charge of the volumes together
-	j.eachMount(func(c *containerState, m *mountState, v *volumeState) {
-		if !c.required() || !v.memory || v.size == 0 || !m.usable() {
-			return
+	return v.oomBeforeFull()
+}
+
+func (v *view) oomBeforeFull() []Violation {
+	if len(v.uses) == 0 {
+		return nil
+	}
+	var out findings
+	full := v.fullVolumes()
+	for i := range v.containers {
+		c := &v.containers[i]
+		f := &full.each[i]
+		if limit := c.memory.limit; f.cost > 0 && limit > 0 && limit < f.cost.Plus(v.policy.reserve) {
+			out.add(OOMBeforeFull, c.name, "container %s would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s, which must hold %s for the process too: %s",
+				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, v.remedyForOOM(f))
 		}
-		mounted := j.mounted(v.size)
-		charge := j.size.ChargeOf(mounted)
-		if !counted[m.volume] {
-			counted[m.volume] = true
-			all = all.Plus(charge)
-		}
-		if c.memory.limit > 0 && c.memory.limit < charge {
-			r.add(OOMBeforeFull, c.name, "container %q would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s; %s", c.name, mounted, j.policy.mountPath, charge, c.memory.limit, j.remedyForOOM(v))
-		}
-	})
-	if limit := j.podLevelLimit(); limit > 0 && limit < all {
-		r.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s; raise it to at least %s and what the processes need", j.policy.mountPath, all, limit, all.RoundUp(MiB))
+	}
+	if limit := v.podLevelLimit(); full.all.cost > 0 && limit > 0 && limit < full.all.cost.Plus(v.policy.reserve) {
+		out.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s, which must hold %s for the processes too: %s",
+			full.all.path, full.all.cost, limit, v.policy.reserve, v.remedyForOOM(&full.all))
+	}
+	return out
+}
+
+// fullSum is what full volumes take.
+type fullSum struct {
+	mounted, cost sizing.Bytes
+	// written is the cost at the sizes that are written, before the kubelet lowers them.
+	written sizing.Bytes
+	path    string
+	// tooLarge is a volume that is larger than the policy asks for; nil for none.
+	tooLarge *volume
+}
+
+func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
+	mounted := min(vol.size, bound)
+	f.mounted = f.mounted.Plus(mounted)
+	f.cost = f.cost.Plus(v.size.cost(mounted))
+	f.written = f.written.Plus(v.size.cost(vol.size))
+	switch {
+	case f.path == "" && !vol.at:
+		f.path = shorten(vol.path)
+	case f.path == "":
+		f.path = v.policy.mountPath
+	default:
+		f.path = v.policy.mountPath + " and below"
+	}
+	// What memoryPercent gives beside a volume that takes all of the limit says nothing.
+	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.size > v.size.Limit && vol.elsewhere == "" {
+		f.tooLarge = vol
 	}
 }
 
-func (j *judged) remedyForOOM(v *volumeState) string {
-	if v.size > j.size.Limit {
-		return fmt.Sprintf("lower its sizeLimit to %s, which is enough, or raise the memory limit to at least %s", j.size.Limit, j.size.ChargeOf(v.size).RoundUp(MiB))
-	}
-	return fmt.Sprintf("raise the memory limit to at least %s and what the process needs", j.chargeWanted(v))
+type fullVolumes struct {
+	each []fullSum
+	all  fullSum
 }
 
-// chargeWanted is the memory that a volume costs when it is as large as it should
-// be, in whole MiB, so that a limit of it is enough.
-func (j *judged) chargeWanted(v *volumeState) Bytes {
-	if v.size < j.size.Need {
-		return j.size.Charge.RoundUp(MiB)
+// fullVolumes returns what full volumes take, for each writer and for the Pod.
+func (v *view) fullVolumes() fullVolumes {
+	full := fullVolumes{each: make([]fullSum, len(v.containers))}
+	bound := v.mounted(0)
+	counted := make([]bool, len(v.volumes))
+	for _, u := range v.uses {
+		v.steps++
+		vol := &v.volumes[u.volume]
+		if !vol.memory || vol.size == 0 {
+			continue
+		}
+		full.each[u.container].add(v, vol, bound)
+		if !counted[u.volume] {
+			counted[u.volume] = true
+			full.all.add(v, vol, bound)
+		}
 	}
-	return j.size.ChargeOf(v.size).RoundUp(MiB)
+	return full
+}
+
+func (v *view) remedyForOOM(f *fullSum) string {
+	raise := fmt.Sprintf("raise the memory limit to at least %s", f.written.Plus(v.policy.reserve).RoundUp(sizing.MiB))
+	if f.tooLarge != nil {
+		return fmt.Sprintf("lower the sizeLimit of volume %s to %s, which is enough, or %s", quote(f.tooLarge.name), v.size.Limit, raise)
+	}
+	return raise
+}
+
+// shorten cuts a text for a message.
+func shorten(text string) string {
+	const longest = 128
+	if len(text) > longest {
+		return text[:longest] + "..."
+	}
+	return text
 }

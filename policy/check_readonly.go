@@ -1,11 +1,14 @@
 package policy
 
-// ReadOnly: a container mounts the volume read-only. It then cannot create the
-// files for which the volume is there.
-func checkReadOnly(j *judged, r *report) {
-	j.eachMount(func(c *containerState, m *mountState, v *volumeState) {
-		if m.mount != nil && m.mount.ReadOnly && c.required() && v.memory {
-			r.add(ReadOnly, c.name, "container %q mounts volume %q read-only at %s; remove readOnly", c.name, v.name, j.policy.mountPath)
+// ReadOnly: a writer mounts the volume read-only. It then cannot create the files for which the
+// volume is there.
+func checkReadOnly(v *view) []Violation {
+	var out findings
+	v.eachMount(func(c *container, m *mount, vol *volume) {
+		if vol.memory && m.source != nil && m.source.ReadOnly {
+			out.add(ReadOnly, c.name, "container %s mounts volume %s read-only at %s: remove readOnly",
+				quote(c.name), quote(vol.name), v.policy.mountPath)
 		}
 	})
+	return out
 }

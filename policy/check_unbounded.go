@@ -1,20 +1,41 @@
 package policy
 
-// Unbounded: a Memory emptyDir at or below the mount path has no sizeLimit (a
-// sizeLimit of 0 is none). It may then grow to all the memory of the Pod, or of
-// the node, and whatever fills it is OOM-killed, restarted and OOM-killed again.
-// Init and debug containers may not mount one either.
-func checkUnbounded(j *judged, r *report) {
-	for i := range j.mounts {
-		m := &j.mounts[i]
-		c, v := &j.containers[m.container], &j.volumes[m.volume]
-		if !c.selected || !v.memory || v.size > 0 {
-			continue
-		}
-		at := j.policy.mountPath
-		if m.below {
-			at = cleanMountPath(m.mount.MountPath)
-		}
-		r.add(Unbounded, c.name, "container %q mounts volume %q at %s, a Memory emptyDir without sizeLimit; set sizeLimit: %s", c.name, v.name, at, j.size.Limit.Quantity().String())
+import "github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+
+// Unbounded: the Memory emptyDir at the mount path of a writer has no sizeLimit (a sizeLimit of
+// 0 is none). It may then grow to all the memory of the Pod, or of the node, and whatever fills
+// it is OOM-killed, restarted and OOM-killed again. Under existing: Leave, and under Enlarge for
+// another model than sizing.files, it is a warning: whoever left the limit out may know why.
+func checkUnbounded(v *view) []Violation {
+	if !v.policy.rejectsUnbounded() {
+		return nil
 	}
+	var out findings
+	v.eachMount(func(c *container, _ *mount, vol *volume) {
+		if vol.memory && vol.size == 0 {
+			out.add(Unbounded, c.name, "container %s mounts volume %s at %s, a Memory emptyDir without sizeLimit: set its sizeLimit to %s",
+				quote(c.name), quote(vol.name), v.policy.mountPath, v.limitForUnbounded())
+		}
+	})
+	return out
+}
+
+// rejectsUnbounded reports whether a volume without sizeLimit is a violation.
+func (p *compiled) rejectsUnbounded() bool {
+	switch p.existing {
+	case v1alpha1.ExistingLeave:
+		return false
+	case v1alpha1.ExistingEnlarge:
+		return p.model != nil && p.model.files != nil
+	default:
+		return true
+	}
+}
+
+// limitForUnbounded returns the sizeLimit that a remedy asks for.
+func (v *view) limitForUnbounded() string {
+	if v.policy.model == nil {
+		return "how much the program needs"
+	}
+	return v.newSize().Quantity().String()
 }

@@ -1,104 +1,54 @@
 package policy
 
-import (
-	"path"
-	"strings"
-)
+import "strings"
 
 const (
 	dockerHub        = "docker.io"
 	dockerHubLibrary = "docker.io/library/"
 )
 
-// repository is an image reference without tag and digest, with the registry and
-// path that Docker Hub's short names stand for: "nginx:1" is
-// docker.io/library/nginx. It allocates nothing for a name with a registry.
+// repository returns an image reference without tag and digest, in the one spelling that
+// it is compared in: with the registry and path that Docker Hub's short names stand for
+// ("nginx:1" is docker.io/library/nginx), the registry in lower case, without the port that
+// is the default, and Docker Hub by its first name. It allocates nothing for a name that is
+// spelled so.
 func repository(image string) string {
 	name, _, _ := strings.Cut(image, "@")
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		name = name[:colon]
 	}
 	host, rest, found := strings.Cut(name, "/")
-	switch {
-	case !found:
+	if !found {
 		return dockerHubLibrary + name
-	case host == "index."+dockerHub:
-		return qualified(dockerHub, rest)
-	case host == dockerHub:
-		return qualified(host, rest)
-	case isHost(host):
-		return name
-	default:
+	}
+	if !isHost(host) {
 		return dockerHub + "/" + name
 	}
-}
-
-func qualified(host, rest string) string {
-	if !strings.Contains(rest, "/") {
+	canonical := canonicalHost(host)
+	switch {
+	case canonical == dockerHub && !strings.Contains(rest, "/"):
 		return dockerHubLibrary + rest
+	case canonical == host:
+		return name
+	default:
+		return canonical + "/" + rest
 	}
-	return host + "/" + rest
 }
 
-// isHost says whether the first part of a name is a registry: the rule of the
-// reference grammar, by which everything else is Docker Hub's.
+// canonicalHost returns the one spelling of a registry's host.
+func canonicalHost(host string) string {
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	if host == "index."+dockerHub || host == "registry-1."+dockerHub {
+		return dockerHub
+	}
+	return host
+}
+
+// isHost reports whether the first part of a name is a registry, by the rule of the
+// reference grammar: everything else is Docker Hub's.
 func isHost(part string) bool {
 	return strings.ContainsAny(part, ".:") || part == "localhost" || strings.ToLower(part) != part
 }
 
-// glob is a pattern in the syntax of path.Match, in which "*" does not cross "/".
-type glob struct {
-	pattern string
-	literal bool
-	// must is a text that every match contains: the longest of the pattern's that
-	// stands for itself. It rules most names out at little cost.
-	must string
-}
-
-func newGlob(pattern string) (glob, error) {
-	_, err := path.Match(pattern, "")
-	g := glob{pattern: pattern, literal: !strings.ContainsAny(pattern, `*?[\`)}
-	if !strings.ContainsAny(pattern, `[]\`) {
-		for _, text := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' || r == '?' }) {
-			if len(text) > len(g.must) {
-				g.must = text
-			}
-		}
-	}
-	return g, err
-}
-
-func (g glob) matches(name string) bool {
-	switch {
-	case g.literal:
-		return g.pattern == name
-	case g.pattern == "*":
-		return !strings.Contains(name, "/")
-	case !strings.Contains(name, g.must):
-		return false
-	}
-	ok, err := path.Match(g.pattern, name)
-	return ok && err == nil
-}
-
-// imageGlob is a pattern for repositories. It is completed as a repository would
-// be, unless its first part has a wildcard: then that part stands for registries.
-func imageGlob(pattern string) (glob, error) {
-	host, _, found := strings.Cut(pattern, "/")
-	if found && strings.ContainsAny(host, `*?[\`) {
-		return newGlob(pattern)
-	}
-	return newGlob(repository(pattern))
-}
-
-// lastPart is the part of a repository after the last slash.
+// lastPart returns the part of a repository, or of a path, after the last slash.
 func lastPart(repo string) string { return repo[strings.LastIndexByte(repo, '/')+1:] }
-
-func anyMatches(globs []glob, name string) bool {
-	for _, g := range globs {
-		if g.matches(name) {
-			return true
-		}
-	}
-	return false
-}

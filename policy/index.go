@@ -9,16 +9,21 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// index finds the few policies that could match a Pod among thousands. Each
-// policy stands under one anchor: a set of keys of which a Pod that it matches
-// has at least one. Of the anchors that a policy has, the least crowded is taken.
+// index finds the few policies that could match a Pod among thousands. Each entry of a
+// policy's match is filed under a set of keys of which a Pod that it matches has at least
+// one. An entry with podSelector {app: web} and images [nginx, redis] has two such sets,
+// {label app=web} and {repository nginx, repository redis}: it is filed under the one that
+// has fewer entries.
 type index struct {
-	byKey map[key][]int32
-	// rest are the policies that have no anchor, and are tried for each Pod.
-	rest []int32
-	// kinds says which kinds of keys there are at all, so that no others are
+	buckets map[key][]int32
+	// unindexed are the policies with an entry that has no keys, such as one with tmpfsPaths
+	// alone: they are tried for each Pod.
+	unindexed []int32
+	// kinds tells which kinds of keys there are at all, so that no others are
 	// looked up.
 	kinds [imageLast + 1]bool
+	// longestPrefix is the length of the longest imagePrefix.
+	longestPrefix int
 }
 
 // key is one thing that a Pod has. Ranks under a key ascend.
@@ -39,52 +44,52 @@ const (
 	imageLast                     // the last part of a repository
 )
 
-// anchor is a set of keys, one of which every Pod has that the policy matches.
-type anchor []key
+// keySet is a set of keys, one of which every Pod has that an entry matches.
+type keySet []key
 
-// anchors are those of a match: each label requirement that asks for a key or
+// keySets returns those of an entry: each label requirement that asks for a key or
 // value is one, and the images together are one.
-func anchors(m *v1alpha1.Match, images []glob) []anchor {
-	out := labelAnchors(m.PodSelector, podLabel, podLabelKey)
-	out = append(out, labelAnchors(m.NamespaceSelector, namespaceLabel, namespaceKey)...)
+func keySets(m *v1alpha1.Match, images []glob) []keySet {
+	out := labelKeys(m.PodSelector, podLabel, podLabelKey)
+	out = append(out, labelKeys(m.NamespaceSelector, namespaceLabel, namespaceKey)...)
 	if len(images) == 0 {
 		return out
 	}
-	var a anchor
+	var set keySet
 	for _, g := range images {
 		k, ok := imageKey(g)
 		if !ok {
 			return out
 		}
-		a = append(a, k)
+		set = append(set, k)
 	}
-	return append(out, a)
+	return append(out, set)
 }
 
-func labelAnchors(s *metav1.LabelSelector, pair, name keyKind) []anchor {
+func labelKeys(s *metav1.LabelSelector, pair, name keyKind) []keySet {
 	if s == nil {
 		return nil
 	}
-	var out []anchor
+	var out []keySet
 	for k, v := range s.MatchLabels {
-		out = append(out, anchor{{pair, k, v}})
+		out = append(out, keySet{{pair, k, v}})
 	}
 	for _, r := range s.MatchExpressions {
 		switch r.Operator {
 		case metav1.LabelSelectorOpIn:
-			var a anchor
+			var set keySet
 			for _, v := range r.Values {
-				a = append(a, key{pair, r.Key, v})
+				set = append(set, key{pair, r.Key, v})
 			}
-			out = append(out, a)
+			out = append(out, set)
 		case metav1.LabelSelectorOpExists:
-			out = append(out, anchor{{name, r.Key, ""}})
+			out = append(out, keySet{{name, r.Key, ""}})
 		}
 	}
 	return out
 }
 
-// imageKey is what every repository that a glob matches has.
+// imageKey returns what every repository that a glob matches has.
 func imageKey(g glob) (key, bool) {
 	if g.literal {
 		return key{imageName, g.pattern, ""}, true
@@ -102,56 +107,69 @@ func imageKey(g glob) (key, bool) {
 func newIndex(policies []Policy) index {
 	crowd := make(map[key]int)
 	for _, p := range policies {
-		for _, a := range p.anchors {
-			for _, k := range a {
-				crowd[k]++
+		for i := range p.match {
+			for _, set := range p.match[i].keySets {
+				for _, k := range set {
+					crowd[k]++
+				}
 			}
 		}
 	}
-	ix := index{byKey: make(map[key][]int32, len(policies))}
+	ix := index{buckets: make(map[key][]int32, len(policies))}
 	for rank, p := range policies {
-		best, least := anchor(nil), 0
-		for _, a := range p.anchors {
-			n := 0
-			for _, k := range a {
-				n += crowd[k]
-			}
-			if best == nil || n < least {
-				best, least = a, n
-			}
-		}
-		if best == nil {
-			ix.rest = append(ix.rest, int32(rank))
-		}
-		for _, k := range best {
-			ix.add(k, int32(rank))
+		for i := range p.match {
+			ix.file(int32(rank), smallest(p.match[i].keySets, crowd))
 		}
 	}
 	return ix
 }
 
-func (ix *index) add(k key, rank int32) {
-	ranks := ix.byKey[k]
-	if len(ranks) > 0 && ranks[len(ranks)-1] == rank {
-		return
+// smallest returns the set of keys under which the fewest entries could be filed; nil if
+// there is none.
+func smallest(sets []keySet, crowd map[key]int) keySet {
+	best, least := keySet(nil), 0
+	for _, set := range sets {
+		n := 0
+		for _, k := range set {
+			n += crowd[k]
+		}
+		if best == nil || n < least {
+			best, least = set, n
+		}
 	}
-	ix.byKey[k] = append(ranks, rank)
-	ix.kinds[k.kind] = true
+	return best
+}
+
+func (ix *index) file(rank int32, set keySet) {
+	if set == nil {
+		ix.unindexed = appendOnce(ix.unindexed, rank)
+	}
+	for _, k := range set {
+		ix.buckets[k] = appendOnce(ix.buckets[k], rank)
+		ix.kinds[k.kind] = true
+		if k.kind == imagePrefix {
+			ix.longestPrefix = max(ix.longestPrefix, len(k.name))
+		}
+	}
+}
+
+func appendOnce(ranks []int32, rank int32) []int32 {
+	if len(ranks) > 0 && ranks[len(ranks)-1] == rank {
+		return ranks
+	}
+	return append(ranks, rank)
 }
 
 // candidates calls yield with the ranks under each key that a subject has.
 func (ix *index) candidates(s *Subject, repos []string, yield func(ranks []int32)) {
-	yield(ix.rest)
-	ix.byLabels(s.Meta.Labels, podLabel, podLabelKey, yield)
+	yield(ix.unindexed)
+	ix.byLabels(s.Pod.Metadata.Labels, podLabel, podLabelKey, yield)
 	ix.byLabels(s.NamespaceLabels, namespaceLabel, namespaceKey, yield)
 	for _, repo := range repos {
 		ix.lookup(key{imageName, repo, ""}, yield)
 		ix.lookup(key{imageLast, lastPart(repo), ""}, yield)
-		if !ix.kinds[imagePrefix] {
-			continue
-		}
-		for end, c := range repo {
-			if c == '/' {
+		for end := 0; end < len(repo) && end <= ix.longestPrefix; end++ {
+			if repo[end] == '/' {
 				ix.lookup(key{imagePrefix, repo[:end], ""}, yield)
 			}
 		}
@@ -170,7 +188,7 @@ func (ix *index) byLabels(labels map[string]string, pair, name keyKind, yield fu
 
 func (ix *index) lookup(k key, yield func(ranks []int32)) {
 	if ix.kinds[k.kind] {
-		if ranks := ix.byKey[k]; ranks != nil {
+		if ranks := ix.buckets[k]; ranks != nil {
 			yield(ranks)
 		}
 	}

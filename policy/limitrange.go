@@ -5,100 +5,144 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// limitRangeForbids says which LimitRange the raised memory would break.
-// LimitRanger looks at a Pod once more after the mutating webhooks, and its
-// refusal would name a limit that nobody wrote; so the Pod is left alone, and the
-// refusal is ours.
-func (j *judged) limitRangeForbids(e *edit) []Violation {
-	if len(e.memory) == 0 {
+// ExceedsLimitRange: a LimitRange of the namespace does not admit the memory that the volume
+// costs. LimitRanger looks at a Pod once more after the mutating webhooks, and its
+// refusal would name a limit that nobody wrote; so the Pod is left as it is, and the
+// refusal names the largest size that would fit.
+
+// leastRequest returns the smallest request in whole MiB, in bytes, that the LimitRanges'
+// maxLimitRequestRatio allows beside a limit; 0 if none has one.
+func (v *view) leastRequest(kind corev1.LimitType, limit sizing.Bytes) sizing.Bytes {
+	var least sizing.Bytes
+	for _, limitRange := range v.subject.LimitRanges {
+		for i := range limitRange.Spec.Limits {
+			item := &limitRange.Spec.Limits[i]
+			ratio, found := item.MaxLimitRequestRatio[corev1.ResourceMemory]
+			if !found || item.Type != kind {
+				continue
+			}
+			least = max(least, requestForRatio(limit, ratio))
+		}
+	}
+	return least
+}
+
+func requestForRatio(limit sizing.Bytes, ratio resource.Quantity) sizing.Bytes {
+	factor := ratio.AsApproximateFloat64()
+	if !(factor >= 1) {
+		return limit
+	}
+	request := sizing.Bytes(float64(limit) / factor).RoundDown(sizing.MiB)
+	for request < limit && exceedsRatio(limit, request, ratio) {
+		request = request.Plus(sizing.MiB)
+	}
+	return request
+}
+
+// exceedsRatio reports whether a limit is too large for its request, in LimitRanger's
+// arithmetic (limitRequestRatioConstraint in k8s.io/kubernetes, plugin/pkg/admission/limitranger).
+func exceedsRatio(limit, request sizing.Bytes, ratio resource.Quantity) bool {
+	if request <= 0 {
+		return true
+	}
+	observed := float64(limit) / float64(request)
+	if ratio.Value() <= resource.MaxMilliValue {
+		return observed*1000 > float64(ratio.MilliValue())
+	}
+	return observed > float64(ratio.Value())
+}
+
+// keepPodRatio raises the request of the first writer whose memory changes as far as a
+// LimitRange's ratio over the whole Pod asks for.
+func (v *view) keepPodRatio(before *view) {
+	if len(v.subject.LimitRanges) == 0 || v.hasPodLevel() {
+		return
+	}
+	whole := v.whole()
+	if whole == before.whole() || whole.limit == 0 {
+		return
+	}
+	missing := v.leastRequest(corev1.LimitTypePod, whole.limit).Minus(whole.request)
+	if missing == 0 {
+		return
+	}
+	for i := range v.containers {
+		m := &v.containers[i].memory
+		if *m != before.containers[i].memory && m.limit > 0 && m.namesRequest {
+			m.request = min(m.request.Plus(missing).RoundUp(sizing.MiB), m.limit)
+			return
+		}
+	}
+}
+
+// whole returns the memory of the Pod as a whole, as an API server completes it before
+// LimitRanger looks: pod-level, and what is left out there by the containers.
+func (v *view) whole() memory {
+	m := v.pod
+	if !m.namesRequest {
+		m.request = v.sumOf(requestOf)
+		if m.limit > 0 {
+			m.request = v.defaultPodRequest()
+		}
+	}
+	if m.limit > 0 {
+		return m
+	}
+	if m.limit = v.sumOf(limitOf); v.limitFilledIn() {
+		m.limit = max(m.limit, m.request)
+	}
+	return m
+}
+
+// limitRangeViolations says which LimitRanges do not admit the memory of a plan.
+func (v *view) limitRangeViolations(before *view, p *Plan) []Violation {
+	if len(p.memory) == 0 {
 		return nil
 	}
 	var out []Violation
-	for _, limitRange := range j.subject.LimitRanges {
+	for _, limitRange := range v.subject.LimitRanges {
 		for i := range limitRange.Spec.Limits {
 			item := &limitRange.Spec.Limits[i]
 			switch item.Type {
 			case corev1.LimitTypeContainer:
-				for k := range e.memory {
-					if m := &e.memory[k]; m.container != nil {
-						out = append(out, j.breaks(limitRange.Name, item, m.container.name, m.from.limit, m.to)...)
+				for k := range p.memory {
+					if c := &p.memory[k]; c.container != nil {
+						out = append(out, v.exceeds(limitRange.Name, item, c.container.name, c.from, c.to)...)
 					}
 				}
 			case corev1.LimitTypePod:
-				after := j.completed()
-				out = append(out, j.breaks(limitRange.Name, item, "", 0, after)...)
+				out = append(out, v.exceeds(limitRange.Name, item, "", before.whole(), v.whole())...)
 			}
 		}
 	}
 	return out
 }
 
-// completed is the memory of the Pod as a whole, as an API server completes it before
-// LimitRanger looks: pod-level, and what is left out there by the containers.
-func (j *judged) completed() memoryState {
-	m := j.pod
-	if !m.hasRequest {
-		m.request = j.sumOf(requestOf)
-		if m.limit > 0 {
-			m.request = j.defaultPodRequest()
+// exceeds compares the memory of a container, or of the Pod if it is empty, with one item
+// of a LimitRange. What was too much as its owner wrote it is left to LimitRanger.
+func (v *view) exceeds(name string, item *corev1.LimitRangeItem, container string, from, to memory) []Violation {
+	whose, each := "the Pod's memory ", "a Pod"
+	if container != "" {
+		whose, each = "the memory of container "+quote(container)+" ", "a container"
+	}
+	violation := func(format string, args ...any) []Violation {
+		return []Violation{{Reason: ExceedsLimitRange, Container: container, Detail: whose + fmt.Sprintf(format, args...)}}
+	}
+	if largest, found := item.Max[corev1.ResourceMemory]; found {
+		most := sizing.BytesOf(largest)
+		if figure, was := max(to.limit, requestOf(&to)), max(from.limit, requestOf(&from)); figure > most && figure > was {
+			return violation("would have to be %s for a %s of %s, and LimitRange %s allows %s at most %s",
+				figure, v.policy.mountPath, v.size.Limit, quote(name), each, largest.String())
 		}
 	}
-	if m.limit > 0 {
-		return m
-	}
-	if m.limit = j.sumOf(limitOf); j.limitFilledIn() {
-		m.limit = max(m.limit, m.request)
-	}
-	return m
-}
-
-// breaks compares one raised limit and request with one item of a LimitRange. The
-// container is empty for the Pod as a whole.
-func (j *judged) breaks(name string, item *corev1.LimitRangeItem, container string, from Bytes, to memoryState) []Violation {
-	whose, each := "the Pod's memory limit", "a Pod"
-	if container != "" {
-		whose, each = fmt.Sprintf("the memory limit of container %q", container), "a container"
-	}
-	if from > 0 {
-		whose += fmt.Sprintf(" would have to be raised from %s to %s", from, to.limit)
-	} else {
-		whose += fmt.Sprintf(" would have to be %s", to.limit)
-	}
-	whose += fmt.Sprintf(" for a %s of %s", j.policy.mountPath, j.size.Limit)
-
-	var out []Violation
-	if most, found := item.Max[corev1.ResourceMemory]; found && to.limit > BytesOf(most) {
-		out = append(out, Violation{Reason: OOMBeforeFull, Container: container, Detail: fmt.Sprintf(
-			"%s, and LimitRange %q allows %s at most %s: raise max.memory of the LimitRange to %s, or lower the size by %s",
-			whose, name, each, most.String(), to.limit.RoundUp(MiB), j.policy.sizing.less())})
-	}
 	ratio, found := item.MaxLimitRequestRatio[corev1.ResourceMemory]
-	if found && to.request > 0 && exceedsRatio(to, ratio) {
-		out = append(out, Violation{Reason: OOMBeforeFull, Container: container, Detail: fmt.Sprintf(
-			"%s with a request of %s, and LimitRange %q allows %s a limit of at most %s times the request: raise the memory request, or maxLimitRequestRatio.memory of the LimitRange",
-			whose, to.request, name, each, ratio.String())})
+	if found && to.limit > from.limit && exceedsRatio(to.limit, requestOf(&to), ratio) {
+		return violation("would have to be %s with a request of %s for a %s of %s, and LimitRange %s allows %s at most %s times the request",
+			to.limit, requestOf(&to), v.policy.mountPath, v.size.Limit, quote(name), each, ratio.String())
 	}
-	return out
-}
-
-func exceedsRatio(m memoryState, ratio resource.Quantity) bool {
-	return float64(m.limit)/float64(m.request) > ratio.AsApproximateFloat64()
-}
-
-// less is what makes the size smaller: the words after "by".
-func (z *sizing) less() string {
-	switch {
-	case z.files != nil && z.files.retention > 0:
-		return "a shorter retention or a lower sizing.max"
-	case z.files != nil:
-		return "a lower sizing.max"
-	case z.plain > 0:
-		return "a lower sizing.fixed"
-	case z.units != nil:
-		return "a lower sizing.units.each"
-	default:
-		return "a lower sizing.memoryPercent"
-	}
+	return nil
 }

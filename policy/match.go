@@ -1,128 +1,170 @@
 package policy
 
 import (
-	"path"
-	"strings"
-
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// matcher is a compiled v1alpha1.Match: every filter that is set must match.
+// matcher is a compiled v1alpha1.Match: every field that is given must match.
 type matcher struct {
 	pods       labels.Selector // nil: not given
 	namespaces labels.Selector // nil: not given
 	images     []glob          // nil: not given
-	// tmpfsPath is the path to look for in a container's settings; "": not given.
-	tmpfsPath string
+	names      bool            // a container must name the policy's path
+	mounted    bool            // a container must mount something at the policy's path or below
+	keySets    []keySet
 }
 
-// given says whether the matcher has a filter at all. One without matches
-// nothing as an exclusion.
-func (m *matcher) given() bool {
-	return m.pods != nil || m.namespaces != nil || m.images != nil || m.tmpfsPath != ""
+// isGuess reports whether the matcher looks at nothing but the texts of the containers.
+func (m *matcher) isGuess() bool {
+	return m.names && m.pods == nil && m.namespaces == nil && m.images == nil && !m.mounted
 }
 
-// matches tries the filters, the cheapest first.
-func (m *matcher) matches(s *Subject, repos []string) bool {
-	if m.pods != nil && !m.pods.Matches(labels.Set(s.Meta.Labels)) {
-		return false
-	}
-	if m.namespaces != nil && !m.namespaces.Matches(labels.Set(s.NamespaceLabels)) {
-		return false
-	}
-	if m.images != nil && !anyImage(m.images, repos) {
-		return false
-	}
-	return m.tmpfsPath == "" || namesPath(s.Spec, m.tmpfsPath)
+// matching is a subject while its policy is looked for, with what several policies ask of
+// it, each worked out once.
+type matching struct {
+	subject *Subject
+	// repos are the repositories of the regular and sidecar containers. The image of an
+	// init container matches nothing, so that a tool that prepares something does not
+	// decide about the Pod, and neither does a debug container's.
+	repos []string
+	paths []pathUse
+	// tried has a bit for each policy that was tried, so that none is tried twice.
+	tried []uint64
 }
 
-func anyImage(globs []glob, repos []string) bool {
-	for _, repo := range repos {
-		if anyMatches(globs, repo) {
-			return true
-		}
-	}
-	return false
+// pathUse is what a Pod does with one mount path.
+type pathUse struct {
+	dir                        string
+	named, mounted             bool
+	namedIsKnown, mountedKnown bool
 }
 
-// repositories are those of the containers and init containers. Ephemeral
-// containers do not count, so that a debug container changes no policy.
-func repositories(spec *corev1.PodSpec) []string {
-	repos := make([]string, 0, len(spec.InitContainers)+len(spec.Containers))
+func newMatching(s *Subject, mirrors Mirrors) matching {
+	spec := &s.Pod.Spec
+	m := matching{subject: s, repos: make([]string, 0, len(spec.Containers)+1)}
 	for i := range spec.InitContainers {
-		repos = append(repos, repository(spec.InitContainers[i].Image))
+		if c := &spec.InitContainers[i]; c.isSidecar() {
+			m.repos = append(m.repos, mirrors.original(c.Image))
+		}
 	}
 	for i := range spec.Containers {
-		repos = append(repos, repository(spec.Containers[i].Image))
+		m.repos = append(m.repos, mirrors.original(spec.Containers[i].Image))
 	}
-	return repos
+	return m
 }
 
-// namesPath says whether the environment, command or arguments of a container or
-// init container name a path at or under dir.
-func namesPath(spec *corev1.PodSpec, dir string) bool {
-	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+// use returns what is known about a path.
+func (m *matching) use(dir string) *pathUse {
+	for i := range m.paths {
+		if m.paths[i].dir == dir {
+			return &m.paths[i]
+		}
+	}
+	m.paths = append(m.paths, pathUse{dir: dir})
+	return &m.paths[len(m.paths)-1]
+}
+
+// names reports whether a container names a path at or under dir.
+func (m *matching) names(dir string) bool {
+	use := m.use(dir)
+	if !use.namedIsKnown {
+		use.namedIsKnown = true
+		use.named = m.any(func(c *ContainerView) bool { return c.namesPath(dir) })
+	}
+	return use.named
+}
+
+// mounts reports whether a container mounts something at dir or below it.
+func (m *matching) mounts(dir string) bool {
+	use := m.use(dir)
+	if !use.mountedKnown {
+		use.mountedKnown = true
+		use.mounted = m.any(func(c *ContainerView) bool { return c.mounts(dir) })
+	}
+	return use.mounted
+}
+
+// any reports whether f holds for a container or init container.
+func (m *matching) any(f func(*ContainerView) bool) bool {
+	spec := &m.subject.Pod.Spec
+	for _, list := range [...][]ContainerView{spec.InitContainers, spec.Containers} {
 		for i := range list {
-			c := &list[i]
-			for _, text := range c.Command {
-				if mentions(text, dir) {
-					return true
-				}
-			}
-			for _, text := range c.Args {
-				if mentions(text, dir) {
-					return true
-				}
-			}
-			for j := range c.Env {
-				if mentions(c.Env[j].Value, dir) {
-					return true
-				}
+			if f(&list[i]) {
+				return true
 			}
 		}
 	}
 	return false
 }
 
-// mentions says whether a text has a path at or under dir in it, in any spelling:
-// "--worker-tmp-dir=/dev/shm/", "exec app -d '/dev//shm/x'", "file:///dev/shm".
-func mentions(text, dir string) bool {
-	if !strings.Contains(text, lastPart(dir)) {
+// matches reports whether every field of an entry matches, the cheapest first.
+func (m *matching) matches(entry *matcher, mountPath string) bool {
+	switch {
+	case entry.pods != nil && !entry.pods.Matches(labels.Set(m.subject.Pod.Metadata.Labels)),
+		entry.namespaces != nil && !entry.namespaces.Matches(labels.Set(m.subject.NamespaceLabels)),
+		entry.images != nil && !m.anyImage(entry.images),
+		entry.mounted && !m.mounts(mountPath),
+		entry.names && !m.names(mountPath):
 		return false
 	}
-	for start := 0; ; {
-		slash := strings.IndexByte(text[start:], '/')
-		if slash < 0 {
-			return false
-		}
-		start += slash
-		end := start
-		for end < len(text) && isPathByte(text[end]) {
-			end++
-		}
-		// A path that goes on from a name is relative to it: "a/dev/shm".
-		if (start == 0 || !isPathByte(text[start-1])) && isUnder(path.Clean(text[start:end]), dir) {
+	return true
+}
+
+func (m *matching) anyImage(globs []glob) bool {
+	for _, repo := range m.repos {
+		if anyImageMatches(globs, repo) {
 			return true
 		}
-		start = end
 	}
+	return false
 }
 
-func isPathByte(b byte) bool {
-	return b == '/' || b == '.' || b == '-' || b == '_' || b == '+' || b == '@' || b == '%' || b == '~' ||
-		'0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || b >= 0x80
+// applies reports whether a policy applies to the subject: an entry of match matches and none
+// of exclude.
+func (m *matching) applies(p *compiled) bool {
+	return m.anyEntry(p.match, p.mountPath) && !m.anyEntry(p.exclude, p.mountPath)
 }
 
-// isUnder says whether a cleaned path is dir or lies in it.
-func isUnder(p, dir string) bool {
-	rest, ok := strings.CutPrefix(p, dir)
-	return ok && (rest == "" || rest[0] == '/')
+func (m *matching) anyEntry(entries []matcher, mountPath string) bool {
+	for i := range entries {
+		if m.matches(&entries[i], mountPath) {
+			return true
+		}
+	}
+	return false
 }
 
-// sameDir compares a path as it was written with a cleaned one.
-func sameDir(written, dir string) bool { return written == dir || cleanMountPath(written) == dir }
+// grounds are the reasons for which a policy matches a subject.
+type grounds struct {
+	images  []glob // of the entries that match
+	mounted bool   // an entry that matches asks for a mount
+	guess   bool   // every entry that matches is a guess
+}
 
-// cleanMountPath reads a mount path as the runtime does: a relative one starts at
-// the root.
-func cleanMountPath(p string) string { return path.Clean("/" + p) }
+func (m *matching) groundsOf(p *compiled) grounds {
+	g := grounds{guess: true}
+	for i := range p.match {
+		entry := &p.match[i]
+		if !m.matches(entry, p.mountPath) {
+			continue
+		}
+		if g.images == nil {
+			g.images = entry.images
+		} else {
+			g.images = append(g.images[:len(g.images):len(g.images)], entry.images...)
+		}
+		g.mounted = g.mounted || entry.mounted
+		g.guess = g.guess && entry.isGuess()
+	}
+	return g
+}
+
+// tryOnce reports whether the policy of a rank has not been tried yet, and marks it.
+func (m *matching) tryOnce(rank int32) bool {
+	word, bit := rank/64, uint64(1)<<(rank%64)
+	if m.tried[word]&bit != 0 {
+		return false
+	}
+	m.tried[word] |= bit
+	return true
+}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -15,65 +17,126 @@ import (
 // server's users, and no sensible value is longer.
 const longestOverride = 32
 
-// override applies the annotations by which a Pod's owner changes the size. What
-// they ask for is bounded by the policy's min and max; one that is not allowed,
-// does not fit the model or cannot be read changes nothing and is reported.
-func (p *compiled) override(annotations map[string]string, out *sized) {
-	if len(annotations) == 0 {
+// override applies the annotations by which a Pod's owner changes the size. What they ask for
+// stays within the policy's min and max. What one of them asks for does not count if the
+// policy does not allow it, if it does not fit the model or cannot be read, and under RaiseOnly
+// if the size would be smaller: that is then reported, as a violation or under RaiseOnly as a
+// warning.
+func (v *view) override(out *size) {
+	annotations := v.subject.Pod.Metadata.Annotations
+	if v.policy.model == nil || !hasOverride(annotations) {
 		return
 	}
-	files, changed := p.overriddenFiles(annotations, out)
-	if changed {
-		out.Size = files.size(p.sizing.bounds)
+	given := out.Size
+	if files, changed := v.overriddenFiles(annotations, out); changed {
+		out.Size = files.Size(v.policy.model.bounds)
 	}
-	text, found := p.overrideText(annotations, v1alpha1.AnnotationSizeLimit, out)
+	v.overrideLimit(annotations, out)
+	if out.Limit >= given.Limit && out.Minimum >= given.Minimum {
+		return
+	}
+	if v.policy.overrides != v1alpha1.OverridesRaiseOnly {
+		out.lowered = given.Limit
+		out.warnings = append(out.warnings, fmt.Sprintf(
+			"the annotations ask for a %s of %s, and policy %s would give %s: remove %s if that is not meant",
+			v.policy.mountPath, out.Limit, quote(v.policy.name), given.Limit, overridesIn(annotations)))
+		return
+	}
+	out.warnings = append(out.warnings, fmt.Sprintf(
+		"the annotations ask for a %s of %s, less than the %s that policy %s gives, and are ignored: remove %s",
+		v.policy.mountPath, out.Limit, given.Limit, quote(v.policy.name), overridesIn(annotations)))
+	out.Size = given
+}
+
+// overrideNames are the annotations that change the size.
+var overrideNames = [...]string{
+	v1alpha1.AnnotationFilesPerMinute, v1alpha1.AnnotationRetention,
+	v1alpha1.AnnotationFileSize, v1alpha1.AnnotationSizeLimit,
+}
+
+func hasOverride(annotations map[string]string) bool {
+	if len(annotations) == 0 {
+		return false
+	}
+	for _, name := range overrideNames {
+		if _, found := annotations[name]; found {
+			return true
+		}
+	}
+	return false
+}
+
+// overridesIn lists the annotations that change the size.
+func overridesIn(annotations map[string]string) string {
+	var names []string
+	for _, name := range overrideNames {
+		if _, found := annotations[name]; found {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (v *view) overrideLimit(annotations map[string]string, out *size) {
+	text, found := v.overrideText(annotations, v1alpha1.AnnotationSizeLimit, out)
 	if !found {
 		return
 	}
 	limit, err := overrideBytes(text)
 	if err != nil {
-		p.rejectOverride(v1alpha1.AnnotationSizeLimit, text, err.Error(), out)
+		v.rejectOverride(v1alpha1.AnnotationSizeLimit, text, err.Error(), out)
 		return
 	}
-	limit = limit.RoundUp(MiB)
-	if limit < p.sizing.min || limit > p.sizing.max {
-		p.rejectOverride(v1alpha1.AnnotationSizeLimit, text,
-			fmt.Sprintf("must be within the policy's min %s and max %s", p.sizing.min, p.sizing.max), out)
+	limit = limit.RoundUp(sizing.MiB)
+	b := v.policy.model.bounds
+	switch {
+	case limit >= b.Min && limit <= b.Max:
+	case v.policy.overrides == v1alpha1.OverridesRaiseOnly:
+		if limit > b.Max {
+			out.warnings = append(out.warnings, fmt.Sprintf(
+				"annotation %s asks for %s, and policy %s gives at most %s: ask whoever administers the policy for more",
+				v1alpha1.AnnotationSizeLimit, limit, quote(v.policy.name), b.Max))
+		}
+		limit = min(max(limit, b.Min), b.Max)
+	default:
+		v.rejectOverride(v1alpha1.AnnotationSizeLimit, text,
+			fmt.Sprintf("is not from %s to %s, as policy %s asks", b.Min, b.Max, quote(v.policy.name)), out)
 		return
 	}
-	out.Size = p.sizing.withLimit(out.Size, limit, limit)
+	out.Size = out.WithLimit(limit)
 }
 
-// overriddenFiles is the files model with a Pod's overrides; changed is false
-// where there are none that count.
-func (p *compiled) overriddenFiles(annotations map[string]string, out *sized) (files filesModel, changed bool) {
-	if p.sizing.files != nil {
-		files = *p.sizing.files
+// overriddenFiles returns the files model with a Pod's overrides; changed is false
+// if there are none that count.
+func (v *view) overriddenFiles(annotations map[string]string, out *size) (files sizing.Files, changed bool) {
+	m := v.policy.model
+	if m.files != nil {
+		files = *m.files
 	}
 	for _, o := range [...]struct {
 		annotation string
 		set        func(text string) error
 	}{
 		{v1alpha1.AnnotationFilesPerMinute, func(text string) (err error) {
-			return assign(&files.createdPerMinute, text, parseRate)
+			return assign(&files.CreatedPerMinute, text, parseRate)
 		}},
 		{v1alpha1.AnnotationRetention, func(text string) (err error) {
-			return assign(&files.retention, text, parseRetention)
+			return assign(&files.Retention, text, parseRetention)
 		}},
 		{v1alpha1.AnnotationFileSize, func(text string) (err error) {
-			return assign(&files.fileSize, text, overrideBytes)
+			return assign(&files.FileSize, text, overrideBytes)
 		}},
 	} {
-		text, found := p.overrideText(annotations, o.annotation, out)
+		text, found := v.overrideText(annotations, o.annotation, out)
 		if !found {
 			continue
 		}
-		if p.sizing.files == nil {
-			p.rejectOverride(o.annotation, text, "has no effect on a policy without sizing.files: use "+v1alpha1.AnnotationSizeLimit, out)
+		if m.files == nil {
+			v.rejectOverride(o.annotation, text, "has no effect, as policy "+quote(v.policy.name)+" counts no files", out)
 			continue
 		}
 		if err := o.set(text); err != nil {
-			p.rejectOverride(o.annotation, text, err.Error(), out)
+			v.rejectOverride(o.annotation, text, err.Error(), out)
 			continue
 		}
 		changed = true
@@ -81,7 +144,7 @@ func (p *compiled) overriddenFiles(annotations map[string]string, out *sized) (f
 	return files, changed
 }
 
-// assign sets a field to what a text stands for, and leaves it where it stands
+// assign sets a field to what a text stands for, and leaves it if the text stands
 // for nothing.
 func assign[T any](target *T, text string, parse func(string) (T, error)) error {
 	value, err := parse(text)
@@ -91,29 +154,32 @@ func assign[T any](target *T, text string, parse func(string) (T, error)) error 
 	return err
 }
 
-// overrideText is the value of an override annotation. found is false where it is
-// absent, and where it does not count, which is then reported.
-func (p *compiled) overrideText(annotations map[string]string, name string, out *sized) (text string, found bool) {
+// overrideText returns the value of an override annotation. found is false if it is
+// absent, and if it does not count, which is then reported.
+func (v *view) overrideText(annotations map[string]string, name string, out *size) (text string, found bool) {
 	text, found = annotations[name]
 	switch {
 	case !found:
 		return "", false
-	case !p.overrides:
-		p.rejectOverride(name, text, "is not allowed: the policy has overrides: Denied", out)
+	case v.policy.overrides == v1alpha1.OverridesDenied:
+		v.rejectOverride(name, text, "does not count, as policy "+quote(v.policy.name)+" has overrides: Denied", out)
 		return "", false
 	case len(text) > longestOverride:
-		p.rejectOverride(name, text, fmt.Sprintf("must have at most %d characters", longestOverride), out)
+		v.rejectOverride(name, text, fmt.Sprintf("must have at most %d characters", longestOverride), out)
 		return "", false
 	default:
 		return text, true
 	}
 }
 
-func (p *compiled) rejectOverride(name, text, problem string, out *sized) {
-	out.invalid = append(out.invalid, Violation{
-		Reason: InvalidOverride,
-		Detail: fmt.Sprintf("annotation %s: %s %s; mend or remove the annotation", name, quote(text), problem),
-	})
+// rejectOverride reports an annotation that does not count.
+func (v *view) rejectOverride(name, text, problem string, out *size) {
+	detail := fmt.Sprintf("annotation %s: %s %s: correct or remove the annotation", name, quote(text), problem)
+	if v.policy.overrides == v1alpha1.OverridesRaiseOnly {
+		out.warnings = append(out.warnings, detail)
+		return
+	}
+	out.invalid = append(out.invalid, Violation{Reason: InvalidOverride, Detail: detail})
 }
 
 // overridePattern is the part of the syntax of quantities that makes sense for
@@ -121,23 +187,46 @@ func (p *compiled) rejectOverride(name, text, problem string, out *sized) {
 // create Pods could make every admission wait.
 var overridePattern = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?([KMGTP]i|[kMGTP])?$`)
 
-func overrideBytes(text string) (Bytes, error) {
-	errUnreadable := errors.New("must be a number of bytes or a quantity, such as 1500 or 512Mi")
-	if !overridePattern.MatchString(text) {
-		return 0, errUnreadable
+// parseBytes reads an amount that somebody wrote into an annotation.
+func parseBytes(text string) (q resource.Quantity, ok bool) {
+	if len(text) > longestOverride || !overridePattern.MatchString(text) {
+		return resource.Quantity{}, false
 	}
 	q, err := resource.ParseQuantity(text)
-	if err != nil {
-		return 0, errUnreadable
+	return q, err == nil
+}
+
+func overrideBytes(text string) (sizing.Bytes, error) {
+	q, ok := parseBytes(text)
+	if !ok {
+		return 0, errors.New("must be a number of bytes or a quantity, such as 1500 or 512Mi")
 	}
 	return fileSizeWithin(q)
 }
 
+// longestQuoted and mostQuoted bound what is quoted in a message: a text in bytes, and how many
+// of a list.
+const (
+	longestQuoted = 64
+	mostQuoted    = 8
+)
+
 // quote quotes a value for a message and shortens a long one.
 func quote(text string) string {
-	const longest = 64
-	if len(text) > longest {
-		return strconv.Quote(text[:longest]) + "..."
+	if len(text) > longestQuoted {
+		return strconv.Quote(text[:longestQuoted]) + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// quoteAll quotes names for a message, the first few of many.
+func quoteAll(names []string) string {
+	quoted := make([]string, 0, mostQuoted+1)
+	for i, name := range names {
+		if i == mostQuoted {
+			return strings.Join(quoted, ", ") + fmt.Sprintf(" and %d more", len(names)-mostQuoted)
+		}
+		quoted = append(quoted, quote(name))
+	}
+	return strings.Join(quoted, ", ")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // The texts that a policy and an override annotation share. Each pattern is the
@@ -54,9 +56,9 @@ func parseProbability(text string) (float64, error) {
 }
 
 // fileSizeWithin is a file size that is positive and at most 1Pi.
-func fileSizeWithin(q resource.Quantity) (Bytes, error) {
-	if q.Sign() <= 0 || q.Cmp(*resource.NewQuantity(most, resource.BinarySI)) > 0 {
+func fileSizeWithin(q resource.Quantity) (sizing.Bytes, error) {
+	if q.Sign() <= 0 || q.Cmp(*resource.NewQuantity(maxQuantity, resource.BinarySI)) > 0 {
 		return 1, errors.New("must be greater than 0 and at most 1Pi, such as 1500 or 16Ki")
 	}
-	return BytesOf(q), nil
+	return sizing.BytesOf(q), nil
 }

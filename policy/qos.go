@@ -1,10 +1,17 @@
 package policy
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
 
-// equalAndSet says whether CPU and memory each have a limit and a request equal
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// isGuaranteed reports whether CPU and memory each have a limit and a request equal
 // to it.
-func equalAndSet(r *corev1.ResourceRequirements) bool {
+func isGuaranteed(r *corev1.ResourceRequirements) bool {
+	if r == nil {
+		return false
+	}
 	for _, name := range [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		limit := r.Limits[name]
 		request, found := r.Requests[name]
@@ -15,44 +22,59 @@ func equalAndSet(r *corev1.ResourceRequirements) bool {
 	return true
 }
 
-// guaranteed says whether the Pod is of the QoS class Guaranteed. A request that
-// is absent counts as equal to the limit, as an API server fills it in.
-func (st *podState) guaranteed() bool {
-	if r := st.subject.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
+// guaranteed reports whether the Pod is of the QoS class Guaranteed as it was written. A
+// request that is absent counts as equal to the limit, as an API server fills it in.
+func (v *view) guaranteed() bool {
+	if v.hasPodLevel() {
+		r := v.subject.Pod.Spec.Resources
 		for _, name := range [...]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-			if _, found := r.Requests[name]; !found && st.anyNames(name) {
+			if _, found := r.Requests[name]; !found && v.anyNames(name) {
 				return false // an API server fills in what the containers request
 			}
 		}
-		return equalAndSet(r)
+		return isGuaranteed(r)
 	}
-	for i := range st.containers {
-		if c := &st.containers[i]; c.role != ephemeral && !equalAndSet(c.resources) {
+	for i := range v.containers {
+		if c := &v.containers[i]; c.role != ephemeral && !isGuaranteed(c.source.Resources) {
 			return false
 		}
 	}
 	return true
 }
 
-// defaultPodRequest is the pod-level memory request that an API server fills in
-// where there is a pod-level limit alone: what the containers request together, be
-// it 0, or else the limit.
-func (st *podState) defaultPodRequest() Bytes {
-	if st.anyNames(corev1.ResourceMemory) {
-		return st.sumOf(requestOf)
-	}
-	return st.pod.limit
+// hasPodLevel reports whether the Pod has resources of its own beside the containers'.
+func (v *view) hasPodLevel() bool {
+	r := v.subject.Pod.Spec.Resources
+	return r != nil && len(r.Requests)+len(r.Limits) > 0
 }
 
-// anyNames says whether a container has a request or a limit of a resource.
-func (st *podState) anyNames(name corev1.ResourceName) bool {
-	for i := range st.containers {
-		c := &st.containers[i]
-		_, requested := c.resources.Requests[name]
-		_, limited := c.resources.Limits[name]
-		if c.role != ephemeral && (requested || limited) {
+// defaultPodRequest returns the pod-level memory request that an API server fills in
+// when there is a pod-level limit alone: what the containers request together, be
+// it 0, or else the limit.
+func (v *view) defaultPodRequest() sizing.Bytes {
+	if v.anyNames(corev1.ResourceMemory) {
+		return v.sumOf(requestOf)
+	}
+	return v.pod.limit
+}
+
+// anyNames reports whether a container has a request or a limit of a resource.
+func (v *view) anyNames(name corev1.ResourceName) bool {
+	for i := range v.containers {
+		c := &v.containers[i]
+		if c.role == ephemeral || c.source.Resources == nil {
+			continue
+		}
+		_, requested := c.source.Resources.Requests[name]
+		_, limited := c.source.Resources.Limits[name]
+		if requested || limited {
 			return true
 		}
 	}
 	return false
+}
+
+// hasMemory reports whether anything in the Pod has a memory request or limit.
+func (v *view) hasMemory() bool {
+	return v.pod.namesLimit || v.pod.namesRequest || v.anyNames(corev1.ResourceMemory)
 }

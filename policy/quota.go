@@ -7,24 +7,25 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 
-	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // ExceedsQuota: with the memory that is added for the volume the Pod no longer fits
 // in what a ResourceQuota leaves, and without it would have fitted. The API server's
-// quota plugin would refuse the Pod, for an amount that nobody wrote; so the refusal
-// is ours. A Pod that does not fit as its owner wrote it is left to the plugin.
-func checkQuota(j *judged, r *report) {
-	if !j.policy.mutates || j.policy.memory != v1alpha1.MemoryRaise || len(j.subject.ResourceQuotas) == 0 {
-		return
+// quota plugin would reject the Pod, for an amount that nobody wrote; so the Pod is left as it
+// is, and the refusal of what is missing names the largest size that would fit. A Pod that does
+// not fit as its owner wrote it is left to the plugin.
+func (v *view) quotaViolations(before *view) []Violation {
+	if len(v.subject.ResourceQuotas) == 0 {
+		return nil
 	}
-	raised := j.quotaUsage(asItIs)
-	if raised == j.unraised {
-		return
+	needs, had := v.quotaUsage(), before.usageBefore()
+	if needs == before.quotaUsage() {
+		return nil
 	}
-	var exceeded report
-	for _, quota := range j.subject.ResourceQuotas {
-		if len(quota.Status.Hard) == 0 || !j.inScopes(quota) {
+	var out findings
+	for _, quota := range v.subject.ResourceQuotas {
+		if len(quota.Status.Hard) == 0 || !v.inScopes(quota) {
 			continue
 		}
 		for _, name := range [...]corev1.ResourceName{corev1.ResourceLimitsMemory, corev1.ResourceRequestsMemory, corev1.ResourceMemory} {
@@ -33,98 +34,76 @@ func checkQuota(j *judged, r *report) {
 			if !limited || !known {
 				continue
 			}
-			rest := hard.DeepCopy()
-			rest.Sub(used)
-			left, needs, had := BytesOf(rest), raised.of(name), j.unraised.of(name)
-			if had > left || !j.specifies(name) {
-				return
+			remaining := hard.DeepCopy()
+			remaining.Sub(used)
+			left := sizing.BytesOf(remaining)
+			if had.of(name) > left || !before.specifies(name) {
+				return nil
 			}
-			if needs > left {
-				exceeded.add(ExceedsQuota, "", "the Pod needs %s of %s, of which shmkeeper adds %s for a %s of %s, and ResourceQuota %q leaves %s of its %s: raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by %s",
-					needs, name, needs.Minus(had), j.policy.mountPath, j.size.Limit, quota.Name, left, hard.String(),
-					name, BytesOf(used).Plus(needs).RoundUp(MiB), j.policy.sizing.less())
+			if needs.of(name) > left {
+				out.add(ExceedsQuota, "", "the Pod would need %s of %s, of which %s are for a %s of %s, and ResourceQuota %s leaves %s of its %s",
+					needs.of(name), name, needs.of(name).Minus(had.of(name)), v.policy.mountPath, v.size.Limit, quote(quota.Name), left, hard.String())
 			}
 		}
 	}
-	r.violations = append(r.violations, exceeded.violations...)
+	return out
 }
 
 // quotaUsage is what the quota plugin counts of a Pod's memory.
-type quotaUsage struct{ limits, requests Bytes }
+type quotaUsage struct{ limits, requests sizing.Bytes }
 
 // of is the usage of a resource that a ResourceQuota names; "memory" is another
 // name of requests.memory.
-func (u quotaUsage) of(name corev1.ResourceName) Bytes {
+func (u quotaUsage) of(name corev1.ResourceName) sizing.Bytes {
 	if name == corev1.ResourceLimitsMemory {
 		return u.limits
 	}
 	return u.requests
 }
 
-// asItIs is a limit and request as they stand.
-func asItIs(m *memoryState) quotaUsage { return quotaUsage{m.limit, requestOf(m)} }
-
-// withoutRaise is a limit and request without what the record says was added. A
-// false record changes who tells a refusal, not whether there is one: the plugin
-// counts what is there.
-func withoutRaise(m *memoryState) quotaUsage {
-	u := asItIs(m)
-	if m.recorded.countsLimit(m) {
-		u.limits = u.limits.Minus(m.recorded.LimitAdded)
-	}
-	if m.recorded.countsRequest(m) {
-		u.requests = u.requests.Minus(m.recorded.RequestAdded)
-	}
-	return u
-}
-
 // quotaUsage counts as the quota plugin does at creation (k8s.io/kubernetes,
 // pkg/quota/v1/evaluator/core, PodUsageFunc): a pod-level limit or request, or else
 // what the containers have together, and overhead on top.
-func (st *podState) quotaUsage(part func(*memoryState) quotaUsage) quotaUsage {
-	u := quotaUsage{
-		limits:   st.sumOf(func(m *memoryState) Bytes { return part(m).limits }),
-		requests: st.sumOf(func(m *memoryState) Bytes { return part(m).requests }),
-	}
-	pod := part(&st.pod)
+func (v *view) quotaUsage() quotaUsage {
+	u := quotaUsage{limits: v.sumOf(limitOf), requests: v.sumOf(requestOf)}
 	switch {
-	case st.pod.hasRequest:
-		u.requests = pod.requests
-	case st.pod.limit > 0 && !st.anyNames(corev1.ResourceMemory):
-		u.requests = pod.limits // as an API server fills it in
+	case v.pod.namesRequest:
+		u.requests = v.pod.request
+	case v.pod.limit > 0 && !v.anyNames(corev1.ResourceMemory):
+		u.requests = v.pod.limit // as an API server fills it in
 	}
-	if st.pod.limit > 0 {
-		u.limits = pod.limits
+	if v.pod.limit > 0 {
+		u.limits = v.pod.limit
 	}
 	if u.limits > 0 {
-		u.limits = u.limits.Plus(st.overhead)
+		u.limits = u.limits.Plus(v.overhead)
 	}
-	u.requests = u.requests.Plus(st.overhead)
+	u.requests = u.requests.Plus(v.overhead)
 	return u
 }
 
-// unraisedUsage is the usage without what a mutation adds or has added. Where an API
-// server may fill in a pod-level limit, it is the higher of the two: a Pod that does
-// not fit in that does not fit without the raise either.
-func (st *podState) unraisedUsage() quotaUsage {
-	u := st.quotaUsage(withoutRaise)
-	if st.pod.limit == 0 && st.pod.hasRequest && st.limitFilledIn() {
-		u.limits = max(u.limits, st.pod.request.Plus(st.overhead))
+// usageBefore returns the usage without what a mutation adds. If an API server may fill in a
+// pod-level limit, it is the higher of the two: a Pod that does not fit in that does not fit
+// without the raise either.
+func (v *view) usageBefore() quotaUsage {
+	u := v.quotaUsage()
+	if v.pod.limit == 0 && v.pod.namesRequest && v.limitFilledIn() {
+		u.limits = max(u.limits, v.pod.request.Plus(v.overhead))
 	}
 	return u
 }
 
-// specifies says whether each container has what the plugin asks for before it
-// counts: a limit where a quota has limits.memory, and else a request.
-func (st *podState) specifies(name corev1.ResourceName) bool {
-	if r := st.subject.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
+// specifies reports whether each container has what the plugin asks for before it
+// counts: a limit where a quota has limits.memory, and else a request..
+func (v *view) specifies(name corev1.ResourceName) bool {
+	if r := v.subject.Pod.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
 		return true
 	}
-	for i := range st.containers {
-		c := &st.containers[i]
-		_, found := c.resources.Limits[corev1.ResourceMemory] // an API server makes it the request too
+	for i := range v.containers {
+		c := &v.containers[i]
+		found := c.memory.namesLimit // an API server makes it the request too
 		if name != corev1.ResourceLimitsMemory {
-			found = found || c.memory.hasRequest
+			found = found || c.memory.namesRequest
 		}
 		if c.role != ephemeral && !found {
 			return false
@@ -133,11 +112,11 @@ func (st *podState) specifies(name corev1.ResourceName) bool {
 	return true
 }
 
-// inScopes says whether a quota counts a Pod whose memory was raised. Where that
+// inScopes reports whether a quota counts a Pod whose memory was raised. Where that
 // cannot be told, it is false.
-func (st *podState) inScopes(quota *corev1.ResourceQuota) bool {
+func (v *view) inScopes(quota *corev1.ResourceQuota) bool {
 	for _, scope := range quota.Spec.Scopes {
-		if !st.inScope(&corev1.ScopedResourceSelectorRequirement{ScopeName: scope, Operator: corev1.ScopeSelectorOpExists}) {
+		if !v.inScope(&corev1.ScopedResourceSelectorRequirement{ScopeName: scope, Operator: corev1.ScopeSelectorOpExists}) {
 			return false
 		}
 	}
@@ -145,24 +124,24 @@ func (st *podState) inScopes(quota *corev1.ResourceQuota) bool {
 		return true
 	}
 	for i := range quota.Spec.ScopeSelector.MatchExpressions {
-		if !st.inScope(&quota.Spec.ScopeSelector.MatchExpressions[i]) {
+		if !v.inScope(&quota.Spec.ScopeSelector.MatchExpressions[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func (st *podState) inScope(r *corev1.ScopedResourceSelectorRequirement) bool {
-	spec := st.subject.Spec
+func (v *view) inScope(r *corev1.ScopedResourceSelectorRequirement) bool {
+	spec := &v.subject.Pod.Spec
 	switch r.ScopeName {
 	case corev1.ResourceQuotaScopeTerminating:
 		return isTerminating(spec)
 	case corev1.ResourceQuotaScopeNotTerminating:
 		return !isTerminating(spec)
 	case corev1.ResourceQuotaScopeNotBestEffort:
-		return !st.perhapsBestEffort()
+		return !v.mayBeBestEffort()
 	case corev1.ResourceQuotaScopePriorityClass:
-		return st.inPriorityClass(r)
+		return v.inPriorityClass(r)
 	case corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
 		return crossesNamespaces(spec.Affinity)
 	default: // BestEffort is one: a Pod of which memory was raised has a limit
@@ -170,15 +149,15 @@ func (st *podState) inScope(r *corev1.ScopedResourceSelectorRequirement) bool {
 	}
 }
 
-func isTerminating(spec *corev1.PodSpec) bool {
+func isTerminating(spec *SpecView) bool {
 	return spec.ActiveDeadlineSeconds != nil && *spec.ActiveDeadlineSeconds >= 0
 }
 
-// perhapsBestEffort says whether an API server may take a Pod for BestEffort although
+// mayBeBestEffort reports whether an API server may take a Pod for BestEffort although
 // a container has a memory limit: pod-level resources that name neither CPU nor
 // memory are read in one way by some versions and in another by others.
-func (st *podState) perhapsBestEffort() bool {
-	r := st.subject.Spec.Resources
+func (v *view) mayBeBestEffort() bool {
+	r := v.subject.Pod.Spec.Resources
 	if r == nil {
 		return false
 	}
@@ -194,9 +173,9 @@ func (st *podState) perhapsBestEffort() bool {
 
 // inPriorityClass is false for a template that names no class: its Pods get that of
 // the cluster, if there is one.
-func (st *podState) inPriorityClass(r *corev1.ScopedResourceSelectorRequirement) bool {
-	name := st.subject.Spec.PriorityClassName
-	if name == "" && st.subject.Pointer != "" {
+func (v *view) inPriorityClass(r *corev1.ScopedResourceSelectorRequirement) bool {
+	name := v.subject.Pod.Spec.PriorityClassName
+	if name == "" && v.subject.Pointer != "" {
 		return false
 	}
 	if r.Operator == corev1.ScopeSelectorOpExists {

@@ -1,35 +1,62 @@
 package policy
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Reason is a fixed word that says why: fit for a metric label.
 type Reason string
 
-// Why a Pod violates its policy.
+// Why a Pod violates its policy, in the order in which violations are reported.
 const (
+	TooComplex           Reason = "TooComplex"
+	NotExempt            Reason = "NotExempt"
+	InvalidOverride      Reason = "InvalidOverride"
+	HostShm              Reason = "HostShm"
+	ExceedsLimitRange    Reason = "ExceedsLimitRange"
+	ExceedsQuota         Reason = "ExceedsQuota"
 	NoMount              Reason = "NoMount"
 	NotMemory            Reason = "NotMemory"
+	SubPath              Reason = "SubPath"
+	ReadOnly             Reason = "ReadOnly"
 	Unbounded            Reason = "Unbounded"
 	TooSmall             Reason = "TooSmall"
+	NotWholePages        Reason = "NotWholePages"
 	ClampedByMemoryLimit Reason = "ClampedByMemoryLimit"
 	OOMBeforeFull        Reason = "OOMBeforeFull"
-	ReadOnly             Reason = "ReadOnly"
-	SubPath              Reason = "SubPath"
-	InvalidOverride      Reason = "InvalidOverride"
-	NotExempt            Reason = "NotExempt"
-	ExceedsQuota         Reason = "ExceedsQuota"
 )
+
+// Reasons are all reasons of a violation.
+var reasons = [...]Reason{
+	NoMount, NotMemory, Unbounded, TooSmall, NotWholePages, ClampedByMemoryLimit, OOMBeforeFull, ReadOnly,
+	SubPath, InvalidOverride, NotExempt, ExceedsQuota, ExceedsLimitRange, HostShm, TooComplex,
+}
+
+// ID returns the stable identifier of a violation's reason, such as SHM001, under which
+// the documentation has a section; empty for every other reason.
+func (r Reason) ID() string {
+	if i := slices.Index(reasons[:], r); i >= 0 {
+		return fmt.Sprintf("SHM%03d", i+1)
+	}
+	return ""
+}
+
+// ViolationReasons returns all reasons of a violation, in the order of their IDs.
+func ViolationReasons() []Reason { return slices.Clone(reasons[:]) }
 
 // Why a Pod was not changed.
 const (
 	// NoPolicy: no policy matches.
 	NoPolicy Reason = "NoPolicy"
-	// HostIPC: the Pod uses the node's /dev/shm.
-	HostIPC Reason = "HostIPC"
+	// UsesHostShm: the writers use the node's own /dev/shm, and the policy allows it.
+	UsesHostShm Reason = "UsesHostShm"
 	// Windows: there is no /dev/shm.
 	Windows Reason = "Windows"
 	// MirrorPod: the Pod mirrors a static Pod, which nobody can change.
 	MirrorPod Reason = "MirrorPod"
-	// NoContainer: policies match, but select none of the Pod's containers.
-	NoContainer Reason = "NoContainer"
+	// Guessed: the Pod was matched by a guess, which neither changes nor rejects what is there.
+	Guessed Reason = "Guessed"
 	// AlreadySized: everything is as the policy wants it.
 	AlreadySized Reason = "AlreadySized"
 	// Exempted: the Pod gave a reason to be left alone, and the policy lets it.
@@ -39,24 +66,25 @@ const (
 // What a mutation does, the most conspicuous of it.
 const (
 	AddVolume    Reason = "AddVolume"
-	AddMount     Reason = "AddMount"
 	ResizeVolume Reason = "ResizeVolume"
 	RaiseMemory  Reason = "RaiseMemory"
 )
 
-// Outcome is what a Decision comes to.
+// Outcome is what an Evaluation comes to.
 type Outcome string
 
 const (
-	// NotGoverned means that no policy decides over the Pod; Reason says why.
-	NotGoverned Outcome = "NotGoverned"
-	// Exempt means that the governing policy lets the Pod be left alone.
+	// NotMatched means that no policy matches the Pod.
+	NotMatched Outcome = "NotMatched"
+	// Skipped means that a policy matches and leaves the Pod alone; Reason says why.
+	Skipped Outcome = "Skipped"
+	// Exempt means that the policy lets the Pod be left alone, and it gave a reason.
 	Exempt Outcome = "Exempt"
 	// Compliant means that nothing has to change.
 	Compliant Outcome = "Compliant"
-	// Mutated means that Apply or JSONPatch makes the Pod compliant.
+	// Mutated means that the plan makes the Pod compliant.
 	Mutated Outcome = "Mutated"
-	// Violating means that the Pod violates its policy and no mutation mends that; it is
+	// Violating means that the Pod violates its policy and no mutation fixes that; it is
 	// left as it is.
 	Violating Outcome = "Violating"
 )
@@ -64,8 +92,12 @@ const (
 // Violation is one way in which a Pod violates its policy.
 type Violation struct {
 	Reason Reason
-	// Detail is a sentence with the names and figures, and with the remedy at its end.
+	// Detail is a sentence with the names and figures, and with the remedy at its end. It has
+	// a bounded length.
 	Detail string
-	// Container is the container it is about; empty where it is about the Pod.
+	// Container is the container it is about; empty if it is about the Pod.
 	Container string
 }
+
+// ID returns the identifier of the violation's reason.
+func (v Violation) ID() string { return v.Reason.ID() }

@@ -3,18 +3,17 @@ package policy
 import (
 	"cmp"
 	"slices"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
-// Set holds the policies of a cluster, ready to find the one that governs a Pod.
-// It is immutable and may be shared. The zero Set governs nothing.
+// Set holds the policies of a cluster, ready to find the one that decides about a Pod.
+// It is immutable and may be shared. The zero Set matches nothing.
 type Set struct {
-	policies []Policy // the one that governs first
+	policies []Policy // the one that decides first
 	index    index
+	mirrors  Mirrors
 }
 
-// NewSet makes a Set. The order of the arguments does not matter. Of several
+// NewSet returns a Set. The order of the arguments does not matter. Of several
 // policies of one name, which a cluster cannot have, all count.
 func NewSet(policies ...Policy) Set {
 	ranked := slices.DeleteFunc(slices.Clone(policies), func(p Policy) bool { return p.compiled == nil })
@@ -24,56 +23,56 @@ func NewSet(policies ...Policy) Set {
 	return Set{policies: ranked, index: newIndex(ranked)}
 }
 
-// Policies are the policies of the set, the one of the highest rank first.
+// WithImageMirrors returns the same policies for a cluster that pulls its images from
+// mirrors.
+func (s Set) WithImageMirrors(m Mirrors) Set {
+	s.mirrors = m
+	return s
+}
+
+// Policies returns the policies of the set, the one of the highest rank first.
 func (s Set) Policies() []Policy { return slices.Clone(s.policies) }
 
-// governing is the policy that decides over a subject; nil for none. idle is then
-// one that matches, but selects none of the subject's containers: such a policy
-// gives way to the next.
-func (s Set) governing(subject *Subject) (p, idle *compiled) {
+// find returns the policy that decides about a subject, with why it matches, and the one
+// that would size it if that one were not there; nil for none. One that only checks is no such
+// policy: what it checks, the one that decides checks too.
+func (s *Set) find(subject *Subject) (first, second *compiled, why grounds) {
 	if len(s.policies) == 0 {
-		return nil, nil
+		return nil, nil, grounds{}
 	}
-	repos := repositories(subject.Spec)
-	best := len(s.policies)
-	s.index.candidates(subject, repos, func(ranks []int32) {
+	var words [16]uint64
+	m := newMatching(subject, s.mirrors)
+	if n := (len(s.policies) + 63) / 64; n <= len(words) {
+		m.tried = words[:n]
+	} else {
+		m.tried = make([]uint64, n)
+	}
+	best, next := len(s.policies), len(s.policies)
+	s.index.candidates(subject, m.repos, func(ranks []int32) {
 		for _, rank := range ranks {
-			if int(rank) >= best {
+			if int(rank) >= next {
 				return // ranks ascend: nothing better follows
 			}
-			switch p := s.policies[rank]; {
-			case !p.governs(subject, repos):
-			case !p.selectsAny(subject.Spec):
-				if idle == nil || p.name < idle.name {
-					idle = p.compiled
+			if !m.tryOnce(rank) || !m.applies(s.policies[rank].compiled) {
+				continue
+			}
+			switch sizes := s.policies[rank].model != nil; {
+			case int(rank) < best:
+				if best < len(s.policies) && s.policies[best].model != nil {
+					next = best
 				}
-			default:
 				best = int(rank)
-				return
+			case sizes:
+				next = int(rank)
 			}
 		}
 	})
 	if best == len(s.policies) {
-		return nil, idle
+		return nil, nil, grounds{}
 	}
-	return s.policies[best].compiled, nil
-}
-
-func (p *compiled) governs(s *Subject, repos []string) bool {
-	return p.match.matches(s, repos) && !(p.exclude.given() && p.exclude.matches(s, repos))
-}
-
-// selectsAny says whether a container is to have the mount.
-func (p *compiled) selectsAny(spec *corev1.PodSpec) bool {
-	for i := range spec.Containers {
-		if anyMatches(p.containers, spec.Containers[i].Name) {
-			return true
-		}
+	first = s.policies[best].compiled
+	if next < len(s.policies) {
+		second = s.policies[next].compiled
 	}
-	for i := range spec.InitContainers {
-		if c := &spec.InitContainers[i]; isSidecar(c) && anyMatches(p.containers, c.Name) {
-			return true
-		}
-	}
-	return false
+	return first, second, m.groundsOf(first)
 }

@@ -123,25 +123,30 @@ func (b Bytes) Quantity() *resource.Quantity {
 
 // String returns b in a unit that suits it, for messages: exact if it is a whole number of that
 // unit, otherwise to a tenth. Amounts below 1 MiB are in bytes.
-func (b Bytes) String() string {
+func (b Bytes) String() string { return string(b.Append(make([]byte, 0, 16))) }
+
+// Append appends b, as String writes it, to a text.
+func (b Bytes) Append(to []byte) []byte {
+	whole := func(unit Bytes, suffix string) []byte {
+		return append(strconv.AppendInt(to, int64(b/unit), 10), suffix...)
+	}
+	tenths := func(unit Bytes, suffix string) []byte {
+		return append(strconv.AppendFloat(to, float64(b)/float64(unit), 'f', 1, 64), suffix...)
+	}
 	switch {
 	case b == MaxBytes:
-		return "more than 8191Pi"
+		return append(to, "more than 8191Pi"...)
 	case b < MiB:
-		return strconv.FormatInt(int64(b), 10) + " B"
+		return whole(1, " B")
 	case b%GiB == 0 && b < 1<<50:
-		return strconv.FormatInt(int64(b/GiB), 10) + "Gi"
+		return whole(GiB, "Gi")
 	case b%MiB == 0 && b < 1<<40:
-		return strconv.FormatInt(int64(b/MiB), 10) + "Mi"
+		return whole(MiB, "Mi")
 	case b < 10*GiB:
-		return tenths(b, MiB) + "Mi"
+		return tenths(MiB, "Mi")
 	case b < 1<<50:
-		return tenths(b, GiB) + "Gi"
+		return tenths(GiB, "Gi")
 	default:
-		return tenths(b, 1<<50) + "Pi"
+		return tenths(1<<50, "Pi")
 	}
-}
-
-func tenths(b, unit Bytes) string {
-	return strconv.FormatFloat(float64(b)/float64(unit), 'f', 1, 64)
 }

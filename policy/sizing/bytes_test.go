@@ -148,8 +148,10 @@ func TestBytesOf(t *testing.T) {
 	for text, want := range map[string]sizing.Bytes{
 		"0":                   0,
 		"-1":                  0,
+		"0e400":               0,
 		"-1e400":              0,
 		"1500m":               2,
+		"999m":                1,
 		"1n":                  1,
 		"1e-300":              1,
 		"1.5Gi":               1610612736,
@@ -158,6 +160,7 @@ func TestBytesOf(t *testing.T) {
 		"7E":                  7e18,
 		"8Ei":                 sizing.MaxBytes,
 		"1e19":                sizing.MaxBytes,
+		"19e18":               sizing.MaxBytes, // and above 0 in 64 bits
 		"1e400":               sizing.MaxBytes,
 		"1e999999":            sizing.MaxBytes,
 		"9223372036854775807": sizing.MaxBytes,

@@ -187,6 +187,27 @@ func TestFiles_MoreThanFits(t *testing.T) {
 	}
 }
 
+// An average use of exactly 2^63 bytes is one more than fits.
+func TestFiles_AverageUseThatJustDoesNotFit(t *testing.T) {
+	f := week()
+	f.CreatedPerMinute, f.Retention, f.SweepInterval = 1<<50, time.Minute, 0
+	b := usual()
+	b.KernelBytesPerFile = 4096 - 104 // with a page and a name 8192 B
+	if got := f.Size(b).AverageUseOf(sizing.MaxBytes); got != sizing.MaxBytes {
+		t.Errorf("%d, want the most", int64(got))
+	}
+}
+
+func TestFiles_ShortestRetention(t *testing.T) {
+	f := week()
+	for retention, want := range map[time.Duration]bool{-1: false, 0: false, 1: true} {
+		f.Retention = retention
+		if got := f.Size(usual()).Bounded; got != want {
+			t.Errorf("a retention of %d ns: bounded %t, want %t", retention, got, want)
+		}
+	}
+}
+
 func TestSize_CapacityOf(t *testing.T) {
 	s := week().Size(usual())
 	for volume, want := range map[sizing.Bytes]int64{
@@ -218,6 +239,10 @@ func TestSize_FullAfterOf(t *testing.T) {
 	f.CreatedPerMinute = 1e-9
 	if got := f.Size(usual()).FullAfterOf(sizing.GiB); got != sizing.MaxFullAfter {
 		t.Errorf("a slow one is full after %s, want %s", got, sizing.MaxFullAfter)
+	}
+	f.CreatedPerMinute = 6e10 / (1 << 63) // a file takes 2^63 ns, one more than fit
+	if got := f.Size(usual()).FullAfterOf(4096); got != sizing.MaxFullAfter {
+		t.Errorf("one of 2^63 ns is full after %s, want %s", got, sizing.MaxFullAfter)
 	}
 	static := sizing.Static{Required: 8 * sizing.GiB, FileSize: 1}.Size(usual())
 	if got := static.FullAfterOf(sizing.GiB); got != 0 || static.FullAfter != 0 {

@@ -1,4 +1,4 @@
-package cluster
+package matchcondition
 
 import (
 	"context"
@@ -18,15 +18,15 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
-// condition is an expression, compiled as an API server does on the admission of
-// a webhook configuration and evaluates before each call.
+// condition is an expression, compiled as an API server does when a webhook configuration
+// is written, and evaluated as it does before each call.
 type condition struct {
 	evaluator celplugin.ConditionEvaluator
 	matcher   matchconditions.Matcher
 }
 
-// oldest is the first Kubernetes release with match conditions that are not a
-// matter of a feature gate.
+// compilers are those of the first Kubernetes release with match conditions that no feature
+// gate guards, and of the newest.
 var compilers = map[string]celplugin.ConditionCompiler{
 	"oldest": celplugin.NewConditionCompiler(environment.MustBaseEnvSet(version.MajorMinor(1, 30))),
 	"newest": celplugin.NewConditionCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion())),
@@ -34,7 +34,7 @@ var compilers = map[string]celplugin.ConditionCompiler{
 
 func compile(expression, age string) (condition, error) {
 	c := compilers[age].CompileCondition(
-		[]celplugin.ExpressionAccessor{&matchconditions.MatchCondition{Name: ConditionName, Expression: expression}},
+		[]celplugin.ExpressionAccessor{&matchconditions.MatchCondition{Name: Name, Expression: expression}},
 		celplugin.OptionalVariableDeclarations{HasAuthorizer: true}, environment.NewExpressions)
 	for _, err := range c.CompilationErrors() {
 		return condition{}, fmt.Errorf("%w\n%s", err, expression)
@@ -43,9 +43,8 @@ func compile(expression, age string) (condition, error) {
 	return condition{c, matchconditions.NewMatcher(c, &fail, "validating", "webhook", "test")}, nil
 }
 
-// sends says whether the API server would send a Pod to the webhook. Releases
-// differ in how they show the Pod to an expression, as it is or as JSON, so both
-// are asked.
+// sends reports whether the API server would send a Pod to the webhook. Releases differ in
+// how they show the Pod to an expression, as it is or as JSON, so both are asked.
 func (c condition) sends(pod *corev1.Pod) (bool, error) {
 	typed := c.matcher.Match(context.Background(), attributes(pod, pod), nil, nil)
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
@@ -59,7 +58,7 @@ func (c condition) sends(pod *corev1.Pod) (bool, error) {
 	return typed.Matches, errors.Join(typed.Error, untyped.Error)
 }
 
-// cost is what the evaluation costs, of the budget for all match conditions.
+// cost returns what the evaluation takes of the budget for all match conditions.
 func (c condition) cost(pod *corev1.Pod) (int64, error) {
 	a := attributes(pod, pod)
 	results, left, err := c.evaluator.ForInput(context.Background(), a, celplugin.CreateAdmissionRequest(a.Attributes,

@@ -4,25 +4,24 @@ import (
 	"encoding/json"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AsWritten is a Pod as mutating webhooks saw it: without the pod-level CPU and memory
-// that an API server has filled in since. It is for whoever judges a Pod after that,
+// WithoutDefaults returns a Pod as mutating webhooks saw it: without the pod-level CPU and memory
+// that an API server has filled in since. It is for whoever evaluates a Pod after that,
 // in a validating webhook say, and wants to come to what was decided before. It shares
-// memory with the subject, which is not changed, and is the subject itself where
+// memory with the subject, which is not changed, and is the subject itself if
 // nothing was filled in.
 //
 // Since 1.37 an API server completes pod-level resources between its mutating and its
 // validating webhooks (DefaultPodLevelResources in k8s.io/kubernetes, pkg/api/pod): the
 // request is what the containers request together, or else the limit; the limit is the
 // sum of the containers' limits, or else the request. A figure is taken for filled in
-// where it is that, where no mutation recorded it, and where metadata.managedFields,
-// which an API server writes before it asks the first webhook, names nobody who wrote
-// it. Of CPU, which decides about the QoS class alone, only the last is asked.
-func (s Subject) AsWritten() Subject {
-	r := s.Spec.Resources
-	if r == nil || s.Pointer != "" || len(s.Meta.ManagedFields) == 0 {
+// if it is that, and if metadata.managedFields, which an API server writes before it asks
+// the first webhook, names nobody who wrote it. Of CPU, which decides about the QoS class
+// alone, only the last is asked.
+func (s Subject) WithoutDefaults() Subject {
+	r := s.Pod.Spec.Resources
+	if r == nil || s.Pointer != "" || len(s.Pod.Metadata.ManagedFields) == 0 || len(s.Pod.Spec.Containers) > mostContainers {
 		return s
 	}
 	_, limited := r.Limits[corev1.ResourceMemory]
@@ -32,11 +31,11 @@ func (s Subject) AsWritten() Subject {
 	if !limited && !limitedCPU && !requested && !requestedCPU {
 		return s
 	}
-	st := newState(&s, &compiled{})
-	limited = limited && st.pod.recorded.Limit == 0 && st.eachNamesLimit() && st.pod.limit == max(st.pod.request, st.sumOf(limitOf))
-	requested = requested && st.pod.recorded.Request == 0 && st.pod.request == st.defaultPodRequest()
+	v := observe(&s, &compiled{mountPath: runtimeShm}, &grounds{}, Mirrors{})
+	limited = limited && v.eachNamesLimit() && v.pod.limit == max(v.pod.request, v.sumOf(limitOf))
+	requested = requested && v.pod.request == v.defaultPodRequest()
 
-	by := writtenBy(s.Meta)
+	by := writtenBy(&s.Pod.Metadata)
 	completed := r.DeepCopy()
 	drop := func(list corev1.ResourceList, written fieldSet, name corev1.ResourceName, filledIn bool) (dropped bool) {
 		if _, found := written["f:"+string(name)]; found || !filledIn {
@@ -52,20 +51,20 @@ func (s Subject) AsWritten() Subject {
 	if !dropped {
 		return s
 	}
-	spec := *s.Spec
-	spec.Resources = completed
-	s.Spec = &spec
+	pod := *s.Pod
+	pod.Spec.Resources = completed
+	s.Pod = &pod
 	return s
 }
 
 // fieldSet are fields as metadata.managedFields names them: "f:memory".
 type fieldSet map[string]json.RawMessage
 
-// writers is which pod-level limits and requests somebody wrote.
+// writers says which pod-level limits and requests somebody wrote.
 type writers struct{ limits, requests fieldSet }
 
 // writtenBy reads metadata.managedFields. An entry that cannot be read says nothing.
-func writtenBy(meta *metav1.ObjectMeta) writers {
+func writtenBy(meta *MetadataView) writers {
 	w := writers{fieldSet{}, fieldSet{}}
 	for i := range meta.ManagedFields {
 		entry := &meta.ManagedFields[i]

@@ -1,4 +1,4 @@
-package cluster
+package matchcondition
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// requirementsOf are what a selector asks for, in a fixed order. ok is false for
-// one that is not valid.
+// requirementsOf returns what a selector asks for, in a fixed order. ok is false for one
+// that is not valid.
 func requirementsOf(s *metav1.LabelSelector) (out []metav1.LabelSelectorRequirement, ok bool) {
 	if _, err := metav1.LabelSelectorAsSelector(s); err != nil {
 		return nil, false
@@ -21,16 +21,16 @@ func requirementsOf(s *metav1.LabelSelector) (out []metav1.LabelSelectorRequirem
 	return append(out, s.MatchExpressions...), true
 }
 
-// soleIn is the label and the values of a selector that asks for nothing else.
-func soleIn(requirements []metav1.LabelSelectorRequirement) (key string, values []string, ok bool) {
+// singleLabelIn returns the label and the values of a selector that asks for nothing else.
+func singleLabelIn(requirements []metav1.LabelSelectorRequirement) (key string, values []string, ok bool) {
 	if len(requirements) != 1 || requirements[0].Operator != metav1.LabelSelectorOpIn {
 		return "", nil, false
 	}
 	return requirements[0].Key, requirements[0].Values, true
 }
 
-// labelTerm is one requirement, exactly as a selector takes it: NotIn holds where
-// the label is absent.
+// labelTerm returns one requirement, exactly as a selector takes it: NotIn also holds if the
+// label is absent.
 func labelTerm(r metav1.LabelSelectorRequirement) string {
 	present := literal(r.Key) + " in " + labelsVar
 	among := func() string {
@@ -56,8 +56,8 @@ func labelTerm(r metav1.LabelSelectorRequirement) string {
 	}
 }
 
-// literal is a text as a CEL string. All but letters, digits and a few signs is
-// written as its code point, so that no text ends the string early.
+// literal returns a text as a CEL string. Quotes, backslashes and all that is not printable
+// ASCII are written as code points, so that no text ends the string early.
 func literal(text string) string {
 	var b strings.Builder
 	b.WriteByte('\'')

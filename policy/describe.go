@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"strconv"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// reason returns the most conspicuous of what a plan changes.
+func (p *Plan) reason() Reason {
+	switch {
+	case p.volume != nil:
+		return AddVolume
+	case len(p.resizes) > 0:
+		return ResizeVolume
+	default:
+		return RaiseMemory
+	}
+}
+
+// sentence is a text in the making. Each mutated Pod gets one, so it costs no more than its
+// bytes.
+type sentence []byte
+
+func (s *sentence) text(text string)         { *s = append(*s, text...) }
+func (s *sentence) size(size sizing.Bytes)   { *s = size.Append(*s) }
+func (s *sentence) number(n int)             { *s = strconv.AppendInt(*s, int64(n), 10) }
+func (s *sentence) fromTo(a, b sizing.Bytes) { s.text(" from "); s.size(a); s.text(" to "); s.size(b) }
+
+func (s *sentence) name(name string) {
+	if len(name) > longestQuoted {
+		s.text(quote(name))
+		return
+	}
+	*s = strconv.AppendQuote(*s, name)
+}
+
+func (s *sentence) comma() {
+	if len(*s) > 0 {
+		s.text(", ")
+	}
+}
+
+// describe says in a sentence what a plan changes. v is the Pod as it would then be.
+func (v *view) describe(p *Plan) string {
+	s := make(sentence, 0, 256)
+	if p.volume != nil {
+		s.text("adds a Memory emptyDir of ")
+		s.size(sizing.BytesOf(*p.volume.EmptyDir.SizeLimit))
+		s.text(" and mounts it at ")
+		s.text(p.mountPath)
+		s.text(" in ")
+		for i := range p.mounts {
+			if i == mostQuoted {
+				s.text(" and ")
+				s.number(len(p.mounts) - i)
+				s.text(" more")
+				break
+			}
+			if i > 0 {
+				s.text(", ")
+			}
+			s.name(p.mounts[i].container.name)
+		}
+	}
+	for i := range p.resizes {
+		s.comma()
+		if i == mostNoted {
+			s.text("and of ")
+			s.number(len(p.resizes) - i)
+			s.text(" more volumes")
+			break
+		}
+		v.describeResize(&s, &p.resizes[i])
+	}
+	for i := range p.memory {
+		s.comma()
+		if i == mostNoted {
+			s.text("and the memory of ")
+			s.number(len(p.memory) - i)
+			s.text(" more containers")
+			break
+		}
+		p.memory[i].describe(&s)
+	}
+	return string(s)
+}
+
+// describeResize says how large a volume was and will be.
+func (v *view) describeResize(s *sentence, r *resize) {
+	s.text("changes the sizeLimit of volume ")
+	s.name(r.name)
+	if r.from > 0 {
+		s.fromTo(r.from, r.to)
+		return
+	}
+	s.text(" from none, which was up to ")
+	if bound := v.mounted(0); bound < sizing.MaxBytes {
+		s.size(bound)
+	} else {
+		s.text("what the node can allocate")
+	}
+	s.text(", to ")
+	s.size(r.to)
+}
+
+// describe says what happens to a container's memory, or the Pod's.
+func (c *memoryChange) describe(s *sentence) {
+	whose := func() {
+		if c.container == nil {
+			s.text("the Pod")
+			return
+		}
+		s.name(c.container.name)
+	}
+	if !c.limitChanges() {
+		if c.from.namesRequest {
+			s.text("raises the memory request of ")
+			whose()
+			s.fromTo(c.from.request, c.to.request)
+			return
+		}
+		s.text("sets the memory request of ")
+		whose()
+		s.text(" to ")
+		s.size(c.to.request)
+		return
+	}
+	s.text("raises the memory limit of ")
+	whose()
+	s.fromTo(c.from.limit, c.to.limit)
+	switch {
+	case !c.requestChanges():
+	case c.from.namesRequest:
+		s.text(" and its request")
+		s.fromTo(c.from.request, c.to.request)
+	default:
+		s.text(" and makes its request ")
+		s.size(c.to.request)
+	}
+}

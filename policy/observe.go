@@ -1,0 +1,334 @@
+package policy
+
+import (
+	"path"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// view is a Pod as its policy sees it, read once. Checks are functions of a view, and a plan
+// makes another one of it: neither reads the Pod again, and neither changes it.
+type view struct {
+	subject *Subject
+	policy  *compiled
+	// size is what the policy gives this Pod.
+	size size
+
+	containers []container
+	mounts     []mount
+	volumes    []volume
+	// uses are the volumes that the writers can use, in the Pod's order.
+	uses []use
+	// pod is the pod-level memory.
+	pod      memory
+	overhead sizing.Bytes
+
+	// steps counts the elements that were looked at, for the tests of the bounds.
+	steps int
+}
+
+type role uint8
+
+const (
+	regular   role = iota
+	sidecar        // a restartable init container
+	initOnce       // an init container that ends before the others start
+	ephemeral      // a debug container
+)
+
+// container is a container, and its memory as it is or will be.
+type container struct {
+	name   string
+	role   role
+	index  int // in its list
+	source *ContainerView
+	memory memory
+
+	// writer reports whether the policy says that it writes to the volume.
+	writer bool
+	// mounted reports whether it mounts a volume at the mount path, and device whether it has
+	// a block device there.
+	mounted, device bool
+	// hostShm reports whether what it has at the mount path is the node's own /dev/shm.
+	hostShm bool
+	// named reports whether its settings name the mount path.
+	named bool
+}
+
+// occupied reports whether a container has anything of its own at the mount path.
+func (c *container) occupied() bool { return c.mounted || c.device }
+
+// needsVolume reports whether a container must have the volume mounted and does not.
+func (c *container) needsVolume() bool { return c.writer && !c.occupied() && !c.hostShm }
+
+// shares reports whether a container uses the /dev/shm that the runtime makes for the Pod.
+func (c *container) shares() bool { return c.role != ephemeral && !c.occupied() && !c.hostShm }
+
+// mount is a mount at or below the mount path.
+type mount struct {
+	container int // in view.containers
+	volume    int // in view.volumes
+	source    *corev1.VolumeMount
+	below     bool
+}
+
+// usable reports whether files can be written to the whole of a volume by this mount.
+func (m *mount) usable() bool {
+	s := m.source
+	return s == nil || !s.ReadOnly && s.SubPath == "" && s.SubPathExpr == ""
+}
+
+// volume is a volume that is mounted at or below the mount path.
+type volume struct {
+	name   string
+	index  int  // in spec.volumes; -1 if there is no such volume
+	claim  bool // a claim template of a StatefulSet
+	memory bool // a Memory emptyDir
+	// hostPath is the cleaned path of a hostPath volume; empty for all others.
+	hostPath string
+	// path is where it is mounted, at the mount path or below it: the first place.
+	path string
+	// size is the size limit in bytes; 0 for none.
+	size sizing.Bytes
+	// written is the size limit before a plan; 0 for none, and for a volume that a plan adds.
+	written sizing.Bytes
+	// elsewhere is another path at which the volume is mounted too.
+	elsewhere string
+	// at and below report whether a container that must have the volume can use this one, at
+	// the mount path or below it.
+	at, below bool
+}
+
+const (
+	runtimeShm = "/dev/shm" // what a runtime mounts in each container that mounts nothing there
+	// fewVolumes is how many a list is searched for without a map.
+	fewVolumes = 8
+)
+
+// observe reads a Pod as a policy sees it.
+func observe(s *Subject, p *compiled, why *grounds, mirrors Mirrors) *view {
+	spec := &s.Pod.Spec
+	v := &view{
+		subject:    s,
+		policy:     p,
+		containers: make([]container, 0, len(spec.InitContainers)+len(spec.Containers)+len(spec.EphemeralContainers)),
+		mounts:     make([]mount, 0, len(spec.InitContainers)+len(spec.Containers)+1),
+		volumes:    make([]volume, 0, min(len(spec.Volumes)+1, fewVolumes)),
+		overhead:   memoryIn(spec.Overhead),
+	}
+	if spec.Resources != nil {
+		v.pod = newMemory(spec.Resources)
+	}
+	find := newFinder(s)
+	for i := range spec.InitContainers {
+		is := initOnce
+		if spec.InitContainers[i].isSidecar() {
+			is = sidecar
+		}
+		v.addContainer(is, i, &spec.InitContainers[i], find)
+	}
+	for i := range spec.Containers {
+		v.addContainer(regular, i, &spec.Containers[i], find)
+	}
+	for i := range spec.EphemeralContainers {
+		v.addContainer(ephemeral, i, &spec.EphemeralContainers[i], find)
+	}
+	v.chooseWriters(why, mirrors)
+	v.markAutoscaled()
+	v.markVolumes()
+	return v
+}
+
+func (v *view) addContainer(is role, index int, source *ContainerView, find *finder) {
+	v.steps++
+	c := container{name: source.Name, role: is, index: index, source: source, memory: newMemory(source.Resources)}
+	c.named = source.namesPath(v.policy.mountPath)
+	position := len(v.containers)
+	for i := range source.VolumeMounts {
+		v.steps++
+		m := &source.VolumeMounts[i]
+		where := placeOf(m.MountPath, v.policy.mountPath)
+		if where == beside {
+			continue
+		}
+		found := v.volumeOf(m.Name, find)
+		v.mounts = append(v.mounts, mount{container: position, volume: found, source: m, below: where == below})
+		if v.volumes[found].path == "" {
+			v.volumes[found].path = cleanMountPath(m.MountPath)
+		}
+		if where == below {
+			continue
+		}
+		c.mounted = true
+		if hostPath := v.volumes[found].hostPath; hostPath != "" && isUnder(path.Join(hostPath, m.SubPath), runtimeShm) {
+			c.hostShm = true
+		}
+	}
+	for i := range source.VolumeDevices {
+		v.steps++
+		c.device = c.device || placeOf(source.VolumeDevices[i].DevicePath, v.policy.mountPath) == at
+	}
+	if v.policy.mountPath == runtimeShm && v.subject.Pod.Spec.HostIPC && !c.occupied() {
+		c.hostShm = true
+	}
+	v.containers = append(v.containers, c)
+}
+
+// finder finds volumes by their names: those of the spec, and those that a view has.
+type finder struct {
+	spec  []VolumeView
+	named map[string]int // in spec; nil for a short list
+	seen  map[string]int // in view.volumes; nil for a short list
+}
+
+func newFinder(s *Subject) *finder {
+	f := &finder{spec: s.Pod.Spec.Volumes}
+	if len(f.spec) > fewVolumes {
+		f.named = make(map[string]int, len(f.spec))
+		for i := range f.spec {
+			if first, found := f.named[f.spec[i].Name]; found {
+				f.named[f.spec[i].Name] = ^max(first, ^first) // a second one of the name
+			} else {
+				f.named[f.spec[i].Name] = i
+			}
+		}
+	}
+	return f
+}
+
+// inSpec returns the place of a volume in the spec; -1 if it has none. An API server rejects
+// a second volume of the name; offline, nobody can say which is mounted, and ok is false.
+func (f *finder) inSpec(name string) (index int, ok bool) {
+	if f.named != nil {
+		i, found := f.named[name]
+		switch {
+		case !found:
+			return -1, true
+		case i < 0:
+			return ^i, false
+		default:
+			return i, true
+		}
+	}
+	index, ok = -1, true
+	for i := range f.spec {
+		if f.spec[i].Name == name {
+			ok = index < 0
+			index = i
+		}
+	}
+	return index, ok
+}
+
+// volumeOf returns the place in v.volumes of a volume, which is read when it is first asked
+// for.
+func (v *view) volumeOf(name string, f *finder) int {
+	if f.seen != nil {
+		if i, found := f.seen[name]; found {
+			return i
+		}
+	} else {
+		for i := range v.volumes {
+			if v.volumes[i].name == name {
+				return i
+			}
+		}
+	}
+	index, ok := f.inSpec(name)
+	vol := volume{name: name, index: index, claim: slices.Contains(v.subject.Claims, name)}
+	if index >= 0 && ok {
+		source := &f.spec[index]
+		vol.memory = source.EmptyDir != nil && source.EmptyDir.Medium == corev1.StorageMediumMemory
+		if source.HostPath != nil {
+			vol.hostPath = cleanMountPath(source.HostPath.Path)
+		}
+		if vol.memory && source.EmptyDir.SizeLimit != nil {
+			vol.size = sizing.BytesOf(*source.EmptyDir.SizeLimit)
+		}
+		if vol.size > maxQuantity { // no node has the memory: it bounds nothing
+			vol.size = 0
+		}
+	}
+	vol.written = vol.size
+	v.volumes = append(v.volumes, vol)
+	if len(v.volumes) > fewVolumes {
+		f.remember(v.volumes)
+	}
+	return len(v.volumes) - 1
+}
+
+func (f *finder) remember(volumes []volume) {
+	if f.seen != nil {
+		f.seen[volumes[len(volumes)-1].name] = len(volumes) - 1
+		return
+	}
+	f.seen = make(map[string]int, 4*len(volumes))
+	for i := range volumes {
+		f.seen[volumes[i].name] = i
+	}
+}
+
+// markVolumes notes which volumes the writers can use, and which are mounted elsewhere too.
+func (v *view) markVolumes() {
+	if len(v.mounts) == 0 {
+		return
+	}
+	last := make([]int, len(v.volumes)) // the container after the last one that uses a volume
+	for i := range v.mounts {
+		v.steps++
+		m := &v.mounts[i]
+		if !v.mustHave(m) || !m.usable() {
+			continue
+		}
+		if m.below {
+			v.volumes[m.volume].below = true
+		} else {
+			v.volumes[m.volume].at = true
+		}
+		if last[m.volume] <= m.container {
+			last[m.volume] = m.container + 1
+			v.uses = append(v.uses, use{container: m.container, volume: m.volume})
+		}
+	}
+	var places map[string]int
+	if len(v.volumes) > fewVolumes {
+		places = make(map[string]int, len(v.volumes))
+		for i := range v.volumes {
+			places[v.volumes[i].name] = i
+		}
+	}
+	for i := range v.containers {
+		for j := range v.containers[i].source.VolumeMounts {
+			v.steps++
+			m := &v.containers[i].source.VolumeMounts[j]
+			if k := v.placeOfVolume(m.Name, places); k >= 0 && v.volumes[k].elsewhere == "" &&
+				placeOf(m.MountPath, v.policy.mountPath) == beside {
+				v.volumes[k].elsewhere = m.MountPath
+			}
+		}
+	}
+}
+
+func (v *view) placeOfVolume(name string, places map[string]int) int {
+	if places != nil {
+		if i, found := places[name]; found {
+			return i
+		}
+		return -1
+	}
+	for i := range v.volumes {
+		if v.volumes[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// mustHave reports whether a mount is one of a container that must have the volume.
+func (v *view) mustHave(m *mount) bool {
+	c := &v.containers[m.container]
+	return c.writer && !c.hostShm
+}

@@ -1,0 +1,120 @@
+package policy
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// Plan is what a mutation changes in a Pod. The zero value changes nothing.
+type Plan struct {
+	policy    string
+	mountPath string
+
+	volume  *corev1.Volume // to add
+	mounts  []addedMount
+	resizes []resize
+	memory  []memoryChange
+}
+
+// Empty reports whether the plan changes nothing.
+func (p Plan) Empty() bool {
+	return p.volume == nil && len(p.mounts) == 0 && len(p.resizes) == 0 && len(p.memory) == 0
+}
+
+// raisesRequest reports whether the plan raises a memory request.
+func (p *Plan) raisesRequest() bool {
+	return slices.ContainsFunc(p.memory, func(c memoryChange) bool { return c.requestChanges() })
+}
+
+type addedMount struct {
+	container containerRef
+	mount     corev1.VolumeMount
+}
+
+// resize sets the sizeLimit of the volume at an index of spec.volumes.
+type resize struct {
+	index    int
+	name     string
+	from, to sizing.Bytes
+}
+
+// memoryChange is the memory of a container, or of the Pod if container is nil, before and
+// after.
+type memoryChange struct {
+	container *containerRef
+	from, to  memory
+}
+
+func (c *memoryChange) limitChanges() bool { return c.from.limit != c.to.limit }
+
+func (c *memoryChange) requestChanges() bool {
+	return c.from.request != c.to.request || c.from.namesRequest != c.to.namesRequest
+}
+
+// containerRef is a place in one of a Pod's lists of containers.
+type containerRef struct {
+	name   string
+	init   bool
+	index  int
+	source *ContainerView
+}
+
+func (c *container) ref() containerRef {
+	return containerRef{name: c.name, init: c.role == sidecar || c.role == initOnce, index: c.index, source: c.source}
+}
+
+// plan returns what makes the Pod as the policy wants it, and the Pod as it would then be.
+// The Pod that it is called on stays as it is. blocked says which LimitRange or quota would not
+// admit the memory: then nothing is changed.
+func (v *view) plan(guess bool) (p Plan, after *view, blocked []Violation) {
+	p = Plan{policy: v.policy.name, mountPath: v.policy.mountPath}
+	if !v.policy.mutates() {
+		return p, v, nil
+	}
+	if guess && (v.usesOwnVolume() || v.firstNeedy() < 0) {
+		return p, v, nil // a guess adds a volume where none is, and that is all
+	}
+	after = v.planned(&p)
+	if p.Empty() {
+		return p, v, nil
+	}
+	if blocked = after.blockers(v, &p); len(blocked) > 0 {
+		return Plan{policy: p.policy, mountPath: p.mountPath}, v, blocked
+	}
+	return p, after, nil
+}
+
+// planned fills in a plan, and returns the Pod as it would then be.
+func (v *view) planned(p *Plan) *view {
+	after := v.copy()
+	after.planResizes(p)
+	after.planMounts(p)
+	if v.policy.handling() == v1alpha1.MemoryRaise {
+		after.planMemory(v, p)
+	}
+	return after
+}
+
+// copy returns a view that can be changed while v stays as it is.
+func (v *view) copy() *view {
+	out := *v
+	out.containers = append(make([]container, 0, len(v.containers)), v.containers...)
+	out.mounts = append(make([]mount, 0, len(v.mounts)+len(v.containers)), v.mounts...)
+	out.volumes = append(make([]volume, 0, len(v.volumes)+1), v.volumes...)
+	out.uses = append(make([]use, 0, len(v.uses)+len(v.containers)), v.uses...)
+	return &out
+}
+
+// usesOwnVolume reports whether a writer mounts something at the mount path.
+func (v *view) usesOwnVolume() bool {
+	return slices.ContainsFunc(v.containers, func(c container) bool { return c.writer && c.occupied() })
+}
+
+// firstNeedy returns the first writer that must have the volume and does not; -1 for none.
+func (v *view) firstNeedy() int {
+	return slices.IndexFunc(v.containers, func(c container) bool { return c.needsVolume() })
+}

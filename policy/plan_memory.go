@@ -1,0 +1,212 @@
+package policy
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// use is a volume that a writer can use, at the mount path or below it.
+type use struct{ container, volume int }
+
+// costs are the memory costs of volumes in whole MiB, and what is in use of them on average,
+// all in bytes: as they were written and as they are planned.
+type costs struct {
+	before, after       sizing.Bytes
+	useBefore, useAfter sizing.Bytes
+}
+
+// add counts a volume. Of one that a vertical autoscaler has measured already nothing is new.
+func (c *costs) add(v *view, vol *volume, first, autoscaled bool) {
+	if !vol.memory || vol.size == 0 {
+		return
+	}
+	payable := v.payable()
+	after, before := min(vol.size, payable), min(vol.written, payable)
+	if autoscaled {
+		before = after
+	}
+	c.after = c.after.Plus(v.size.cost(after))
+	c.before = c.before.Plus(v.size.cost(before))
+	if first {
+		c.useAfter = c.useAfter.Plus(v.size.AverageUseOf(after))
+		c.useBefore = c.useBefore.Plus(v.size.AverageUseOf(before))
+	}
+}
+
+// limit returns the limit that pays for the volumes: it grows by what they cost more than
+// before, and holds what they cost and the reserve. A limit of 0 is none and stays so.
+func (c *costs) limit(limit, reserve sizing.Bytes) sizing.Bytes {
+	if limit == 0 || c.after == 0 {
+		return limit
+	}
+	return max(limit,
+		limit.RoundDown(sizing.MiB).Plus(c.after).Minus(c.before),
+		c.after.Plus(reserve).RoundUp(sizing.MiB))
+}
+
+// use returns how much more is in use on average than before.
+func (c *costs) use() sizing.Bytes { return c.useAfter.Minus(c.useBefore) }
+
+// costsOfWriters returns the costs for each container, and for the Pod as a whole. The average
+// use of a volume is counted for its first writer, and once for the Pod.
+func (v *view) costsOfWriters() (each []costs, pod costs) {
+	each = make([]costs, len(v.containers))
+	counted := make([]bool, len(v.volumes))
+	for _, u := range v.uses {
+		vol, c := &v.volumes[u.volume], &v.containers[u.container]
+		first := !counted[u.volume]
+		each[u.container].add(v, vol, first, c.memory.autoscaled)
+		if first {
+			counted[u.volume] = true
+			pod.add(v, vol, true, c.memory.autoscaled)
+		}
+	}
+	return each, pod
+}
+
+// written returns what the volumes that a writer uses cost as they are, in bytes.
+func (v *view) written(container int, s *size) sizing.Bytes {
+	var sum sizing.Bytes
+	for _, u := range v.uses {
+		if u.container == container {
+			sum = sum.Plus(s.cost(v.volumes[u.volume].written))
+		}
+	}
+	return sum
+}
+
+// writtenInPod returns what the volumes that writers use cost together as they are, in bytes.
+func (v *view) writtenInPod(s *size) sizing.Bytes {
+	var sum sizing.Bytes
+	for i := range v.volumes {
+		if vol := &v.volumes[i]; vol.memory && (vol.at || vol.below) {
+			sum = sum.Plus(s.cost(vol.written))
+		}
+	}
+	return sum
+}
+
+// planMemory raises the memory of the writers for the volumes as they are planned. Each
+// writer's limit holds what its volumes cost and the reserve; what is in use on average is
+// added to the request of a volume's first writer. No other container's figures change.
+func (v *view) planMemory(before *view, p *Plan) {
+	each, pod := v.costsOfWriters()
+	guaranteed := before.guaranteed()
+	podLevel := v.hasPodLevel()
+	for i := range v.containers {
+		if each[i].after > 0 {
+			v.raise(&v.containers[i].memory, &each[i], guaranteed && !podLevel)
+		}
+	}
+	if podLevel {
+		v.raisePod(before, &pod, guaranteed)
+	}
+	v.keepPodRatio(before)
+	v.recordMemory(before, p)
+}
+
+// raise raises the limit and request of one writer. The request stays below the limit if it
+// was below, so that the QoS class stays, and is high enough for the ratios of LimitRanges.
+func (v *view) raise(m *memory, c *costs, guaranteed bool) {
+	from := *m
+	m.limit = c.limit(from.limit, v.policy.reserve)
+	use := c.use()
+	filledIn := !from.namesRequest && from.limit > 0 // an API server makes the request the limit
+	switch {
+	case from.limit == 0 && !from.namesRequest && (use == 0 || !v.mayRequest()),
+		use == 0 && m.limit == from.limit:
+		return
+	}
+	request := requestOf(&from)
+	to := request
+	if use > 0 || filledIn {
+		to = request.Plus(use).RoundUp(sizing.MiB)
+	}
+	if m.limit > 0 {
+		if m.limit > from.limit {
+			to = max(to, v.leastRequest(corev1.LimitTypeContainer, m.limit))
+		}
+		highest := m.limit
+		if request < from.limit {
+			highest = m.limit.Minus(sizing.MiB)
+		}
+		if v.leastRequest(corev1.LimitTypeContainer, m.limit) > highest {
+			highest = m.limit
+		}
+		to = max(request, min(to, highest))
+		if guaranteed {
+			to = m.limit
+		}
+	}
+	m.request, m.namesRequest = to, true
+}
+
+// mayRequest reports whether a request may be written where there is neither a request nor a
+// limit: not in a Pod that has no memory figures at all, which keeps its QoS class, and not
+// beside pod-level figures, which count for all containers.
+func (v *view) mayRequest() bool {
+	return v.hasMemory() && !v.pod.namesLimit && !v.pod.namesRequest
+}
+
+// raisePod raises the pod-level memory, if there is any, for all volumes once, and so far that
+// it holds what the containers have.
+func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
+	from, sum := v.pod, sizing.Bytes(0)
+	if requests := v.sumOf(requestOf); requests > before.sumOf(requestOf) {
+		sum = requests.RoundUp(sizing.MiB)
+	}
+	to := from
+	if from.limit > 0 {
+		to.limit = max(pod.limit(from.limit, v.policy.reserve), v.highestRaised(before))
+	}
+	if from.namesRequest {
+		if use := pod.use(); use > 0 {
+			to.request = from.request.Plus(use).RoundUp(sizing.MiB)
+		}
+		to.request = max(to.request, sum)
+		if to.limit > from.limit {
+			to.request = max(to.request, v.leastRequest(corev1.LimitTypePod, to.limit))
+		}
+	}
+	if to.limit > 0 {
+		to.limit = max(to.limit, sum)
+		highest := to.limit
+		if from.request < from.limit && v.leastRequest(corev1.LimitTypePod, to.limit) < to.limit {
+			highest = to.limit.Minus(sizing.MiB)
+		}
+		if from.namesRequest {
+			to.request = max(from.request, min(to.request, highest))
+			if guaranteed {
+				to.request = to.limit
+			}
+		}
+	}
+	v.pod = to
+}
+
+// highestRaised returns the highest of the containers' limits that are raised; 0 for none.
+func (v *view) highestRaised(before *view) sizing.Bytes {
+	var highest sizing.Bytes
+	for i := range v.containers {
+		if limit := v.containers[i].memory.limit; limit > before.containers[i].memory.limit {
+			highest = max(highest, limit)
+		}
+	}
+	return highest
+}
+
+// recordMemory notes in a plan what changes.
+func (v *view) recordMemory(before *view, p *Plan) {
+	for i := range v.containers {
+		change := memoryChange{from: before.containers[i].memory, to: v.containers[i].memory}
+		if change.limitChanges() || change.requestChanges() {
+			ref := v.containers[i].ref()
+			change.container = &ref
+			p.memory = append(p.memory, change)
+		}
+	}
+	if change := (memoryChange{from: before.pod, to: v.pod}); change.limitChanges() || change.requestChanges() {
+		p.memory = append(p.memory, change)
+	}
+}
