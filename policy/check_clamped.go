@@ -11,7 +11,7 @@ func checkClamped(v *view) []Violation {
 		return nil
 	}
 	var out findings
-	bound := v.mounted(0)
+	bound, limit := v.mounted(0), v.podMemoryLimit()
 	for i := range v.volumes {
 		vol := &v.volumes[i]
 		if !vol.memory || vol.size == 0 || !vol.at {
@@ -21,7 +21,7 @@ func checkClamped(v *view) []Violation {
 		if mounted >= vol.size || mounted >= v.size.Minimum {
 			continue
 		}
-		if limit := v.podMemoryLimit(); limit == mounted {
+		if limit == mounted {
 			out.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s instead of the %s of volume %s, because the Pod's memory limit is %s: raise the memory limit to at least %s",
 				mounted, v.policy.mountPath, vol.size, quote(vol.name), limit, v.limitFor(vol))
 			continue

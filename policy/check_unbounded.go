@@ -4,10 +4,11 @@ import "github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 
 // Unbounded: the Memory emptyDir at the mount path of a writer has no sizeLimit (a sizeLimit of
 // 0 is none). It may then grow to all the memory of the Pod, or of the node, and whatever fills
-// it is OOM-killed, restarted and OOM-killed again. Under existing: Leave, and under Enlarge for
-// another model than sizing.files, it is a warning: whoever left the limit out may know why.
+// it is OOM-killed, restarted and OOM-killed again. Under existing: Leave, under Enlarge for
+// another model than sizing.files, and under SetLimit if nothing is known of the size to set, it
+// is a warning: whoever left the limit out may know why.
 func checkUnbounded(v *view) []Violation {
-	if !v.policy.rejectsUnbounded() {
+	if !v.rejectsUnbounded() {
 		return nil
 	}
 	var out findings
@@ -21,12 +22,14 @@ func checkUnbounded(v *view) []Violation {
 }
 
 // rejectsUnbounded reports whether a volume without sizeLimit is a violation.
-func (p *compiled) rejectsUnbounded() bool {
-	switch p.existing {
+func (v *view) rejectsUnbounded() bool {
+	switch v.policy.existing {
 	case v1alpha1.ExistingLeave:
 		return false
 	case v1alpha1.ExistingEnlarge:
-		return p.model != nil && p.model.files != nil
+		return v.policy.model != nil && v.policy.model.files != nil
+	case v1alpha1.ExistingSetLimit:
+		return !v.size.unfounded
 	default:
 		return true
 	}

@@ -120,6 +120,7 @@ func (v *view) percentOfMemory(m *model) size {
 }
 
 func (v *view) memoryBase(probe *size) (base sizing.Bytes, found bool) {
+	written := v.written(probe)
 	for _, part := range [...]func(*memory) (sizing.Bytes, bool){
 		func(m *memory) (sizing.Bytes, bool) { return m.limit, m.limit > 0 },
 		func(m *memory) (sizing.Bytes, bool) { return m.request, m.request > 0 },
@@ -127,7 +128,7 @@ func (v *view) memoryBase(probe *size) (base sizing.Bytes, found bool) {
 		for i := range v.containers {
 			if c := &v.containers[i]; c.writer {
 				if figure, ok := part(&c.memory); ok {
-					base, found = max(base, figure.Minus(v.written(i, probe))), true
+					base, found = max(base, figure.Minus(written[i])), true
 				}
 			}
 		}
@@ -151,11 +152,7 @@ func (v *view) countedUnits(m *model) size {
 	if found {
 		return size{Size: m.staticSize(u.required(count), u.usePercent)}
 	}
-	names := make([]string, len(u.resources))
-	for i := range u.resources {
-		names[i] = u.resources[i].pattern
-	}
-	problem := "no " + strings.Join(names, ", ") + " in the writers"
+	problem := "no " + firstPatterns(u.resources) + " in the writers"
 	if claims := v.claims(); len(claims) > 0 {
 		problem += ", and what the resource claims " + quoteAll(claims) + " stand for is not known"
 	}
@@ -182,6 +179,19 @@ func (v *view) countedByAnnotation(m *model) size {
 		warnings: []string{fmt.Sprintf("annotation %s %s, counted as %d by policy %s: write the count there, such as \"4\"",
 			u.annotation, problem, u.absent, quote(v.policy.name))},
 	}
+}
+
+// firstPatterns lists patterns for a message, the first few of many.
+func firstPatterns(patterns []glob) string {
+	const most = 3
+	var names []string
+	for i := range patterns {
+		if i == most {
+			return fmt.Sprintf("%s or %d other resources", strings.Join(names, ", "), len(patterns)-most)
+		}
+		names = append(names, shorten(patterns[i].pattern))
+	}
+	return strings.Join(names, ", ")
 }
 
 // countResources adds up what the writers have of the resources that a pattern matches. found

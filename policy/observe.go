@@ -54,8 +54,9 @@ type container struct {
 	mounted, device bool
 	// hostShm reports whether what it has at the mount path is the node's own /dev/shm.
 	hostShm bool
-	// named reports whether its settings name the mount path.
-	named bool
+	// named reports whether its settings name the mount path, and remounts whether they
+	// remount it.
+	named, remounts bool
 }
 
 // occupied reports whether a container has anything of its own at the mount path.
@@ -146,6 +147,7 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 	v.steps++
 	c := container{name: source.Name, role: is, index: index, source: source, memory: newMemory(source.Resources)}
 	c.named = source.namesPath(v.policy.mountPath)
+	c.remounts = c.named && source.remounts(v.policy.mountPath)
 	position := len(v.containers)
 	for i := range source.VolumeMounts {
 		v.steps++

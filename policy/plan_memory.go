@@ -65,15 +65,14 @@ func (v *view) costsOfWriters() (each []costs, pod costs) {
 	return each, pod
 }
 
-// written returns what the volumes that a writer uses cost as they are, in bytes.
-func (v *view) written(container int, s *size) sizing.Bytes {
-	var sum sizing.Bytes
+// written returns what the volumes that each container uses as a writer cost as they are, in
+// bytes.
+func (v *view) written(s *size) []sizing.Bytes {
+	each := make([]sizing.Bytes, len(v.containers))
 	for _, u := range v.uses {
-		if u.container == container {
-			sum = sum.Plus(s.cost(v.volumes[u.volume].written))
-		}
+		each[u.container] = each[u.container].Plus(s.cost(v.volumes[u.volume].written))
 	}
-	return sum
+	return each
 }
 
 // writtenInPod returns what the volumes that writers use cost together as they are, in bytes.

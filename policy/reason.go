@@ -27,7 +27,8 @@ const (
 	OOMBeforeFull        Reason = "OOMBeforeFull"
 )
 
-// Reasons are all reasons of a violation.
+// reasons are all reasons of a violation, in the order of their IDs, which never change: a new
+// one goes to the end.
 var reasons = [...]Reason{
 	NoMount, NotMemory, Unbounded, TooSmall, NotWholePages, ClampedByMemoryLimit, OOMBeforeFull, ReadOnly,
 	SubPath, InvalidOverride, NotExempt, ExceedsQuota, ExceedsLimitRange, HostShm, TooComplex,

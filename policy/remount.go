@@ -12,17 +12,17 @@ import (
 // same remount has the kubelet evict the Pod as soon as it uses more than the sizeLimit.
 func (v *view) remounter() int {
 	return slices.IndexFunc(v.containers, func(c container) bool {
-		return c.shares() && c.remounts(v.policy.mountPath)
+		return c.shares() && c.remounts
 	})
 }
 
 // remounts reports whether a container's command, arguments or postStart hook remount a path,
 // and whether it can: only a privileged one, or one with CAP_SYS_ADMIN.
-func (c *container) remounts(dir string) bool {
-	if !c.source.mayMount() {
+func (c *ContainerView) remounts(dir string) bool {
+	if !c.mayMount() {
 		return false
 	}
-	for _, list := range [...][]string{c.source.Command, c.source.Args, c.source.postStart()} {
+	for _, list := range [...][]string{c.Command, c.Args, c.postStart()} {
 		if isRemount(list, dir) {
 			return true
 		}

@@ -123,7 +123,7 @@ func (v *view) warnAboutVolumes(w *warnings) {
 
 func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 	name, at := quote(vol.name), v.policy.mountPath
-	if vol.size == 0 && !v.policy.rejectsUnbounded() {
+	if vol.size == 0 && !v.rejectsUnbounded() {
 		w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs%s",
 			name, at, v.sizeByPolicy())
 	}
@@ -158,7 +158,7 @@ func (v *view) warnAboutSharing(w *warnings) {
 	}
 	for i := range v.containers {
 		c := &v.containers[i]
-		if c.role != ephemeral && c.remounts(runtimeShm) {
+		if c.role != ephemeral && c.remounts {
 			w.add("container %s remounts /dev/shm itself (%s) and is left alone: the kubelet evicts a Pod that uses more than the sizeLimit of its volume, so remove the remount before a volume is mounted there",
 				quote(c.name), quote(c.remountText()))
 		}
