@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -88,7 +87,11 @@ func Compile(source *v1alpha1.SharedMemoryPolicy) (Policy, field.ErrorList) {
 	out := &compiled{name: p.Name, priority: p.Spec.Priority, mode: p.Spec.Mode}
 	oneOf(&c, at.Child("mode"), p.Spec.Mode, v1alpha1.Audit, v1alpha1.Enforce, v1alpha1.Warn)
 	out.mountPath = c.mountPath(at.Child("mountPath"), p.Spec.MountPath)
-	c.listLength(at.Child("match"), len(p.Spec.Match), 32)
+	if p.Spec.Match == nil {
+		c.errs = append(c.errs, field.Required(at.Child("match"), "add an entry that recognizes the workload"))
+	} else {
+		c.listLength(at.Child("match"), len(p.Spec.Match), 32)
+	}
 	out.match = c.matchers(at.Child("match"), p.Spec.Match)
 	if len(p.Spec.Exclude) > 32 {
 		c.errs = append(c.errs, field.TooMany(at.Child("exclude"), len(p.Spec.Exclude), 32))
@@ -99,7 +102,7 @@ func Compile(source *v1alpha1.SharedMemoryPolicy) (Policy, field.ErrorList) {
 		out.writers = c.writers(at.Child("writers", "names"), p.Spec.Writers.Names)
 	}
 	if p.Spec.Sizing != nil {
-		out.model = c.sizing(at.Child("sizing"), p.Spec.Sizing)
+		out.model = c.sizing(at.Child("sizing"), p.Spec.Sizing, source.Spec.Sizing.Min != nil)
 	}
 
 	memory := at.Child("memory")
@@ -153,22 +156,14 @@ func (c *compiler) mountPath(at *field.Path, p string) string {
 	if c.tooLong(at, p, 255) {
 		return p
 	}
-	ok := strings.HasPrefix(p, "/") && p != "/"
-	for _, part := range strings.Split(strings.TrimPrefix(p, "/"), "/") {
-		ok = ok && part != "" && part[0] != '.' && strings.Trim(part, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
-	}
-	if !ok || path.Clean(p) != p {
+	if !mountPathPattern.MatchString(p) {
 		c.invalid(at, p, "must be an absolute path without empty, . or .. parts, such as /dev/shm")
-		return p
 	}
-	switch p {
-	case "/dev", "/etc", "/usr", "/var", "/run":
-		ok = false
-	}
+	hides := slices.Contains([]string{"/dev", "/etc", "/usr", "/var", "/run", "/var/run"}, p)
 	for _, dir := range [...]string{"/proc", "/sys", "/run/secrets", "/var/run/secrets"} {
-		ok = ok && !isUnder(p, dir)
+		hides = hides || isUnder(p, dir)
 	}
-	if !ok {
+	if hides {
 		c.invalid(at, p, "must not hide a directory that every container needs: choose a path such as /dev/shm or /cache")
 	}
 	return p
@@ -224,7 +219,7 @@ func (c *compiler) images(at *field.Path, patterns []string) []glob {
 	c.listLength(at, len(patterns), 64)
 	globs := make([]glob, 0, len(patterns))
 	for i, pattern := range patterns {
-		if c.repeats(at, patterns, i) || c.tooLong(at.Index(i), pattern, 255) {
+		if c.tooLong(at.Index(i), pattern, 255) {
 			continue
 		}
 		colon := strings.LastIndexByte(pattern, ':')
@@ -246,7 +241,7 @@ func (c *compiler) writers(at *field.Path, patterns []string) []glob {
 	c.listLength(at, len(patterns), 32)
 	globs := make([]glob, 0, len(patterns))
 	for i, pattern := range patterns {
-		if c.repeats(at, patterns, i) || c.tooLong(at.Index(i), pattern, 63) {
+		if c.tooLong(at.Index(i), pattern, 63) {
 			continue
 		}
 		if pattern == "" {
@@ -267,7 +262,7 @@ func (c *compiler) badGlob(at *field.Path, pattern string) {
 	c.invalid(at, pattern, "is not a glob: close the bracket, or put a backslash before it")
 }
 
-// The next three repeat what the schema of the CustomResourceDefinition says
+// The next two repeat what the schema of the CustomResourceDefinition says
 // without CEL.
 
 func (c *compiler) tooLong(at *field.Path, value string, most int) bool {
@@ -287,28 +282,20 @@ func (c *compiler) listLength(at *field.Path, n, most int) {
 	}
 }
 
-func (c *compiler) repeats(at *field.Path, list []string, i int) bool {
-	for _, earlier := range list[:i] {
-		if earlier == list[i] {
-			c.errs = append(c.errs, field.Duplicate(at.Index(i), list[i]))
-			return true
-		}
-	}
-	return false
-}
-
 func (c *compiler) bindMountOptions(at *field.Path, options []v1alpha1.BindMountOption) []string {
 	if options == nil {
 		return nil
 	}
 	c.listLength(at, len(options), 3)
 	out := make([]string, 0, len(options))
+	twice := false
 	for i, option := range options {
 		oneOf(c, at.Index(i), option, v1alpha1.BindMountNoDev, v1alpha1.BindMountNoExec, v1alpha1.BindMountNoSUID)
-		if slices.Contains(options[:i], option) {
-			c.invalid(at, field.OmitValueType{}, "must not name an option twice: remove the second one")
-		}
+		twice = twice || slices.Contains(out, string(option))
 		out = append(out, string(option))
+	}
+	if twice {
+		c.invalid(at, field.OmitValueType{}, "must not name an option twice: remove the second one")
 	}
 	return out
 }

@@ -13,7 +13,9 @@ import (
 
 const maxQuantity = 1 << 50 // 1Pi, the largest amount that a policy may name
 
-func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing) *model {
+// sizing compiles the model and its bounds. withMin says that min is the author's and not a
+// default: it is then checked.
+func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing, withMin bool) *model {
 	given := 0
 	for _, is := range []bool{s.Files != nil, s.Fixed != nil, s.MemoryPercent != nil, s.Units != nil} {
 		if is {
@@ -24,7 +26,7 @@ func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing) *model {
 		c.invalid(at, field.OmitValueType{}, "must have exactly one of files, fixed, memoryPercent and units: keep the model that describes the workload")
 	}
 
-	out := &model{bounds: c.bounds(at, s)}
+	out := &model{bounds: c.bounds(at, s, withMin)}
 	if s.Files != nil {
 		files := c.files(at.Child("files"), s.Files)
 		out.files = &files
@@ -51,7 +53,7 @@ func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing) *model {
 	return out
 }
 
-func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing) sizing.Bounds {
+func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing, withMin bool) sizing.Bounds {
 	const wholeMiB = "must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	mib := func(name string, q resource.Quantity) sizing.Bytes {
 		if q.Sign() > 0 && q.Cmp(*resource.NewQuantity(maxQuantity, resource.BinarySI)) <= 0 && sizing.BytesOf(q)%sizing.MiB == 0 && q.Cmp(*sizing.BytesOf(q).Quantity()) == 0 {
@@ -60,9 +62,12 @@ func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing) sizing.Bounds {
 		c.invalid(at.Child(name), q.String(), wholeMiB)
 		return sizing.MiB
 	}
-	b := sizing.Bounds{Min: mib("min", *s.Min), Max: mib("max", *s.Max)}
-	if s.Min.Cmp(*s.Max) > 0 {
-		c.invalid(at, field.OmitValueType{}, "min must not be greater than max: lower min or raise max")
+	b := sizing.Bounds{Min: sizing.BytesOf(*s.Min), Max: mib("max", *s.Max)}
+	if withMin {
+		b.Min = mib("min", *s.Min)
+		if s.Min.Cmp(*s.Max) > 0 {
+			c.invalid(at, field.OmitValueType{}, "min must not be greater than max: lower min or raise max")
+		}
 	}
 	switch {
 	case s.HeadroomPercent != nil:
@@ -208,7 +213,9 @@ func (c *compiler) resources(at *field.Path, patterns []string) []glob {
 	c.listLength(at, len(patterns), 16)
 	globs := make([]glob, 0, len(patterns))
 	for i, pattern := range patterns {
-		c.key(at.Index(i), pattern, "must be the name of a resource, such as nvidia.com/gpu")
+		if c.key(at.Index(i), pattern, "must be the name of a resource, such as nvidia.com/gpu"); pattern == "" {
+			continue
+		}
 		g, err := newGlob(pattern)
 		if err != nil {
 			c.badGlob(at.Index(i), pattern)

@@ -11,9 +11,10 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// The texts that a policy and an override annotation share. Each pattern is the
-// one of the CEL rule on the field, so that both accept the same texts.
+// Each pattern is the one of the CEL rule on the field, so that both accept the same texts.
+// All but the first are also those of the override annotations.
 var (
+	mountPathPattern   = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
 	ratePattern        = regexp.MustCompile(`^[0-9]{1,9}([.][0-9]{1,9})?$`)
 	durationPattern    = regexp.MustCompile(`^([0-9]{1,6}([.][0-9]{1,9})?(ms|s|m|h))+$`)
 	probabilityPattern = regexp.MustCompile(`^[0-9]{1,2}([.][0-9]{1,15})?([eE]-?[0-9]{1,2})?$`)
