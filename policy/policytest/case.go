@@ -1,5 +1,5 @@
-// Package policytest holds the cases that everything which decides by policies is
-// tested with: the engine, the command line and the API server.
+// Package policytest holds the cases that everything which evaluates Pods is tested with:
+// the engine, the command line and the API server.
 package policytest
 
 import (
@@ -23,62 +23,78 @@ import (
 //go:embed cases
 var files embed.FS
 
-// Case is an object, the policies that are in force, and what comes of it.
+// Case represents an object, the policies in force, and what has to come of it.
 type Case struct {
 	// Name is a sentence.
 	Name string `json:"name"`
-	// Library names policies of the library.
+	// Library names policies of the library; "*" stands for all of them.
 	Library []string `json:"library,omitempty"`
 	// Policies are further ones.
 	Policies []v1alpha1.SharedMemoryPolicy `json:"policies,omitempty"`
+	// ImageMirrors are the server's --image-mirrors.
+	ImageMirrors []string `json:"imageMirrors,omitempty"`
 	// NamespaceLabels are those of the object's namespace.
 	NamespaceLabels map[string]string `json:"namespaceLabels,omitempty"`
 	// LimitRanges are those of the object's namespace.
 	LimitRanges []corev1.LimitRange `json:"limitRanges,omitempty"`
-	// ResourceQuotas are likewise. One without status is a new one, of which nothing
-	// is used.
+	// ResourceQuotas are those of the object's namespace. One without status is new, and
+	// nothing of it is used.
 	ResourceQuotas []corev1.ResourceQuota `json:"resourceQuotas,omitempty"`
 	// Object is a Pod or a workload.
 	Object runtime.RawExtension `json:"object"`
-	// OfflineOnly is why an API server would not let the case come about; empty for
-	// most.
+	// OfflineOnly says why an API server would not let the case happen; empty for most.
 	OfflineOnly string `json:"offlineOnly,omitempty"`
-	Want        Result `json:"want"`
+	// Want is worked out by hand from the design, never copied from what a program prints.
+	Want Want `json:"want"`
 }
 
-// Result is what comes of a case.
-type Result struct {
+// Want represents what has to come of a case.
+type Want struct {
 	Outcome policy.Outcome `json:"outcome"`
 	Reason  policy.Reason  `json:"reason"`
-	Policy  string         `json:"policy,omitempty"`
-	// Violations are the reasons of a Violating object, in their order.
+	// Policy is the name of the policy that decides; empty if none does.
+	Policy string `json:"policy,omitempty"`
+	// Violations are the reasons of a Violating object, in any order. They are not
+	// looked at otherwise.
 	Violations []policy.Reason `json:"violations,omitempty"`
 	// Warnings is how many warnings the owner gets.
 	Warnings int `json:"warnings,omitempty"`
-	// Containers are the containers afterwards; those of which nothing is to be
-	// told are left out.
+	// WarningsContain are texts; each has to be part of a warning.
+	WarningsContain []string `json:"warningsContain,omitempty"`
+	// MessagesContain are texts; each has to be part of a warning or another message.
+	MessagesContain []string `json:"messagesContain,omitempty"`
+	// MessagesLack are texts that no warning and no other message may contain.
+	MessagesLack []string `json:"messagesLack,omitempty"`
+	// Containers are the containers afterwards, with everything that Container says of
+	// them; those that a case does not name may be anything.
 	Containers map[string]Container `json:"containers,omitempty"`
-	// PodMemory is the pod-level memory afterwards.
+	// PodMemory is the pod-level memory afterwards; not looked at if it is empty.
 	PodMemory Memory `json:"podMemory,omitzero"`
+	// Volumes are the sizeLimits of volumes afterwards, by name; "" for none.
+	Volumes map[string]string `json:"volumes,omitempty"`
+	// Sharing are groups of containers that have to share what they see at the mount
+	// path: the same volume in each, or the runtime's /dev/shm in each. Two groups have
+	// to differ.
+	Sharing [][]string `json:"sharing,omitempty"`
 }
 
-// Container is what a container has after the decision.
+// Container represents what a container has after the evaluation.
 type Container struct {
-	// Volume and SizeLimit are those of the Memory emptyDir at /dev/shm, or
-	// wherever the case's policy mounts it.
+	// Volume and SizeLimit are those of the volume at the mount path; empty for none.
 	Volume    string   `json:"volume,omitempty"`
 	SizeLimit string   `json:"sizeLimit,omitempty"`
 	Options   []string `json:"options,omitempty"`
 	Memory
 }
 
-// Memory is a limit and request, as quantities; empty where there is none.
+// Memory represents a limit and a request, as quantities: empty for none, and "*" in a case
+// for any. (An API server fills in a request where a manifest has only a limit.)
 type Memory struct {
 	Limit   string `json:"limit,omitempty"`
 	Request string `json:"request,omitempty"`
 }
 
-// Cases are all cases, by file and then in order. Each name occurs once.
+// Cases returns all cases, by file and then in order. Each name occurs once.
 func Cases(tb testing.TB) []Case {
 	tb.Helper()
 	var all []Case
@@ -97,7 +113,8 @@ func Cases(tb testing.TB) []Case {
 		}
 		for _, c := range cases {
 			if earlier, found := seen[c.Name]; found || c.Name == "" {
-				return fmt.Errorf("%s: the name %q is empty or stands in %s already", path, c.Name, earlier)
+				return fmt.Errorf("%s: the name %q is empty or also in %s: give each case a name of its own",
+					path, c.Name, earlier)
 			}
 			seen[c.Name] = path
 		}
@@ -110,17 +127,23 @@ func Cases(tb testing.TB) []Case {
 	return all
 }
 
-// AllPolicies are the policies of a case: the named ones of the library, and its own.
+// AllPolicies returns the policies of a case: the named ones of the library, and its own.
 func (c Case) AllPolicies(tb testing.TB) []v1alpha1.SharedMemoryPolicy {
 	tb.Helper()
 	var out []v1alpha1.SharedMemoryPolicy
 	for _, name := range c.Library {
+		if name == "*" {
+			for _, file := range policies.All() {
+				out = append(out, Library(tb, file.Name))
+			}
+			continue
+		}
 		out = append(out, Library(tb, name))
 	}
 	return append(out, c.Policies...)
 }
 
-// Library is a policy of the library.
+// Library returns a policy of the library.
 func Library(tb testing.TB, name string) v1alpha1.SharedMemoryPolicy {
 	tb.Helper()
 	for _, file := range policies.All() {
@@ -137,8 +160,18 @@ func Library(tb testing.TB, name string) v1alpha1.SharedMemoryPolicy {
 	return v1alpha1.SharedMemoryPolicy{}
 }
 
-// Typed is the object of a case, as the type that it is of.
+// Typed returns the object of a case, as a new value of its own type.
 func (c Case) Typed(tb testing.TB) runtime.Object {
+	tb.Helper()
+	object := c.empty(tb)
+	if err := yaml.UnmarshalStrict(c.Object.Raw, object); err != nil {
+		tb.Fatalf("case %q: %v", c.Name, err)
+	}
+	return object
+}
+
+// empty returns an empty object of the kind of a case's object.
+func (c Case) empty(tb testing.TB) runtime.Object {
 	tb.Helper()
 	var kind struct {
 		Kind string `json:"kind"`
@@ -146,27 +179,53 @@ func (c Case) Typed(tb testing.TB) runtime.Object {
 	if err := yaml.Unmarshal(c.Object.Raw, &kind); err != nil {
 		tb.Fatal(err)
 	}
-	kinds := map[string]runtime.Object{
-		"Pod":                   &corev1.Pod{},
-		"Deployment":            &appsv1.Deployment{},
-		"StatefulSet":           &appsv1.StatefulSet{},
-		"DaemonSet":             &appsv1.DaemonSet{},
-		"ReplicaSet":            &appsv1.ReplicaSet{},
-		"ReplicationController": &corev1.ReplicationController{},
-		"Job":                   &batchv1.Job{},
-		"CronJob":               &batchv1.CronJob{},
+	switch kind.Kind {
+	case "Pod":
+		return &corev1.Pod{}
+	case "Deployment":
+		return &appsv1.Deployment{}
+	case "StatefulSet":
+		return &appsv1.StatefulSet{}
+	case "DaemonSet":
+		return &appsv1.DaemonSet{}
+	case "ReplicaSet":
+		return &appsv1.ReplicaSet{}
+	case "ReplicationController":
+		return &corev1.ReplicationController{}
+	case "Job":
+		return &batchv1.Job{}
+	case "CronJob":
+		return &batchv1.CronJob{}
 	}
-	object := kinds[kind.Kind]
-	if object == nil {
-		tb.Fatalf("case %q has an object of kind %q", c.Name, kind.Kind)
-	}
-	if err := yaml.UnmarshalStrict(c.Object.Raw, object); err != nil {
-		tb.Fatalf("case %q: %v", c.Name, err)
-	}
-	return object
+	tb.Fatalf("case %q has an object of kind %q", c.Name, kind.Kind)
+	return nil
 }
 
-// Set is the compiled policies of a case.
+// PodSpec returns the spec of a Pod, or of the Pods that a workload makes; nil for an
+// object of another kind.
+func PodSpec(object runtime.Object) *corev1.PodSpec {
+	switch o := object.(type) {
+	case *corev1.Pod:
+		return &o.Spec
+	case *appsv1.Deployment:
+		return &o.Spec.Template.Spec
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		return &o.Spec.Template.Spec
+	case *appsv1.ReplicaSet:
+		return &o.Spec.Template.Spec
+	case *corev1.ReplicationController:
+		return &o.Spec.Template.Spec
+	case *batchv1.Job:
+		return &o.Spec.Template.Spec
+	case *batchv1.CronJob:
+		return &o.Spec.JobTemplate.Spec.Template.Spec
+	}
+	return nil
+}
+
+// Set returns the compiled policies of a case, with its mirrors.
 func (c Case) Set(tb testing.TB) policy.Set {
 	tb.Helper()
 	var compiled []policy.Policy
@@ -177,27 +236,34 @@ func (c Case) Set(tb testing.TB) policy.Set {
 		}
 		compiled = append(compiled, p)
 	}
-	return policy.NewSet(compiled...)
+	mirrors, err := policy.ParseMirrors(c.ImageMirrors)
+	if err != nil {
+		tb.Fatalf("case %q: %v", c.Name, err)
+	}
+	return policy.NewSet(compiled...).WithImageMirrors(mirrors)
 }
 
-// withStatus is a ResourceQuota with the status that one begins with, where it has
-// none.
-func withStatus(quota *corev1.ResourceQuota) *corev1.ResourceQuota {
-	if quota.Status.Hard != nil {
-		return quota
+// MountPath returns where the policy of the given name mounts.
+func (c Case) MountPath(tb testing.TB, name string) string {
+	tb.Helper()
+	for _, p := range c.AllPolicies(tb) {
+		if p.Name == name && p.Spec.MountPath != "" {
+			return p.Spec.MountPath
+		}
 	}
-	out := quota.DeepCopy()
-	out.Status = corev1.ResourceQuotaStatus{Hard: out.Spec.Hard, Used: corev1.ResourceList{}}
-	for name := range out.Spec.Hard {
-		out.Status.Used[name] = resource.Quantity{}
-	}
-	return out
+	return "/dev/shm"
 }
 
-// Subject is the object of a case as the engine sees it.
+// Subject returns the object of a case as the engine sees it.
 func (c Case) Subject(tb testing.TB) policy.Subject {
 	tb.Helper()
-	subject, ok := policy.NewSubject(c.Typed(tb))
+	return c.SubjectOf(tb, c.Typed(tb))
+}
+
+// SubjectOf returns an object as the engine sees it in the case's namespace.
+func (c Case) SubjectOf(tb testing.TB, object runtime.Object) policy.Subject {
+	tb.Helper()
+	subject, ok := policy.NewSubject(object)
 	if !ok {
 		tb.Fatalf("case %q has an object without a Pod", c.Name)
 	}
@@ -209,4 +275,17 @@ func (c Case) Subject(tb testing.TB) policy.Subject {
 		subject.ResourceQuotas = append(subject.ResourceQuotas, withStatus(&c.ResourceQuotas[i]))
 	}
 	return subject
+}
+
+// withStatus returns a ResourceQuota with the status that a new one has, unless it has one.
+func withStatus(quota *corev1.ResourceQuota) *corev1.ResourceQuota {
+	if quota.Status.Hard != nil {
+		return quota
+	}
+	out := quota.DeepCopy()
+	out.Status = corev1.ResourceQuotaStatus{Hard: out.Spec.Hard, Used: corev1.ResourceList{}}
+	for name := range out.Spec.Hard {
+		out.Status.Used[name] = resource.Quantity{}
+	}
+	return out
 }
