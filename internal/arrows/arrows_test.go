@@ -61,6 +61,7 @@ var rules = map[string]rule{
 	},
 	// A control plane for tests; it knows nothing of shmkeeper.
 	"envtest":              {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiserver/pkg/apis/audit", "k8s.io/client-go"}},
+	"envtest/api":          {},
 	"envtest/cmd/binaries": {own: []string{"envtest"}},
 	"envtest/cmd/demo":     {own: []string{"envtest", "envtest/install", "policy/v1alpha1"}, thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
 	"envtest/e2e":          {},

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// The tests share the control plane, and each has a policy of its own.
+var (
+	plane      *envtest.ControlPlane
+	kubeClient client.Client
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	ctrllog.SetLogger(logr.Discard()) // or controller-runtime prints a stack about it
+	plane, err = envtest.Start(ctx, envtest.Options{
+		AuditPolicy:              envtest.AuditNone,
+		WithoutControllerManager: true,
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := plane.Stop(); err == nil && stopErr != nil {
+			code, err = 1, stopErr
+		}
+	}()
+	root, err := envtest.Root(ctx)
+	if err != nil {
+		return 1, err
+	}
+	crd := filepath.Join(root, "manifests", "crd")
+	if _, err := plane.Kubectl(ctx, "apply", "-k", crd); err != nil {
+		return 1, err
+	}
+	_, err = plane.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s",
+		"crd/sharedmemorypolicies.shmkeeper.dev")
+	if err != nil {
+		return 1, err
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return 1, err
+	}
+	if kubeClient, err = client.New(plane.Config, client.Options{Scheme: scheme}); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
