@@ -20,51 +20,50 @@ type Options struct {
 	Cluster Cluster
 	// MaxMode is the most that any policy does in any namespace.
 	MaxMode v1alpha1.Mode
-	// Metrics counts what was decided.
+	// Metrics counts what the handlers answer.
 	Metrics *Metrics
 }
 
-// guarded is a handler that answers also when something is wrong with it: what it
-// answers then is its stance.
-type guarded struct {
+// handler answers also when something is wrong with it, by onError.
+type handler struct {
 	name    string
 	metrics *Metrics
-	stance  func(error) admission.Response
+	onError func(error) admission.Response
 	handle  func(context.Context, admission.Request) (admission.Response, error)
 }
 
-// Handle answers a request. An error, or a panic, is counted and logged, and
-// answered by the handler's stance.
-func (g *guarded) Handle(ctx context.Context, req admission.Request) (response admission.Response) {
+// Handle answers a request. An error, or a panic, is counted and logged, and answered by onError.
+func (h *handler) Handle(ctx context.Context, req admission.Request) (response admission.Response) {
 	defer func() {
 		if r := recover(); r != nil {
-			response = g.fail(ctx, req, fmt.Errorf("panic: %v", r))
+			response = h.fail(ctx, req, fmt.Errorf("panic: %v", r))
 		}
 	}()
-	response, err := g.handle(ctx, req)
+	response, err := h.handle(ctx, req)
 	if err != nil {
-		return g.fail(ctx, req, err)
+		return h.fail(ctx, req, err)
 	}
 	return response
 }
 
-func (g *guarded) fail(ctx context.Context, req admission.Request, err error) admission.Response {
-	g.metrics.errors.WithLabelValues(g.name).Inc()
-	log.FromContext(ctx).Error(err, "cannot decide over a request", "webhook", g.name, "kind", req.Kind.Kind, "namespace", req.Namespace, "name", req.Name)
-	return g.stance(err)
+func (h *handler) fail(ctx context.Context, req admission.Request, err error) admission.Response {
+	h.metrics.errors.WithLabelValues(h.name).Inc()
+	log.FromContext(ctx).Error(err, "failed to evaluate the request",
+		"webhook", h.name, "kind", req.Kind.Kind, "namespace", req.Namespace, "name", req.Name)
+	return h.onError(err)
 }
 
-// failOpen lets the object through, and says so.
+// failOpen admits the object, and says so.
 func failOpen(err error) admission.Response {
 	return allow(map[string]string{"error": err.Error()}, []string{fmt.Sprintf(
-		"shmkeeper could not look at this object and let it through: %v; tell whoever runs shmkeeper", err)})
+		"shmkeeper failed to evaluate this object and admitted it: %v: tell whoever administers shmkeeper", err)})
 }
 
-// failClosed refuses the object.
-func failClosed(err error) admission.Response { return unreadable(err) }
+// failClosed rejects the object.
+func failClosed(err error) admission.Response { return badRequest(err) }
 
-// decode reads an object as an API server wrote it. Fields that are unknown are
-// passed over: the API server may be newer.
+// decode reads an object as an API server wrote it. Unknown fields are ignored: the API server
+// may be newer.
 func decode(raw runtime.RawExtension, into any) error {
 	if len(raw.Raw) == 0 {
 		return fmt.Errorf("the request has no object: call this webhook for CREATE and UPDATE only")
@@ -75,22 +74,24 @@ func decode(raw runtime.RawExtension, into any) error {
 	return nil
 }
 
-// place fills in what a subject has from its request: a Pod that is made from a
-// template has no namespace of its own yet.
-func (o *Options) place(s *policy.Subject, req *admission.Request) {
+// addNamespaceContext sets what a subject has from its request and its namespace: a Pod that is
+// made from a template has no namespace of its own yet.
+func (o *Options) addNamespaceContext(s *policy.Subject, req *admission.Request) {
 	s.Namespace = req.Namespace
 	if req.Name != "" {
 		s.Name = req.Name
 	}
+	labels, known := o.Cluster.NamespaceLabels(req.Namespace)
+	if !known {
+		// The namespace is younger than our cache. Its name is one of its labels, and nothing
+		// else is said about it.
+		s.NamespaceLabels = map[string]string{"kubernetes.io/metadata.name": req.Namespace}
+		return
+	}
+	s.NamespaceLabels = labels
 	s.LimitRanges = o.Cluster.LimitRanges(req.Namespace)
 	if req.Operation == admissionv1.Create {
 		// A quota has counted what is there already, and nothing is added to that.
 		s.ResourceQuotas = o.Cluster.ResourceQuotas(req.Namespace)
 	}
-	labels, known := o.Cluster.NamespaceLabels(req.Namespace)
-	if !known {
-		// The namespace is younger than our cache. Its name is a label of it.
-		labels = map[string]string{"kubernetes.io/metadata.name": req.Namespace}
-	}
-	s.NamespaceLabels = labels
 }

@@ -7,14 +7,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// ValidatePolicies refuses a SharedMemoryPolicy that does not compile: what its
-// CustomResourceDefinition cannot say. FAILS CLOSED: a policy that nobody checked
-// could come to nothing without anybody knowing.
+// ValidatePolicies rejects a SharedMemoryPolicy that does not compile: what its
+// CustomResourceDefinition cannot say. FAILS CLOSED: a policy that nobody checked could come to
+// nothing without anybody knowing.
 func ValidatePolicies(o Options) admission.Handler {
-	return &guarded{name: "policies", metrics: o.Metrics, stance: failClosed, handle: o.validatePolicy}
+	return &handler{name: "policies", metrics: o.Metrics, onError: failClosed, handle: o.validatePolicy}
 }
 
 func (o *Options) validatePolicy(_ context.Context, req admission.Request) (admission.Response, error) {
@@ -35,16 +36,24 @@ func (o *Options) validatePolicy(_ context.Context, req admission.Request) (admi
 	return allow(nil, sizeWarnings(compiled)), nil
 }
 
-// sizeWarnings say when the size that a policy gives will fill.
+// sizeWarnings says when the size that a policy gives fills.
 func sizeWarnings(p policy.Policy) []string {
 	s, ok := p.Size()
 	switch {
 	case !ok:
 		return nil
 	case !s.Bounded:
-		return []string{fmt.Sprintf("without spec.sizing.files.retention nothing is ever deleted: %s fills after %s; write the retention", s.Limit, policy.Span(s.FullAfter))}
+		return []string{fmt.Sprintf(
+			"spec.sizing.files: without retention files are never deleted, and %s fills after %s: write the retention",
+			s.Limit, sizing.FormatDuration(s.FullAfterOf(s.Limit)))}
+	case s.Overflows(s.Limit):
+		return []string{fmt.Sprintf(
+			"spec.sizing.max: %s fills after %s, as %s are required: raise it, or shorten the retention",
+			s.Limit, sizing.FormatDuration(s.FullAfter), s.Required)}
 	case s.Saturated:
-		return []string{fmt.Sprintf("spec.sizing.max %s is less than the %s that are needed; raise it, or shorten the retention", s.Limit, s.Demand)}
+		return []string{fmt.Sprintf(
+			"spec.sizing.max: %s is less than the %s that are required: raise it, or shorten the retention",
+			s.Limit, s.Required)}
 	default:
 		return nil
 	}

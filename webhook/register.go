@@ -12,7 +12,7 @@ const (
 	PathMutatePods       = "/mutate-pods"
 	PathEnforcePods      = "/validate-pods"
 	PathReportPods       = "/report-pods"
-	PathWarnTemplates    = "/validate-templates"
+	PathWarnWorkloads    = "/validate-templates"
 	PathValidatePolicies = "/validate-policies"
 )
 
@@ -23,7 +23,7 @@ func Handlers(o Options) map[string]http.Handler {
 		PathMutatePods:       MutatePods(o),
 		PathEnforcePods:      EnforcePods(o),
 		PathReportPods:       ReportPods(o),
-		PathWarnTemplates:    WarnTemplates(o),
+		PathWarnWorkloads:    WarnWorkloads(o),
 		PathValidatePolicies: ValidatePolicies(o),
 	} {
 		out[path] = &admission.Webhook{Handler: handler}

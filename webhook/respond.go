@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -11,30 +12,80 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Every response is built here.
 
-// allow lets a request pass, with warnings for the client and annotations for the
-// audit log.
+// respond judges a question, counts the verdict, and returns it as a response. warnings come
+// before those of the verdict.
+func (o *Options) respond(
+	webhook string, q *question, subject *policy.Subject, warnings []string,
+) admission.Response {
+	v := judge(q)
+	if v.counted {
+		o.Metrics.decided(webhook, q.is.Policy, v.outcome, q.mode)
+	}
+	o.Metrics.violated(webhook, q.is.Policy, v.violations)
+	warnings = append(warnings, v.warnings...)
+	var annotations map[string]string
+	if v.annotated {
+		annotations = v.annotations(q)
+	}
+	switch v.answer {
+	case answerPatch:
+		return patch(q.is.Plan.Patch(*subject), annotations, warnings)
+	case answerDeny:
+		return deny(v.message, v.violations, annotations, warnings)
+	default:
+		return allow(annotations, warnings)
+	}
+}
+
+// annotations returns what the audit log has of an object that a policy matches: the API server
+// puts the webhook's name before each key.
+func (v *verdict) annotations(q *question) map[string]string {
+	out := map[string]string{
+		"policy":  q.is.Policy,
+		"mode":    lower(q.mode),
+		"outcome": string(v.outcome),
+		"reason":  string(v.reason),
+		"detail":  v.detail,
+	}
+	if q.is.Size.Limit > 0 {
+		out["size-limit"] = q.is.Size.Limit.Quantity().String()
+	}
+	return out
+}
+
+// lower returns a mode as labels and flags spell it.
+func lower(mode v1alpha1.Mode) string { return strings.ToLower(string(mode)) }
+
+// allow admits a request, with annotations for the audit log and warnings for the client.
 func allow(annotations map[string]string, warnings []string) admission.Response {
 	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
 		Allowed: true, AuditAnnotations: annotations, Warnings: shorten(warnings),
 	}}
 }
 
-// change lets a request pass and patches its object.
-func change(ops []jsonpatch.Operation, annotations map[string]string) admission.Response {
-	r := allow(annotations, nil)
+// patch admits a request and changes its object.
+func patch(ops []jsonpatch.Operation, annotations map[string]string, warnings []string) admission.Response {
+	r := allow(annotations, warnings)
 	r.Patches = ops
 	return r
 }
 
-// refuse denies a request with 403, never 422: a controller that gets a 422 for
-// its workload may delete and recreate it.
-func refuse(message string, violations []policy.Violation, annotations map[string]string, warnings []string) admission.Response {
-	causes := make([]metav1.StatusCause, len(violations))
-	for i, v := range violations {
+// mostCauses bounds the causes of a denied request.
+const mostCauses = 64
+
+// deny rejects a request with 403, never 422: a controller that gets a 422 for its workload may
+// delete and recreate it.
+func deny(
+	message string, violations []policy.Violation, annotations map[string]string, warnings []string,
+) admission.Response {
+	causes := make([]metav1.StatusCause, min(len(violations), mostCauses))
+	for i := range causes {
+		v := &violations[i]
 		causes[i] = metav1.StatusCause{Type: metav1.CauseType(v.Reason), Message: v.Detail, Field: causeField(v)}
 	}
 	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
@@ -47,7 +98,7 @@ func refuse(message string, violations []policy.Violation, annotations map[strin
 	}}
 }
 
-func causeField(v policy.Violation) string {
+func causeField(v *policy.Violation) string {
 	if v.Container == "" {
 		return ""
 	}
@@ -69,15 +120,14 @@ func invalid(name string, errs field.ErrorList) admission.Response {
 	}}
 }
 
-// unreadable denies a request whose object cannot be read. Webhooks that fail open
-// do not use it.
-func unreadable(err error) admission.Response {
+// badRequest denies a request whose object cannot be read. Webhooks that fail open do not use it.
+func badRequest(err error) admission.Response {
 	return admission.Errored(http.StatusBadRequest, err)
 }
 
-// longestWarning and mostWarnings are what an API server passes on: it cuts a
-// warning off at 256 characters where there are many, and all of them at 4 KiB
-// (k8s.io/apiserver, pkg/endpoints/filters/warning.go).
+// longestWarning and mostWarnings are what an API server passes on: it cuts a warning off at 256
+// characters if there are many, and all of them at 4 KiB (k8s.io/apiserver,
+// pkg/endpoints/filters/warning.go).
 const (
 	longestWarning = 1000
 	mostWarnings   = 4
@@ -86,7 +136,8 @@ const (
 func shorten(warnings []string) []string {
 	if len(warnings) > mostWarnings {
 		more := len(warnings) - mostWarnings + 1
-		warnings = append(warnings[:mostWarnings-1:mostWarnings-1], fmt.Sprintf("and %d more: see them with kubectl shm review", more))
+		warnings = append(warnings[:mostWarnings-1:mostWarnings-1],
+			fmt.Sprintf("and %d more: see them with kubectl shm review", more))
 	}
 	for i, w := range warnings {
 		if runes := []rune(w); len(runes) > longestWarning {
