@@ -12,7 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
-// fileFlags are the flags of the commands that read manifests: -f and -R.
+// fileFlags holds the flags of the commands that read manifests: -f and -R.
 type fileFlags struct {
 	names     []string
 	recursive bool
@@ -30,21 +30,37 @@ func (f *fileFlags) validate() error {
 	return nil
 }
 
-// read gives the documents of all files, none of which is parsed yet.
+// read returns the documents of all files, none of which is parsed yet.
 func (f *fileFlags) read(stdin io.Reader) ([]*manifest.Document, error) {
 	return manifest.ReadPaths(f.names, f.recursive, stdin)
 }
 
-// errNoObjects is told instead of success: what was to write the manifests has probably failed.
+// errNoPolicies returns the error of a command that needs policies and finds other objects only.
+func (f *fileFlags) errNoPolicies(skipped map[string]int) error {
+	text := f.sources() + ": there is no SharedMemoryPolicy in it"
+	if len(skipped) > 0 {
+		text += ", " + countSkipped(skipped)
+	}
+	return fmt.Errorf("%s: name a file that has one", text)
+}
+
+// errNoObjects returns the error of an empty input: what was to write the manifests has probably
+// failed.
 func (f *fileFlags) errNoObjects() error {
+	return fmt.Errorf("%s: there is no object in it: check what wrote it", f.sources())
+}
+
+// sources returns what errors call the files.
+func (f *fileFlags) sources() string {
 	sources := make([]string, len(f.names))
 	for i, name := range f.names {
 		sources[i] = sourceOf(name)
 	}
-	return fmt.Errorf("%s: there is no object in it: check what wrote it", strings.Join(sources, ", "))
+	return strings.Join(sources, ", ")
 }
 
-// sourceOf is what errors call a file: standard input, which flags call "-", has the name that its lines have.
+// sourceOf returns what errors call a file: standard input, which flags call "-", has the name that
+// its lines have.
 func sourceOf(name string) string {
 	if name == "-" {
 		return manifest.Stdin
@@ -52,7 +68,7 @@ func sourceOf(name string) string {
 	return name
 }
 
-// isBlank tells whether documents without objects have no content at all. An empty List has some.
+// isBlank reports whether documents without objects have no content at all. An empty List has some.
 func isBlank(docs []*manifest.Document) bool {
 	for _, d := range docs {
 		var content any

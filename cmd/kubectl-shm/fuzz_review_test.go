@@ -37,7 +37,7 @@ func FuzzReview(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		first := shm(string(in), review...)
 		switch first.code {
-		case exitOK, exitRefused:
+		case exitOK, exitRejected:
 			again := shm(first.out, review...)
 			if again.code != first.code || !bytes.Equal([]byte(again.out), []byte(first.out)) {
 				t.Errorf("the second review ends with %d (%s), the first with %d\nfirst:\n%q\nsecond:\n%q", again.code, again.errOut, first.code, first.out, again.out)

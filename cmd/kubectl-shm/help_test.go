@@ -32,7 +32,7 @@ func TestEveryExampleInTheHelpWorks(t *testing.T) {
 			}
 			want := exitOK
 			if slices.Contains(refused, line) {
-				want = exitRefused
+				want = exitRejected
 			}
 			if got := shm(string(stdin), strings.Fields(command)[2:]...); got.code != want {
 				t.Errorf("%s: exit status %d, want %d; standard error %q", line, got.code, want, got.errOut)

@@ -12,20 +12,28 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// loadedPolicy is a policy that was found valid, and where it was read.
+// loadedPolicy represents a policy that was found valid, and where it was read.
 type loadedPolicy struct {
 	policy policy.Policy
 	source *v1alpha1.SharedMemoryPolicy
 	object manifest.Object
 }
 
-// loadPolicies reads the policies that the names stand for: names of the built-in library, files, and directories. No
-// names stand for the whole library. The error tells all that is wrong with them.
+// reserve returns the policy's memory.reserve.
+func (l loadedPolicy) reserve() sizing.Bytes {
+	p := l.source.DeepCopy()
+	v1alpha1.SetDefaults(p)
+	return sizing.BytesOf(*p.Spec.Memory.Reserve)
+}
+
+// loadPolicies reads the policies that the names stand for: names of the built-in library, files, and
+// directories. No names stand for the whole library. The error holds all that is wrong with them.
 func loadPolicies(names []string, stdin io.Reader) ([]loadedPolicy, error) {
-	var all problems
+	var all errorList
 	var loaded []loadedPolicy
 	if len(names) == 0 {
 		names = builtInNames()
@@ -47,8 +55,8 @@ func loadPolicies(names []string, stdin io.Reader) ([]loadedPolicy, error) {
 	return loaded, all.err()
 }
 
-// policyDocuments reads one built-in policy, file or directory. A built-in name is never looked up as a file, so that
-// it means the same in every directory; ./name is the file.
+// policyDocuments reads one built-in policy, file or directory. A built-in name is never looked up as
+// a file, so it means the same in every directory; ./name is the file.
 func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error) {
 	if text, ok := builtIn(name); ok {
 		return manifest.Read(bytes.NewReader(text), "built-in policy "+name)
@@ -60,7 +68,7 @@ func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error)
 	return docs, err
 }
 
-// builtIn is the text of a policy of the library.
+// builtIn returns the text of a policy of the library.
 func builtIn(name string) ([]byte, bool) {
 	for _, f := range policies.All() {
 		if f.Name == name {
@@ -80,26 +88,45 @@ func builtInNames() []string {
 
 // policiesIn decodes and compiles the policies among the objects of documents.
 func policiesIn(docs []*manifest.Document) ([]loadedPolicy, error) {
-	var all problems
-	var loaded []loadedPolicy
+	var all errorList
+	var found []manifest.Object
 	for _, d := range docs {
 		objects, err := d.Objects()
 		all.add(err)
 		for _, o := range objects {
-			if !isPolicy(o) {
-				continue
+			if isPolicy(o) {
+				found = append(found, o)
 			}
-			l, err := compilePolicy(o)
-			all.add(err)
-			if err == nil {
-				loaded = append(loaded, l)
-			}
+		}
+	}
+	loaded, err := compileEach(found)
+	all.add(err)
+	return loaded, all.err()
+}
+
+// compilePolicies decodes and compiles policies, each of which has a name of its own.
+func compilePolicies(objects []manifest.Object) ([]loadedPolicy, error) {
+	var all errorList
+	loaded, err := compileEach(objects)
+	all.add(err)
+	all.add(sameNames(loaded))
+	return loaded, all.err()
+}
+
+func compileEach(objects []manifest.Object) ([]loadedPolicy, error) {
+	var all errorList
+	var loaded []loadedPolicy
+	for _, o := range objects {
+		l, err := compilePolicy(o)
+		all.add(err)
+		if err == nil {
+			loaded = append(loaded, l)
 		}
 	}
 	return loaded, all.err()
 }
 
-// isPolicy tells whether an object is a SharedMemoryPolicy, of whatever version.
+// isPolicy reports whether an object is a SharedMemoryPolicy, of whatever version.
 func isPolicy(o manifest.Object) bool {
 	group, _, _ := strings.Cut(o.APIVersion, "/")
 	return o.Kind == v1alpha1.Kind && group == v1alpha1.GroupVersion.Group
@@ -114,7 +141,7 @@ func compilePolicy(o manifest.Object) (loadedPolicy, error) {
 		return loadedPolicy{}, err
 	}
 	compiled, errs := policy.Compile(source)
-	var all problems
+	var all errorList
 	for _, e := range errs {
 		all.add(policyError(o, e))
 	}
@@ -132,9 +159,9 @@ func policyError(o manifest.Object, e *field.Error) *manifest.Error {
 	return fieldError(o, e.Field, e.ErrorBody(), "")
 }
 
-// sameNames refuses two policies of one name, of which a cluster could only have one.
+// sameNames returns an error if two policies have one name: a cluster could have only one of them.
 func sameNames(loaded []loadedPolicy) error {
-	var all problems
+	var all errorList
 	first := map[string]manifest.Object{}
 	for _, l := range loaded {
 		name := l.policy.Name()
@@ -147,7 +174,7 @@ func sameNames(loaded []loadedPolicy) error {
 	return all.err()
 }
 
-// position is where an object begins.
+// position returns where an object begins.
 func position(o manifest.Object) string {
 	return o.Document.Source + ":" + strconv.Itoa(lineOf(o, "metadata.name"))
 }

@@ -65,8 +65,11 @@ func (o lintOptions) run(s streams) error {
 	if err != nil {
 		return err
 	}
-	if l.policies+l.others == 0 && isBlank(docs) {
-		return o.files.errNoObjects()
+	if l.policies == 0 {
+		if len(l.skipped) == 0 && isBlank(docs) {
+			return o.files.errNoObjects()
+		}
+		return o.files.errNoPolicies(l.skipped)
 	}
 	faulty := l.count(lintError) > 0
 	switch {
@@ -78,7 +81,7 @@ func (o lintOptions) run(s streams) error {
 		l.write(s.out)
 	}
 	if err == nil && faulty {
-		err = errFaulty
+		err = errInvalidInput
 	}
 	return err
 }
@@ -109,13 +112,14 @@ func (f lintFinding) String() string {
 	return text + f.Message
 }
 
-// linted is what was found.
-type linted struct {
-	findings         []lintFinding
-	policies, others int
+// lintReport represents what was found.
+type lintReport struct {
+	findings []lintFinding
+	policies int
+	skipped  map[string]int // by kind
 }
 
-func (l *linted) count(s severity) int {
+func (l *lintReport) count(s severity) int {
 	n := 0
 	for _, f := range l.findings {
 		if f.Severity == s {
@@ -125,14 +129,14 @@ func (l *linted) count(s severity) int {
 	return n
 }
 
-func (l *linted) write(w io.Writer) {
+func (l *lintReport) write(w io.Writer) {
 	for _, f := range l.findings {
 		fmt.Fprintln(w, f)
 	}
-	policies := "policies"
-	if l.policies == 1 {
-		policies = "policy"
+	text := fmt.Sprintf("%s: %s, %s", plural(l.policies, "policy", "policies"),
+		plural(l.count(lintError), "error", "errors"), plural(l.count(lintWarning), "warning", "warnings"))
+	if len(l.skipped) > 0 {
+		text += "; " + countSkipped(l.skipped)
 	}
-	fmt.Fprintf(w, "%d %s: %s, %s; %s passed\n", l.policies, policies,
-		plural(l.count(lintError), "error"), plural(l.count(lintWarning), "warning"), plural(l.others, "other object"))
+	fmt.Fprintln(w, text)
 }

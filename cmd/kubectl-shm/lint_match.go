@@ -11,25 +11,26 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// isEverything tells whether a match takes every Pod of every namespace.
+// isEverything reports whether an entry matches every Pod of every namespace.
 func isEverything(m *v1alpha1.Match) bool {
-	return selectsAll(m.PodSelector) && selectsAll(m.NamespaceSelector) && m.Images == nil && m.TmpfsPaths == ""
+	return selectsAll(m.PodSelector) && selectsAll(m.NamespaceSelector) && m.Images == nil && m.TmpfsPaths == "" && m.Mounted == nil
 }
 
 func selectsAll(s *metav1.LabelSelector) bool {
 	return s == nil || len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0
 }
 
-// covers tells whether an exclusion certainly takes every Pod that a match takes: each of its filters follows from one of
-// the match. False means that it is not known.
+// covers reports whether an entry of exclude certainly matches every Pod that an entry of match
+// matches: each of its fields follows from one of the other. False means that it is not known.
 func covers(exclude, match *v1alpha1.Match) bool {
-	if exclude.PodSelector == nil && exclude.NamespaceSelector == nil && exclude.Images == nil && exclude.TmpfsPaths == "" {
+	if exclude.PodSelector == nil && exclude.NamespaceSelector == nil && exclude.Images == nil && exclude.TmpfsPaths == "" && exclude.Mounted == nil {
 		return false // it excludes nothing
 	}
 	return selectorCovers(exclude.PodSelector, match.PodSelector) &&
 		selectorCovers(exclude.NamespaceSelector, match.NamespaceSelector) &&
 		imagesCover(exclude.Images, match.Images) &&
-		(exclude.TmpfsPaths == "" || exclude.TmpfsPaths == match.TmpfsPaths)
+		(exclude.TmpfsPaths == "" || exclude.TmpfsPaths == match.TmpfsPaths) &&
+		(exclude.Mounted == nil || match.Mounted != nil)
 }
 
 func selectorCovers(exclude, match *metav1.LabelSelector) bool {
@@ -74,10 +75,12 @@ func imagesCover(exclude, match []string) bool {
 
 func isGlob(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
 
-// oddImage says what is odd about a pattern that no image fits, or only images that are hardly meant; empty for any other.
+// oddImage says what is odd about a pattern that no image fits, or only images that are hardly meant;
+// empty for any other.
 //
-// An image's repository is REGISTRY/PATH, of small letters behind the registry. Without a registry it is Docker Hub's, and
-// without a folder one of docker.io/library. An asterisk does not cross "/".
+// An image's repository is REGISTRY/PATH, with lower-case letters after the registry. Without a
+// registry it is Docker Hub's, and without a folder one of docker.io/library. An asterisk does not
+// cross "/".
 func oddImage(pattern string) string {
 	parts := strings.Split(pattern, "/")
 	literals := strings.Trim(pattern, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:")

@@ -10,26 +10,27 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// lint judges the policies of documents, in their order. It fails where a document cannot be read.
-func lint(docs []*manifest.Document) (*linted, error) {
-	l := &linted{}
-	var unreadable problems
+// lint checks the policies of documents, in their order. It fails if a document cannot be read.
+func lint(docs []*manifest.Document) (*lintReport, error) {
+	l := &lintReport{skipped: map[string]int{}}
+	var unreadable errorList
 	var sound []loadedPolicy
 	for _, d := range docs {
 		objects, err := d.Objects()
 		unreadable.add(err)
 		for _, o := range objects {
 			if !isPolicy(o) {
-				l.others++
+				l.skipped[o.Kind]++
 				continue
 			}
 			l.policies++
 			before := len(l.findings)
 			if p, ok := l.policy(o); ok {
-				l.besides(sound, p)
+				l.compareWith(sound, p)
 				sound = append(sound, p)
 			}
 			slices.SortStableFunc(l.findings[before:], func(a, b lintFinding) int { return cmp.Compare(a.Line, b.Line) })
@@ -38,8 +39,8 @@ func lint(docs []*manifest.Document) (*linted, error) {
 	return l, unreadable.err()
 }
 
-// policy judges one policy by itself. ok is false where it has errors that leave no policy to compare.
-func (l *linted) policy(o manifest.Object) (p loadedPolicy, ok bool) {
+// policy checks one policy. ok is false if it has errors that leave no policy to compare.
+func (l *lintReport) policy(o manifest.Object) (p loadedPolicy, ok bool) {
 	if err := checkVersion(o); err != nil {
 		l.errors(o, err)
 		return p, false
@@ -48,7 +49,7 @@ func (l *linted) policy(o manifest.Object) (p loadedPolicy, ok bool) {
 	strict := manifest.Decode(o, source, true)
 	l.errors(o, strict)
 	if strict != nil && manifest.Decode(o, source, false) != nil {
-		return p, false // values that do not fit were told above
+		return p, false // values that do not fit were reported above
 	}
 	compiled, errs := policy.Compile(source)
 	for _, e := range errs {
@@ -59,13 +60,13 @@ func (l *linted) policy(o manifest.Object) (p loadedPolicy, ok bool) {
 	}
 	p = loadedPolicy{policy: compiled, source: source, object: o}
 	l.size(p)
-	l.share(p)
+	l.memoryPercent(p)
 	l.match(p)
 	return p, true
 }
 
-func (l *linted) errors(o manifest.Object, err error) {
-	var all problems
+func (l *lintReport) errors(o manifest.Object, err error) {
+	var all errorList
 	all.add(err)
 	for _, err := range all.found {
 		f := lintFinding{File: o.Document.Source, Line: o.Document.Line, Policy: o.Name, Severity: lintError, Message: err.Error()}
@@ -77,7 +78,7 @@ func (l *linted) errors(o manifest.Object, err error) {
 	}
 }
 
-func (l *linted) warn(o manifest.Object, field, format string, args ...any) {
+func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) {
 	l.findings = append(l.findings, lintFinding{
 		File: o.Document.Source, Line: lineOf(o, field), Policy: o.Name, Severity: lintWarning,
 		Field: pathInDocument(o, field), Message: fmt.Sprintf(format, args...),
@@ -85,63 +86,70 @@ func (l *linted) warn(o manifest.Object, field, format string, args ...any) {
 }
 
 // size warns of a size that is known beforehand not to be enough.
-func (l *linted) size(p loadedPolicy) {
+func (l *lintReport) size(p loadedPolicy) {
 	s, ok := p.policy.Size()
 	switch {
 	case !ok:
 	case !s.Bounded:
-		l.warn(p.object, "spec.sizing.files", "without retention no file is ever deleted and no size is enough: %s fills after %s; make the program delete files, and say by retention when", s.Limit, policy.Span(s.FullAfter))
-	case s.Fills(s.Limit):
-		l.warn(p.object, "spec.sizing.max", "%s is less than the %s that are needed, and fills after %s: raise max or shorten the retention", s.Limit, s.Demand, policy.Span(s.FullAfter))
+		l.warn(p.object, "spec.sizing.files", "no file is ever deleted without retention, so no size is enough: %s fills after %s: make the program delete files, and say by retention when", s.Limit, sizing.FormatDuration(s.FullAfter))
+	case s.Overflows(s.Limit):
+		l.warn(p.object, "spec.sizing.max", "%s is less than the %s that are required, and fills after %s: raise max or shorten the retention", s.Limit, s.Required, sizing.FormatDuration(s.FullAfter))
 	case s.Saturated:
-		l.warn(p.object, "spec.sizing.max", "%s is less than the %s that are needed: raise max", s.Limit, s.Demand)
+		l.warn(p.object, "spec.sizing.max", "%s is less than the %s that are required: raise max", s.Limit, s.Required)
 	}
 }
 
-// share warns of a share of the memory limit that leaves the limit no room for it: whatever limit a container has, the volume
-// grows with it up to max.
-func (l *linted) share(p loadedPolicy) {
+// memoryPercent warns of a share of the memory limit that leaves the limit no room for it:
+// whatever limit a container has, the volume grows with it up to max.
+func (l *lintReport) memoryPercent(p loadedPolicy) {
 	s := &p.source.Spec
-	if s.Sizing.MemoryPercent == nil || s.Memory != v1alpha1.MemoryRequire {
+	if s.Sizing == nil || s.Sizing.MemoryPercent == nil || s.Memory.Handling != v1alpha1.MemoryRequire {
 		return
 	}
 	m, errs := newModel(p.source)
 	if len(errs) > 0 {
 		return // the policy compiled a moment ago
 	}
-	most := policy.BytesOf(*m.spec.Sizing.Max)
-	share, lower := fmt.Sprintf("%d%%", *s.Sizing.MemoryPercent), "lower it"
-	times := float64(*s.Sizing.MemoryPercent) / 100
+	percent := s.Sizing.MemoryPercent.Percent
+	most := sizing.BytesOf(*m.spec.Sizing.Max)
+	share, lower := fmt.Sprintf("%d%%", percent), "lower it"
+	times := float64(percent) / 100
 	if h := s.Sizing.HeadroomPercent; h != nil && *h > 0 {
 		times *= 1 + float64(*h)/100
 		share, lower = fmt.Sprintf("%s and a headroomPercent of %d", share, *h), "lower one of them"
 	}
 	// The highest limit whose share max does not cut: the roundings weigh least there.
-	limit := policy.Bytes(float64(most) / times)
-	size := policy.NewSet(m.policy).Decide(m.subject(0, limit)).Size
-	if size.Charge <= limit {
+	limit := sizing.Bytes(float64(most) / times)
+	size := policy.NewSet(m.policy).Evaluate(m.subject(0, limit)).Size
+	if size.MemoryCost.Plus(p.reserve()) <= limit {
 		return
 	}
-	l.warn(p.object, "spec.sizing.memoryPercent", "%s of a memory limit and the kernel memory for that are more than the limit, so that memory: Require refuses every container whose limit is below %s: %s, or write memory: Raise",
-		share, size.ChargeOf(most), lower)
+	l.warn(p.object, "spec.sizing.memoryPercent", "%s of a memory limit, the kernel memory for that and the reserve of %s are more than the limit, so memory.handling: Require rejects every container whose limit is below %s: %s, or write memory.handling: Raise",
+		share, p.reserve(), size.MemoryCostOf(most).Plus(p.reserve()), lower)
 }
 
-// match warns of filters that take too much or nothing.
-func (l *linted) match(p loadedPolicy) {
-	m := &p.source.Spec.Match
-	if isEverything(m) {
-		l.warn(p.object, "spec.match", "matches every Pod: name labels, images or tmpfsPaths that recognise the workload")
-	}
-	l.images(p.object, "spec.match.images", m.Images)
-	if x := p.source.Spec.Exclude; x != nil {
-		l.images(p.object, "spec.exclude.images", x.Images)
-		if covers(x, m) {
-			l.warn(p.object, "spec.exclude", "leaves out every Pod that spec.match matches, so that the policy governs none: exclude less")
+// match warns of entries that match too much or nothing.
+func (l *lintReport) match(p loadedPolicy) {
+	spec := &p.source.Spec
+	for i := range spec.Match {
+		at := fmt.Sprintf("spec.match[%d]", i)
+		if isEverything(&spec.Match[i]) {
+			l.warn(p.object, at, "matches every Pod: name labels, images or tmpfsPaths that recognize the workload")
 		}
+		l.images(p.object, at+".images", spec.Match[i].Images)
+	}
+	for i := range spec.Exclude {
+		l.images(p.object, fmt.Sprintf("spec.exclude[%d].images", i), spec.Exclude[i].Images)
+	}
+	excluded := func(m v1alpha1.Match) bool {
+		return slices.ContainsFunc(spec.Exclude, func(x v1alpha1.Match) bool { return covers(&x, &m) })
+	}
+	if len(spec.Match) > 0 && !slices.ContainsFunc(spec.Match, func(m v1alpha1.Match) bool { return !excluded(m) }) {
+		l.warn(p.object, "spec.exclude", "leaves out every Pod that spec.match matches, so the policy decides about none: exclude less")
 	}
 }
 
-func (l *linted) images(o manifest.Object, field string, patterns []string) {
+func (l *lintReport) images(o manifest.Object, field string, patterns []string) {
 	for i, pattern := range patterns {
 		if problem := oddImage(pattern); problem != "" {
 			l.warn(o, fmt.Sprintf("%s[%d]", field, i), "%q %s", pattern, problem)
@@ -149,20 +157,31 @@ func (l *linted) images(o manifest.Object, field string, patterns []string) {
 	}
 }
 
-// besides compares a policy with those before it.
-func (l *linted) besides(others []loadedPolicy, p loadedPolicy) {
+// compareWith compares a policy with those before it.
+func (l *lintReport) compareWith(others []loadedPolicy, p loadedPolicy) {
 	for _, other := range others {
 		name, otherName := p.policy.Name(), other.policy.Name()
 		switch {
 		case name == otherName:
 			l.warn(p.object, "metadata.name", "%q is also the name of the policy at %s, and a cluster has only the one that was applied last: rename or remove one of them", name, position(other.object))
-		case p.source.Spec.Priority == other.source.Spec.Priority && sameMatch(&p.source.Spec.Match, &other.source.Spec.Match):
-			l.warn(p.object, "spec.priority", "%d is also the priority of %q at %s, which has the same match; then %q governs, since its name sorts first: give one of them another priority", p.source.Spec.Priority, otherName, position(other.object), min(name, otherName))
+		case p.source.Spec.Priority == other.source.Spec.Priority && sameMatch(p.source.Spec.Match, other.source.Spec.Match):
+			l.warn(p.object, "spec.priority", "%d is also the priority of %q at %s, which matches the same: then %q decides, as its name sorts first: give one of them another priority", p.source.Spec.Priority, otherName, position(other.object), min(name, otherName))
 		}
 	}
 }
 
-func sameMatch(a, b *v1alpha1.Match) bool {
+// sameMatch reports whether two policies match the same, whatever the order.
+func sameMatch(a, b []v1alpha1.Match) bool {
+	contains := func(list []v1alpha1.Match, m v1alpha1.Match) bool {
+		return slices.ContainsFunc(list, func(other v1alpha1.Match) bool { return sameEntry(&m, &other) })
+	}
+	all := func(list, in []v1alpha1.Match) bool {
+		return !slices.ContainsFunc(list, func(m v1alpha1.Match) bool { return !contains(in, m) })
+	}
+	return all(a, b) && all(b, a)
+}
+
+func sameEntry(a, b *v1alpha1.Match) bool {
 	a, b = a.DeepCopy(), b.DeepCopy()
 	slices.Sort(a.Images)
 	slices.Sort(b.Images)

@@ -14,7 +14,7 @@ import (
 // locate gives errors about fields of an object the file and the line in which the object has them. Errors of another
 // kind stay as they are.
 func locate(o manifest.Object, err error) error {
-	var all problems
+	var all errorList
 	all.add(err)
 	for i, e := range all.found {
 		var at *manifest.Error
@@ -56,7 +56,7 @@ func lineOf(o manifest.Object, path string) int {
 	steps := pathSteps.FindAllString(path, -1)
 	for ; len(steps) > 0; steps = steps[:len(steps)-1] {
 		want := pathInDocument(o, strings.TrimPrefix(strings.Join(steps, ""), "."))
-		var found problems
+		var found errorList
 		found.add(manifest.Decode(o, reflect.New(typeThatEndsAt(steps)).Interface(), false))
 		for _, err := range found.found {
 			var at *manifest.Error

@@ -12,6 +12,6 @@ func main() {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
 	os.Exit(run(os.Args[1:], streams{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
-		terminal: terminal, colour: terminal && os.Getenv("NO_COLOR") == "",
+		terminal: terminal, color: terminal && os.Getenv("NO_COLOR") == "",
 	}))
 }

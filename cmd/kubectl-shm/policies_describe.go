@@ -6,14 +6,22 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// matches says which Pods a policy matches, with so many of its image patterns.
+// matches says which Pods a policy matches, with at most so many image patterns of each entry.
 func matches(spec *v1alpha1.SharedMemoryPolicySpec, images int) string {
+	entries := make([]string, len(spec.Match))
+	for i := range spec.Match {
+		entries[i] = describeEntry(&spec.Match[i], images, mountPath(spec))
+	}
+	return strings.Join(entries, "; or ")
+}
+
+// describeEntry says what an entry of match asks for.
+func describeEntry(m *v1alpha1.Match, images int, mountPath string) string {
 	var parts []string
-	m := &spec.Match
 	if m.PodSelector != nil {
 		parts = append(parts, metav1.FormatLabelSelector(m.PodSelector))
 	}
@@ -27,9 +35,12 @@ func matches(spec *v1alpha1.SharedMemoryPolicySpec, images int) string {
 		parts = append(parts, "image "+strings.Join(m.Images, ", "))
 	}
 	if m.TmpfsPaths != "" {
-		parts = append(parts, "a path under "+mountPath(spec))
+		parts = append(parts, "a setting that names "+mountPath)
 	}
-	return strings.Join(parts, "; ")
+	if m.Mounted != nil {
+		parts = append(parts, "a mount at or below "+mountPath)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func mountPath(spec *v1alpha1.SharedMemoryPolicySpec) string {
@@ -38,17 +49,20 @@ func mountPath(spec *v1alpha1.SharedMemoryPolicySpec) string {
 	return p.Spec.MountPath
 }
 
-// size is the size that a policy gives, or how it comes about where it depends on the Pod.
+// size returns the size that a policy gives, or how it comes about if it depends on the Pod.
 func size(l loadedPolicy) string {
+	if l.source.Spec.Sizing == nil {
+		return "none: only checks"
+	}
 	if s, ok := l.policy.Size(); ok {
 		return s.Limit.String()
 	}
 	p := l.source.DeepCopy()
 	v1alpha1.SetDefaults(p)
-	z := &p.Spec.Sizing
+	z := p.Spec.Sizing
 	var text string
 	if z.MemoryPercent != nil {
-		text = fmt.Sprintf("%d%% of memory", *z.MemoryPercent)
+		text = fmt.Sprintf("%d%% of memory", z.MemoryPercent.Percent)
 	} else {
 		text = units(z.Units)
 	}
@@ -56,26 +70,27 @@ func size(l loadedPolicy) string {
 		text += fmt.Sprintf(" + %d%%", *h)
 	}
 	if l.source.Spec.Sizing.Min != nil {
-		text += ", at least " + policy.BytesOf(*z.Min).String()
+		text += ", at least " + sizing.BytesOf(*z.Min).String()
 	}
-	return text + ", at most " + policy.BytesOf(*z.Max).String()
+	return text + ", at most " + sizing.BytesOf(*z.Max).String()
 }
 
 func units(u *v1alpha1.Units) string {
-	text := policy.BytesOf(u.Each).String() + " per "
+	text := sizing.BytesOf(u.Each).String() + " per "
 	switch {
-	case u.CountFrom.Resource != nil:
-		text += unit(*u.CountFrom.Resource)
-	case u.CountFrom.Annotation != nil:
-		text += unit(*u.CountFrom.Annotation)
+	case len(u.Count.Resources) > 0:
+		text += unit(u.Count.Resources[0])
+	case u.Count.Annotation != nil:
+		text += unit(*u.Count.Annotation)
 	}
 	if u.Base != nil && !u.Base.IsZero() {
-		text = policy.BytesOf(*u.Base).String() + " + " + text
+		text = sizing.BytesOf(*u.Base).String() + " + " + text
 	}
 	return text
 }
 
-// unit is the word for one of what a resource or annotation counts: nvidia.com/gpu counts GPUs, frigate/cameras cameras.
+// unit returns the word for one of what a resource or annotation counts: nvidia.com/gpu counts GPUs,
+// frigate/cameras counts cameras.
 func unit(key string) string {
 	word := key[strings.LastIndexByte(key, '/')+1:]
 	if word == "gpu" {

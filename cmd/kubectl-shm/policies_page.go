@@ -8,7 +8,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -18,7 +18,7 @@ func writePage(w io.Writer, l loadedPolicy) {
 	v1alpha1.SetDefaults(p)
 	rows := [][]string{
 		{"Matches", matches(&p.Spec, math.MaxInt)},
-		{"Containers", strings.Join(p.Spec.Containers, ", ")},
+		{"Writers", writers(p.Spec.Writers)},
 		{"Mounted at", p.Spec.MountPath},
 		{"Size", size(l)},
 	}
@@ -26,10 +26,10 @@ func writePage(w io.Writer, l loadedPolicy) {
 		if f := p.Spec.Sizing.Files; f != nil {
 			rows = append(rows, []string{"", filesSize(f, s)})
 		}
-		rows = append(rows, []string{"Full, it costs", fmt.Sprintf("%s of memory, with the kernel memory of its files", s.Charge)})
+		rows = append(rows, []string{"Memory cost", fmt.Sprintf("%s when it is full, with the kernel memory of its files", s.MemoryCost)})
 	}
 	rows = append(rows,
-		[]string{"Memory", memoryHandling(p.Spec.Memory)},
+		[]string{"Memory", memory(p)},
 		[]string{"Mode", fmt.Sprintf("%s, priority %d", p.Spec.Mode, p.Spec.Priority)},
 		[]string{"Source", p.Annotations[v1alpha1.AnnotationSource]},
 	)
@@ -41,26 +41,39 @@ func writePage(w io.Writer, l loadedPolicy) {
 	fmt.Fprintf(w, "\n%s\nTo apply it: kubectl shm policies %s -o yaml | kubectl apply -f -\n", headComment(text), p.Name)
 }
 
-func filesSize(f *v1alpha1.Files, s policy.Size) string {
+func filesSize(f *v1alpha1.Files, s sizing.Size) string {
 	life := "for ever"
 	if f.Retention != nil {
 		life = fmt.Sprintf("for %s and up to %s until a sweep", *f.Retention, *f.SweepInterval)
 	}
+	text := fmt.Sprintf("%s files a minute of %s bytes, kept %s: ", f.CreatedPerMinute, f.FileSize.String(), life)
 	if !s.Bounded {
-		return fmt.Sprintf("%s files a minute of %s bytes, kept %s: full after %s", f.CreatedPerMinute, f.FileSize.String(), life, policy.Span(s.FullAfter))
+		return text + "full after " + sizing.FormatDuration(s.FullAfter)
 	}
-	return fmt.Sprintf("%s files a minute of %s bytes, kept %s: %.0f on average, more than %d with probability %s", f.CreatedPerMinute, f.FileSize.String(), life, s.MeanFiles, s.PeakFiles, f.OverflowProbability)
+	return text + fmt.Sprintf("%.0f before a sweep on average, more than %d with probability %s", s.MeanFiles, s.PeakFiles, f.OverflowProbability)
 }
 
-func memoryHandling(m v1alpha1.MemoryHandling) string {
-	return string(m) + map[v1alpha1.MemoryHandling]string{
-		v1alpha1.MemoryRaise:   ": what the full volume costs is added to the memory limit",
-		v1alpha1.MemoryRequire: ": a memory limit below what the full volume costs is refused",
-		v1alpha1.MemoryIgnore:  ": the memory limit is left alone",
-	}[m]
+// writers says which containers write.
+func writers(w *v1alpha1.Writers) string {
+	if w == nil || len(w.Names) == 0 {
+		return "the containers whose image matches, else those that name the path, else the main one"
+	}
+	return strings.Join(w.Names, ", ")
 }
 
-// headComment is the comment at the head of a file, without the signs of one.
+// memory says what a policy with the defaults filled in does to the writers' memory.
+func memory(p *v1alpha1.SharedMemoryPolicy) string {
+	switch {
+	case p.Spec.Sizing == nil, p.Spec.Memory.Handling == v1alpha1.MemoryRequire:
+		return fmt.Sprintf("Require: a memory limit below what the full volume costs and %s more is rejected", p.Spec.Memory.Reserve)
+	case p.Spec.Memory.Handling == v1alpha1.MemoryRaise:
+		return fmt.Sprintf("Raise: what the full volume costs is added to the memory limit, which holds at least %s more", p.Spec.Memory.Reserve)
+	default:
+		return "Ignore: the memory limit is left alone"
+	}
+}
+
+// headComment returns the comment at the head of a file, without the signs of one.
 func headComment(text []byte) string {
 	var b strings.Builder
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {

@@ -14,12 +14,12 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// reviewer decides by what review prints: as JSON, and as the YAML that it writes.
-type reviewer struct{}
+// cli decides by what review prints: as JSON, and as the YAML that it writes.
+type cli struct{}
 
-func TestReviewDecidesLikeTheEngine(t *testing.T) { policytest.Run(t, reviewer{}) }
+func TestReviewDecidesLikeTheEngine(t *testing.T) { policytest.Run(t, cli{}) }
 
-func (reviewer) Decide(t *testing.T, c policytest.Case) policytest.Result {
+func (cli) Decide(t *testing.T, c policytest.Case) policytest.Result {
 	dir := t.TempDir()
 	args := []string{"review", "-f", writeManifests(t, dir, c)}
 	mountPath := "/dev/shm"
@@ -58,8 +58,7 @@ func (reviewer) Decide(t *testing.T, c policytest.Case) policytest.Result {
 	if err := yaml.Unmarshal(first, after); err != nil {
 		t.Fatal(err)
 	}
-	subject, _ := policy.NewSubject(after)
-	got.Observe(subject.Spec, mountPath, c.Want)
+	got.Observe(podSpec(after), mountPath, c.Want)
 	return got
 }
 

@@ -19,6 +19,7 @@ type reviewOptions struct {
 	files     fileFlags
 	policies  []string
 	labels    []string
+	mirrors   []string
 	namespace string
 	mode      string
 	output    string
@@ -31,32 +32,37 @@ func newReviewCommand(s streams) *cobra.Command {
 		Short: "Show what the webhook would do to the Pods and templates of manifests",
 		Long: `Shows what the webhook would do to each Pod, and to the Pods of each Deployment,
 StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob, in YAML or
-JSON manifests. Lists are looked into; all other objects pass and are counted.
+JSON manifests. Pod templates in objects of other kinds, such as a RayCluster, are found
+by their shape; one that cannot be read is named in a note. Lists are looked into, and
+objects without a Pod are skipped and counted.
+
+The policies are those of -p; without it, those among the manifests; and if there are none
+either, the built-in ones. The last line says whose they were. A Pod that no policy matches
+is checked for mistakes that need no policy to be seen, which are notes, not violations.
 
 LimitRanges among the manifests apply to the objects of their namespace. The webhook sees
-a Pod with the limits and requests that they give it; so does review, which refuses what
-would be refused with them, warns of what they change, and does not write them. Of a
-ResourceQuota counts what its status leaves of memory, or all of its spec.hard where there is
-no status; each object is judged as one more Pod, without the other manifests. Namespaces
-give their objects their labels. A label shmkeeper.dev/mode counts as it does in a cluster;
-without one a namespace is taken for one labelled enforce.
+a Pod with the limits and requests that they give it, and so does review: what it raises
+it writes, also if the manifest names no limit. Of a ResourceQuota counts what its status
+leaves of memory, or all of its spec.hard without a status; each object is evaluated as one
+more Pod, without the other manifests. Namespaces give their objects their labels. A label
+shmkeeper.dev/mode counts as it does in a cluster; a namespace without one is taken for one
+labeled enforce. Autoscalers that see what is raised are named in a warning.
 
 Outputs:
   report  a line for each object, below it what would happen and why
   diff    the changed manifests as a unified diff, which patch -p0 takes
   yaml    all manifests, with the changes, for kubectl apply; what does not change stays
           as it is, byte for byte
-  json    a list of {kind, namespace, name, outcome, policy, reason, detail, sizeLimit,
-          patch, violations: [{reason, detail, container}], warnings}; outcome is
-          Mutated, Violating, Compliant, Exempt or NotGoverned
-  patch   a list of {apiVersion, kind, namespace, name, patch} of the changed objects;
-          each patch is a JSON patch (RFC 6902), as kubectl patch --type=json takes it
-With diff, yaml and patch, violations and warnings go to standard error. So does, with all
-but report, a note on each workload of an API version that is not looked at, such as a
-Deployment of extensions/v1beta1.
+  json    a list of {kind, namespace, name, template, outcome, policy, reason, detail,
+          sizeLimit, patch, violations: [{id, reason, detail, container}], warnings, notes};
+          outcome is Mutated, Violating, Compliant, Exempt, Skipped or NotMatched
+  patch   a list of {apiVersion, kind, namespace, name, patch} of what changes; each patch
+          is a JSON patch (RFC 6902), as kubectl patch --type=json takes it
+With diff, yaml and patch, violations, warnings and notes go to standard error; with json
+the notes on what is not reviewed.
 
-Exit status: 0 when nothing would be refused, 1 when something would be, 2 for bad usage
-and manifests that cannot be read; standard output is then empty.`,
+Exit status: 0 if nothing would be rejected, 1 if something would be, 2 for bad usage and
+manifests that cannot be read; standard output is then empty.`,
 		Example: `  # What would happen to this Pod, and why?
   kubectl shm review -f examples/incident-pod.yaml
 
@@ -70,15 +76,19 @@ and manifests that cannot be read; standard output is then empty.`,
   kubectl shm review -f examples/naive-repair.yaml -p examples/require-policy.yaml
 
   # Under one policy of the library, in a namespace that is only warned
-  kubectl shm review -R -f examples -p authentik-proxy-outposts --namespace-labels shmkeeper.dev/mode=warn`,
+  kubectl shm review -R -f examples -p authentik-proxy-outposts --namespace-labels shmkeeper.dev/mode=warn
+
+  # In a cluster that pulls ghcr.io/x/y as harbor.local/ghcr/x/y
+  kubectl shm review -f examples/incident-pod.yaml --image-mirrors harbor.local/ghcr=ghcr.io`,
 		Args: onlyFlags,
 		RunE: func(*cobra.Command, []string) error { return o.run(s) },
 	}
 	explainUsage(cmd)
 	f := cmd.Flags()
 	o.files.add(f)
-	f.StringArrayVarP(&o.policies, "policy", "p", nil, "policies to judge by: a `file`, a directory, or a built-in name; may be repeated (default: all built-in ones)")
+	f.StringArrayVarP(&o.policies, "policy", "p", nil, "policies to review by: a `file`, a directory, or a built-in name; may be repeated (default: those among the manifests, or else all built-in ones)")
 	f.StringArrayVar(&o.labels, "namespace-labels", nil, "labels of the namespaces, as `key=value,...`")
+	f.StringSliceVar(&o.mirrors, "image-mirrors", nil, "mirrors of registries or of parts of them, as `MIRROR=REPOSITORY,...`")
 	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects without one")
 	f.StringVar(&o.mode, "mode", "enforce", "the most that is done: audit, warn or enforce")
 	f.StringVarP(&o.output, "output", "o", "report", "report, diff, yaml, json or patch")
@@ -120,64 +130,89 @@ func (o reviewOptions) run(s streams) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := loadPolicies(o.policies, s.in)
+	mirrors, err := policy.ParseMirrors(o.mirrors)
+	if err != nil {
+		return fmt.Errorf("--image-mirrors: %w", err)
+	}
+	in, err := readInput(o.files, s.in, o.namespace)
 	if err != nil {
 		return err
 	}
-	compiled := make([]policy.Policy, len(loaded))
-	for i, l := range loaded {
-		compiled[i] = l.policy
-	}
-	in, err := readStream(o.files, s.in, o.namespace)
+	loaded, whose, err := in.chosenPolicies(o.policies, s.in)
 	if err != nil {
 		return err
 	}
-	results := judge(in, conditions{set: policy.NewSet(compiled...), mode: mode, labels: labels})
+	reviewer, err := newReviewer(in, settings{policies: loaded, mirrors: mirrors, mode: mode, labels: labels})
+	if err != nil {
+		return err
+	}
+	results, err := reviewer.results()
+	if err != nil {
+		return err
+	}
 	if err := in.patch(results); err != nil {
 		return err
 	}
-	if err := o.write(s, in, results); err != nil {
+	if err := o.write(s, in, results, whose); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(results, result.refused) {
-		return errRefused
+	if slices.ContainsFunc(results, result.rejected) {
+		return errRejected
 	}
 	return nil
 }
 
-func (o reviewOptions) write(s streams, in *stream, results []result) error {
+func (o reviewOptions) write(s streams, in *input, results []result, whose string) error {
 	var err error
 	switch o.output {
 	case "report":
-		writeReport(s.out, results, in)
+		writeReport(s.out, results, in, whose)
 		return nil
 	case "json":
 		if err = writeJSON(s.out, reviewJSON(results)); err == nil {
-			writePassedBy(s.errOut, in.passedBy)
+			writeNotes(s.errOut, in.notes)
 		}
 		return err
 	case "patch":
 		err = writeJSON(s.out, patchesJSON(results))
 	case "diff":
-		err = writeDiff(s.out, in.docs, s.colour)
+		err = writeDiff(s.out, in.docs, s.color)
 	case "yaml":
 		err = manifest.Write(s.out, in.docs)
 	}
 	if err == nil {
-		writeNotes(s.errOut, results)
-		writePassedBy(s.errOut, in.passedBy)
+		writeFindings(s.errOut, results)
+		writeNotes(s.errOut, in.notes)
 	}
 	return err
 }
 
-// writeNotes tells what an output for programs cannot hold.
-func writeNotes(w io.Writer, results []result) {
+// patch carries out on the documents what the results change.
+func (in *input) patch(results []result) error {
 	for _, r := range results {
-		for _, v := range r.decision.Violations {
+		err := r.object.Document.Patch(r.object.Pointer, r.patch)
+		var at *manifest.Error
+		if errors.As(err, &at) && at.Path == "" {
+			at.Path = pathInDocument(r.object, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFindings writes what an output for programs cannot hold.
+func writeFindings(w io.Writer, results []result) {
+	for _, r := range results {
+		for _, v := range r.After {
 			fmt.Fprintf(w, "%s: %s\n", r.title(), r.violation(v))
 		}
 		for _, warning := range r.warnings {
 			fmt.Fprintf(w, "%s: warning: %s\n", r.title(), warning)
+		}
+		for _, note := range r.notes {
+			fmt.Fprintf(w, "%s: note: %s\n", r.title(), note)
 		}
 	}
 }

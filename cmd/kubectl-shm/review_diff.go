@@ -11,7 +11,7 @@ import (
 )
 
 // writeDiff writes a unified diff of each file that changes.
-func writeDiff(w io.Writer, docs []*manifest.Document, colour bool) error {
+func writeDiff(w io.Writer, docs []*manifest.Document, color bool) error {
 	for len(docs) > 0 {
 		n := 1
 		for n < len(docs) && docs[n].Source == docs[0].Source && docs[n].Index == docs[n-1].Index+1 {
@@ -21,8 +21,8 @@ func writeDiff(w io.Writer, docs []*manifest.Document, colour bool) error {
 		if err != nil {
 			return err
 		}
-		if colour {
-			text = coloured(text)
+		if color {
+			text = colored(text)
 		}
 		if _, err := io.WriteString(w, text); err != nil {
 			return fmt.Errorf("write the diff: %w", err)
@@ -83,25 +83,25 @@ func hunksOf(before, after string) ([]*udiff.Hunk, error) {
 	return diff.Hunks, nil
 }
 
-// coloured colours the lines of a diff as git does.
-func coloured(diff string) string {
+// colored colors the lines of a diff as git does.
+func colored(diff string) string {
 	const bold, red, green, cyan, reset = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
 		text := strings.TrimSuffix(line, "\n")
-		colour := ""
+		color := ""
 		switch {
 		case strings.HasPrefix(text, "--- "), strings.HasPrefix(text, "+++ "):
-			colour = bold
+			color = bold
 		case strings.HasPrefix(text, "@@"):
-			colour = cyan
+			color = cyan
 		case strings.HasPrefix(text, "-"):
-			colour = red
+			color = red
 		case strings.HasPrefix(text, "+"):
-			colour = green
+			color = green
 		}
-		if colour != "" {
-			text = colour + text + reset
+		if color != "" {
+			text = color + text + reset
 		}
 		b.WriteString(text + line[len(strings.TrimSuffix(line, "\n")):])
 	}

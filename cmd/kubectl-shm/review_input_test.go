@@ -209,9 +209,9 @@ func TestABuiltInNameIsNeverAFile(t *testing.T) {
 }
 
 func TestOnlySoManyMistakesAreTold(t *testing.T) {
-	got := shm(strings.Repeat(podWithVolume("-1Gi", "---\n"), maxProblems+3), "review", "-f", "-")
+	got := shm(strings.Repeat(podWithVolume("-1Gi", "---\n"), maxErrors+3), "review", "-f", "-")
 	lines := strings.Split(strings.TrimSpace(got.errOut), "\n")
-	if last := lines[len(lines)-1]; got.code != exitUsage || len(lines) != maxProblems+1 || last != "and 3 more like these" {
+	if last := lines[len(lines)-1]; got.code != exitUsage || len(lines) != maxErrors+1 || last != "and 3 more like these" {
 		t.Errorf("got exit status %d and %d lines, the last of them %q", got.code, len(lines), last)
 	}
 }

@@ -4,63 +4,72 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// writeReport writes a line for each result, with what there is to say below it, what was passed by, and a line of totals.
-func writeReport(w io.Writer, results []result, in *stream) {
+// writeReport writes a line for each result, with what there is to say below it, notes on what is
+// not reviewed, and a line of totals.
+func writeReport(w io.Writer, results []result, in *input, whose string) {
 	rows := make([][]string, len(results))
 	for i, r := range results {
-		rows[i] = []string{r.outcome(), r.title(), cmp.Or(r.decision.Policy, "-"), cmp.Or(sizeLimit(r.decision), "-")}
+		rows[i] = []string{r.outcome(), r.title(), cmp.Or(r.Policy, "-"), cmp.Or(r.sizeLimit(), "-")}
 	}
 	for i, line := range align(rows) {
 		fmt.Fprintln(w, line)
-		for _, note := range results[i].notes() {
-			fmt.Fprintln(w, "  "+note)
+		for _, sentence := range results[i].sentences() {
+			fmt.Fprintln(w, "  "+sentence)
 		}
 	}
-	writePassedBy(w, in.passedBy)
-	if len(results)+len(in.passedBy) > 0 {
+	writeNotes(w, in.notes)
+	if len(results)+len(in.notes) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, summary(results, in.others))
+	fmt.Fprintln(w, summary(results, in.skipped, whose))
 }
 
-// writePassedBy names the workloads that a reader would expect to be reviewed.
-func writePassedBy(w io.Writer, objects []manifest.Object) {
-	for _, o := range objects {
-		fmt.Fprintf(w, "note: %s is of %s, which is not looked at: write %s\n", titleOf(o.Kind, o.Namespace, o.Name), plainVersion(o.APIVersion), reviewedVersions[o.Kind])
+// writeNotes writes notes on the input.
+func writeNotes(w io.Writer, notes []string) {
+	for _, note := range notes {
+		fmt.Fprintln(w, "note: "+note)
 	}
 }
 
-// outcome names the mode too where it keeps the webhook from doing anything.
+// outcome names the mode too if it keeps the webhook from doing anything.
 func (r result) outcome() string {
-	outcome := string(r.decision.Outcome)
+	outcome := string(r.Outcome)
 	if r.acts() && !r.enforced() {
 		outcome += " (" + strings.ToLower(string(r.mode)) + ")"
 	}
 	return outcome
 }
 
-// acts tells whether the webhook would do something in mode enforce.
+// acts reports whether the webhook would do something in mode enforce.
 func (r result) acts() bool {
-	return r.decision.Outcome == policy.Mutated || r.decision.Outcome == policy.Violating
+	return r.Outcome == policy.Mutated || r.Outcome == policy.Violating
 }
 
-// title names the object: kind/namespace/name.
-func (r result) title() string { return titleOf(r.subject.Kind, r.subject.Namespace, r.subject.Name) }
+// title names the object, and the field of the template if its kind does not say where it is.
+func (r result) title() string {
+	title := titleOf(r.subject.Kind, r.subject.Namespace, r.subject.Name)
+	if r.at != "" {
+		title += " " + r.at
+	}
+	return title
+}
 
+// titleOf returns kind/namespace/name.
 func titleOf(kind, namespace, name string) string {
 	return plain(kind) + "/" + plain(namespace) + "/" + plain(name)
 }
 
-// plainVersion is an apiVersion, of which both parts may be anything.
+// plainVersion returns an apiVersion, both parts of which may be anything.
 func plainVersion(version string) string {
 	group, version, found := strings.Cut(version, "/")
 	if !found {
@@ -69,7 +78,8 @@ func plainVersion(version string) string {
 	return plain(group) + "/" + plain(version)
 }
 
-// plain quotes a name that could be taken for something else: it is the input's, and may be anything.
+// plain returns a name, quoted if it could be taken for something else: it is the input's, and may
+// be anything.
 func plain(name string) string {
 	odd := func(r rune) bool {
 		return r == '/' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r)
@@ -80,63 +90,91 @@ func plain(name string) string {
 	return name
 }
 
-func (r result) notes() []string {
-	var notes []string
+// sentences returns what there is to say about a result.
+func (r result) sentences() []string {
+	var out []string
 	switch {
-	case r.decision.Outcome == policy.Violating:
-		for _, v := range r.decision.Violations {
-			notes = append(notes, r.violation(v))
+	case r.Outcome == policy.Violating:
+		for _, v := range r.After {
+			out = append(out, r.violation(v))
 		}
-	case r.decision.Outcome == policy.Mutated && !r.enforced():
-		notes = append(notes, "would be changed in mode enforce: "+r.decision.Detail)
+	case r.Outcome == policy.Mutated && !r.enforced():
+		out = append(out, "would be changed in mode enforce: "+r.Detail)
 	default:
-		notes = append(notes, r.decision.Detail)
+		out = append(out, r.Detail)
 	}
 	for _, warning := range r.warnings {
-		notes = append(notes, "warning: "+warning)
+		out = append(out, "warning: "+warning)
 	}
-	return notes
+	for _, note := range r.notes {
+		out = append(out, "note: "+note)
+	}
+	return out
 }
 
-// sizeLimit is the computed size as a quantity, empty where there is none.
-func sizeLimit(d policy.Decision) string {
-	if d.Size.Limit == 0 {
+// sizeLimit returns the computed size as a quantity; empty if there is none.
+func (r result) sizeLimit() string {
+	if r.Size.Limit == 0 {
 		return ""
 	}
-	return d.Size.Limit.Quantity().String()
+	return r.Size.Limit.Quantity().String()
 }
 
-func summary(results []result, others int) string {
+// outcomes are all outcomes, in the order in which they are counted.
+var outcomes = []policy.Outcome{
+	policy.Mutated, policy.Violating, policy.Compliant, policy.Exempt, policy.Skipped, policy.NotMatched,
+}
+
+func summary(results []result, skipped map[string]int, whose string) string {
 	counts := map[policy.Outcome]int{}
-	refused := 0
+	rejected := 0
 	for _, r := range results {
-		counts[r.decision.Outcome]++
-		if r.refused() {
-			refused++
+		counts[r.Outcome]++
+		if r.rejected() {
+			rejected++
 		}
 	}
 	var parts []string
-	for _, o := range []policy.Outcome{policy.Mutated, policy.Violating, policy.Compliant, policy.Exempt, policy.NotGoverned} {
+	for _, o := range outcomes {
 		if counts[o] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[o], o))
 		}
 	}
-	text := plural(len(results), "object") + " reviewed"
+	text := strconv.Itoa(len(results)) + " reviewed under " + whose
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	text += "; " + plural(others, "other object") + " passed"
-	if refused > 0 {
-		text += fmt.Sprintf("; %d would be refused", refused)
+	if len(skipped) > 0 {
+		text += "; " + countSkipped(skipped)
+	}
+	if rejected > 0 {
+		text += fmt.Sprintf("; %d would be rejected", rejected)
 	}
 	return text
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+// countSkipped says how many objects were skipped, of which kinds, the most frequent first.
+func countSkipped(skipped map[string]int) string {
+	total := 0
+	kinds := slices.Sorted(maps.Keys(skipped))
+	slices.SortStableFunc(kinds, func(a, b string) int { return cmp.Compare(skipped[b], skipped[a]) })
+	parts := make([]string, len(kinds))
+	for i, kind := range kinds {
+		total += skipped[kind]
+		parts[i] = fmt.Sprintf("%d %s", skipped[kind], plain(kind))
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	const most = 8
+	if more := len(parts) - most; more > 0 {
+		parts = append(parts[:most], fmt.Sprintf("and %d more kinds", more))
+	}
+	return fmt.Sprintf("%d skipped (%s)", total, strings.Join(parts, ", "))
+}
+
+func plural(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + several
 }
 
 // align pads the cells of all columns but the last, two spaces apart.

@@ -1,141 +1,167 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// result is what would happen to a target.
+// result represents what would happen to a workload.
 type result struct {
-	target
-	decision policy.Decision
+	workload
+	policy.Evaluation
 	// mode is the effective one: the least of the command line's, the namespace's and the policy's.
 	mode v1alpha1.Mode
-	// patch is empty where the mode is less than Enforce.
-	patch    []jsonpatch.Operation
+	// patch is empty if the mode is less than Enforce.
+	patch []jsonpatch.Operation
+	// warnings are the engine's, and what else can go wrong.
 	warnings []string
+	// notes say what the result is based on, and what else is known of a Pod that no policy matches.
+	notes []string
 }
 
-// enforced tells whether the webhook would act, and not only report.
+// enforced reports whether the webhook would act, and not only report.
 func (r result) enforced() bool { return r.mode == v1alpha1.Enforce }
 
-func (r result) refused() bool { return r.decision.Outcome == policy.Violating && r.enforced() }
+func (r result) rejected() bool { return r.Outcome == policy.Violating && r.enforced() }
 
-// violation is a sentence about one violation, as the webhook would tell it.
+// violation returns a sentence about one violation, as the webhook says it.
 func (r result) violation(v policy.Violation) string {
 	verb := "would violate"
 	if r.enforced() {
 		verb = "violates"
 	}
-	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, r.decision.Policy, v.Detail)
+	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, r.Policy, v.Detail)
 }
 
-// conditions are what a review assumes about the cluster.
-type conditions struct {
-	set    policy.Set
-	mode   v1alpha1.Mode
-	labels map[string]string // of every namespace, before those of its Namespace
+// settings are what a review assumes about the cluster.
+type settings struct {
+	policies []loadedPolicy
+	mirrors  policy.Mirrors
+	mode     v1alpha1.Mode
+	labels   map[string]string // of every namespace, before those of its Namespace
 }
 
-// judge says what would happen to the targets of a stream, in their order.
-func judge(s *stream, c conditions) []result {
-	results := make([]result, 0, len(s.targets))
-	for _, t := range s.targets {
-		t.subject.NamespaceLabels = c.namespaceLabels(t.subject.Namespace, s.labels)
-		t.subject.LimitRanges = s.limitRanges[t.subject.Namespace]
-		t.subject.ResourceQuotas = s.quotas[t.subject.Namespace]
-		r := result{target: t}
-		var patch []jsonpatch.Operation
-		r.decision, patch = decide(c.set, t.subject)
-		r.warnings = r.decision.Warnings
-		r.mode = policy.EffectiveMode(c.mode, r.decision.Mode)
-		if text, found := t.subject.NamespaceLabels[v1alpha1.LabelMode]; found {
-			mode, err := policy.ParseMode(text)
-			r.mode = policy.EffectiveMode(r.mode, mode)
-			if err != nil {
-				r.warnings = append([]string{fmt.Sprintf("namespace %q: label %s: %v", t.subject.Namespace, v1alpha1.LabelMode, err)}, r.warnings...)
-			}
-		}
-		if r.enforced() {
-			r.patch = onWritten(t, patch)
-		}
-		results = append(results, r)
+// reviewer evaluates the workloads of an input.
+type reviewer struct {
+	in       *input
+	settings settings
+	set      policy.Set
+	nearby   *nearby
+}
+
+func newReviewer(in *input, s settings) (*reviewer, error) {
+	compiled := make([]policy.Policy, len(s.policies))
+	for i, l := range s.policies {
+		compiled[i] = l.policy
 	}
-	return results
+	near, err := newNearby(s)
+	return &reviewer{in: in, settings: s, set: policy.NewSet(compiled...).WithImageMirrors(s.mirrors), nearby: near}, err
 }
 
-// decide says what would happen to a subject, and what of that to write into its manifest.
+// results says what would happen to the workloads, in their order.
+func (r *reviewer) results() ([]result, error) {
+	results := make([]result, 0, len(r.in.workloads))
+	for _, w := range r.in.workloads {
+		w.subject.NamespaceLabels = r.namespaceLabels(w.subject.Namespace)
+		w.subject.LimitRanges = r.in.limitRanges[w.subject.Namespace]
+		w.subject.ResourceQuotas = r.in.quotas[w.subject.Namespace]
+		result, err := r.review(w)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// review says what would happen to one workload.
 //
-// The webhook sees a Pod with what LimitRanges give it, so that decides what is refused and what there is to warn of. The patch is
-// for the object as it is written, where it has to fit; what the webhook does beyond it is a warning.
-func decide(set policy.Set, written policy.Subject) (policy.Decision, []jsonpatch.Operation) {
-	d := set.Decide(written)
-	admitted, given := limitrange.Apply(written)
-	if len(given) == 0 {
-		return d, d.JSONPatch(written)
+// The webhook sees a Pod with what LimitRanges give it, so that is what is evaluated. The patch is
+// fitted to the object as it is written.
+func (r *reviewer) review(w workload) (result, error) {
+	admitted, given := limitrange.Apply(w.subject)
+	out := result{workload: w, Evaluation: r.set.Evaluate(admitted)}
+	out.warnings = slices.Clone(out.Evaluation.Warnings)
+	out.mode = r.effectiveMode(&out)
+	if out.Outcome == policy.NotMatched {
+		out.notes = append(out.notes, r.nearby.notes(admitted)...)
+		return out, nil
 	}
-	inCluster := set.Decide(admitted)
-	if inCluster.Outcome == policy.Violating || d.Outcome == policy.Violating {
-		if inCluster.Detail != d.Detail {
-			inCluster.Warnings = slices.Concat(inCluster.Warnings, []string{given.String() + ", with which it was judged"})
-		}
-		return inCluster, nil
+	if len(given) > 0 && r.set.Evaluate(w.subject).Detail != out.Detail {
+		out.notes = append(out.notes, given.String()+", with which it is evaluated")
 	}
-	d.Warnings = inCluster.Warnings
-	if inCluster.Detail != d.Detail {
-		d.Warnings = slices.Concat(d.Warnings, []string{given.String() + ": with it " + difference(d, inCluster)})
+	if out.Outcome != policy.Mutated && out.Outcome != policy.Compliant {
+		return out, nil
 	}
-	return d, d.JSONPatch(written)
+	f, err := newFitting(w)
+	if err != nil {
+		return result{}, err
+	}
+	if err := f.apply(out.Plan.Patch(admitted)); err != nil {
+		return result{}, err
+	}
+	if err := f.keepRequests(admitted); err != nil {
+		return result{}, err
+	}
+	if warning := r.noLimit(&out, f.pod); warning != "" {
+		out.warnings = append(out.warnings, warning)
+	}
+	if out.enforced() {
+		out.patch = f.ops
+	}
+	return out, nil
 }
 
-// difference says what becomes of a Pod in a cluster, where that is something else than the manifest's own.
-func difference(written, inCluster policy.Decision) string {
-	if inCluster.Outcome != policy.Mutated {
-		return fmt.Sprintf("the Pod is %s: %s", inCluster.Outcome, inCluster.Detail)
+// effectiveMode returns the mode that counts for a result, and warns of a label that is none.
+func (r *reviewer) effectiveMode(out *result) v1alpha1.Mode {
+	mode := policy.EffectiveMode(r.settings.mode, out.Mode)
+	text, found := out.subject.NamespaceLabels[v1alpha1.LabelMode]
+	if !found {
+		return mode
 	}
-	if more, found := strings.CutPrefix(inCluster.Detail, written.Detail+", "); found && written.Outcome == policy.Mutated {
-		return "shmkeeper also " + more
+	label, err := policy.ParseMode(text)
+	if err != nil {
+		out.warnings = append([]string{fmt.Sprintf("namespace %q: label %s: %v", out.subject.Namespace, v1alpha1.LabelMode, err)}, out.warnings...)
 	}
-	return "shmkeeper " + inCluster.Detail
+	return policy.EffectiveMode(mode, label)
 }
 
-func (c conditions) namespaceLabels(namespace string, known map[string]map[string]string) map[string]string {
+func (r *reviewer) namespaceLabels(namespace string) map[string]string {
 	labels := map[string]string{}
-	maps.Copy(labels, known[namespace])
-	maps.Copy(labels, c.labels)
+	maps.Copy(labels, r.in.labels[namespace])
+	maps.Copy(labels, r.settings.labels)
 	labels[corev1.LabelMetadataName] = namespace // the API server sees to that
 	return labels
 }
 
-// onWritten makes a patch fit a template that was written without metadata. In a cluster there always is some.
-func onWritten(t target, patch []jsonpatch.Operation) []jsonpatch.Operation {
-	metadata := t.subject.Pointer + "/metadata"
-	for i, op := range patch {
-		if op.Path == metadata+"/annotations" && !hasMetadata(t) {
-			patch[i] = jsonpatch.NewOperation("add", metadata, map[string]any{"annotations": op.Value})
-		}
+// noLimit warns of a volume in a Pod that nothing limits, if no LimitRange is known: one that the
+// namespace has would give the Pod a limit that does not pay for the volume.
+func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
+	if out.Size.Limit == 0 || len(out.subject.LimitRanges) > 0 || limitOf(pod.Spec.Resources) != nil {
+		return ""
 	}
-	return patch
-}
-
-func hasMetadata(t target) bool {
-	at := json.RawMessage(t.object.JSON)
-	for _, key := range strings.Split(t.subject.Pointer+"/metadata", "/")[1:] {
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(at, &fields) != nil {
-			return false
-		}
-		at = fields[key]
+	i := slices.IndexFunc(r.settings.policies, func(l loadedPolicy) bool { return l.policy.Name() == out.Policy })
+	if i < 0 {
+		return ""
 	}
-	return len(at) > 0 && string(at) != "null"
+	p := r.settings.policies[i]
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		volume := volumeAt(pod, &c, p.policy.MountPath())
+		if volume == nil || limitOf(c.Resources) != nil {
+			continue
+		}
+		cost := out.Size.MemoryCostOf(sizeOf(volume)).Plus(p.reserve()).RoundUp(sizing.MiB)
+		return fmt.Sprintf("container %q has no memory limit: if a LimitRange of the namespace gives it one below %s, it is OOM-killed before %s is full: set a limit, or add the LimitRange to the input",
+			c.Name, cost.Quantity(), p.policy.MountPath())
+	}
+	return ""
 }

@@ -35,10 +35,10 @@ func TestReviewOutputs(t *testing.T) {
 			"review/patches.json", []string{"-f", examples, "-o", "patch"}, exitOK,
 		},
 		"a report of a Pod that is refused": {
-			"review/refused.txt", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml"}, exitRefused,
+			"review/refused.txt", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml"}, exitRejected,
 		},
 		"a Pod that is refused as JSON": {
-			"review/refused.json", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml", "-o", "json"}, exitRefused,
+			"review/refused.json", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml", "-o", "json"}, exitRejected,
 		},
 		"a report in mode audit": {
 			"review/audit.txt", []string{"-f", examples, "-p", "authentik-proxy-outposts", "-p", examples + "/require-policy.yaml", "--mode", "audit"}, exitOK,
@@ -103,7 +103,7 @@ func TestTheFirstRepairIsRefusedWithBothReasons(t *testing.T) {
 	var results []struct {
 		Violations []struct{ Reason, Detail string }
 	}
-	if err := json.Unmarshal([]byte(got.out), &results); err != nil || len(results) != 1 || got.code != exitRefused {
+	if err := json.Unmarshal([]byte(got.out), &results); err != nil || len(results) != 1 || got.code != exitRejected {
 		t.Fatalf("%v; exit status %d; got %s", err, got.code, got.out)
 	}
 	details := map[string]string{}
@@ -360,9 +360,9 @@ func TestOutputsForProgramsNameWhatIsNotLookedAtOnStandardError(t *testing.T) {
 	}
 }
 
-func TestEachReviewedVersionHasAType(t *testing.T) {
-	for kind, version := range reviewedVersions {
-		if newWorkload(manifest.Object{Kind: kind, APIVersion: version}) == nil {
+func TestNewTyped_EachVersionHasAType(t *testing.T) {
+	for kind, version := range typedVersions {
+		if newTyped(manifest.Object{Kind: kind, APIVersion: version}) == nil {
 			t.Errorf("%s of %s has none", kind, version)
 		}
 	}
@@ -541,7 +541,7 @@ func TestTheLineNumbersOfADiffAreRight(t *testing.T) {
 }
 
 func TestADiffIsColouredOnATerminal(t *testing.T) {
-	got := coloured("--- a\n+++ a\n@@ -1,2 +1,2 @@\n x\n-y\n+z\n\\ No newline at end of file")
+	got := colored("--- a\n+++ a\n@@ -1,2 +1,2 @@\n x\n-y\n+z\n\\ No newline at end of file")
 	want := "\x1b[1m--- a\x1b[0m\n\x1b[1m+++ a\x1b[0m\n\x1b[36m@@ -1,2 +1,2 @@\x1b[0m\n x\n\x1b[31m-y\x1b[0m\n\x1b[32m+z\x1b[0m\n\\ No newline at end of file"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

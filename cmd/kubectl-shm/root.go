@@ -11,23 +11,23 @@ import (
 
 // The exit statuses.
 const (
-	exitOK      = 0 // nothing would be refused
-	exitRefused = 1 // something would be refused
-	exitUsage   = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
+	exitOK       = 0 // nothing would be rejected
+	exitRejected = 1 // something would be rejected
+	exitUsage    = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
 )
 
 // streams are where a command reads and writes.
 type streams struct {
 	in          io.Reader
 	out, errOut io.Writer
-	// terminal says whether a person reads out, and colour whether it is to be coloured.
-	terminal, colour bool
+	// terminal reports whether a person reads out, and color whether it is to be colored.
+	terminal, color bool
 }
 
-// These end a command with a status, without a message of their own: what it printed tells.
+// These end a command with a status, without a message of their own: what it printed says enough.
 var (
-	errRefused = errors.New("something would be refused") // exitRefused
-	errFaulty  = errors.New("the input is faulty")        // exitUsage
+	errRejected     = errors.New("something would be rejected") // exitRejected
+	errInvalidInput = errors.New("the input is not valid")      // exitUsage
 )
 
 // run is the whole program. What a command prints is held back until it has
@@ -41,9 +41,9 @@ func run(args []string, s streams) int {
 	status := exitOK
 	switch err := root.Execute(); {
 	case err == nil:
-	case errors.Is(err, errRefused):
-		status = exitRefused
-	case errors.Is(err, errFaulty):
+	case errors.Is(err, errRejected):
+		status = exitRejected
+	case errors.Is(err, errInvalidInput):
 		status = exitUsage
 	default:
 		fmt.Fprintf(s.errOut, "error: %v\n", err)

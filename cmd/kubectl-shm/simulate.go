@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // simulateOptions are the flags of simulate, as they were written.
@@ -186,12 +186,12 @@ func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) 
 // volumesFor are the volumes to fill: the runtime's default, the sizes given, and
 // the computed one. The kernel rounds a size up to whole pages; a note says where
 // that makes a difference.
-func volumesFor(sizes []string, computed, page policy.Bytes) (volumes []simulate.Volume, notes []string, err error) {
+func volumesFor(sizes []string, computed, page sizing.Bytes) (volumes []simulate.Volume, notes []string, err error) {
 	const mostSizes = 6
 	if len(sizes) > mostSizes {
 		return nil, nil, fmt.Errorf("--size: %s is one too many, no more than %d can be told apart: leave some out", shown(sizes[mostSizes]), mostSizes)
 	}
-	volumes = []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
+	volumes = []simulate.Volume{{Name: "default", Bytes: int64(sizing.DefaultShm)}}
 	for _, text := range sizes {
 		q, err := quantityFlag("size", text)
 		if err != nil {
@@ -200,7 +200,7 @@ func volumesFor(sizes []string, computed, page policy.Bytes) (volumes []simulate
 		if q.Sign() == 0 {
 			return nil, nil, fmt.Errorf("--size: %s holds nothing: write a size such as 512Mi", shown(text))
 		}
-		asked := policy.BytesOf(q)
+		asked := sizing.BytesOf(q)
 		v := simulate.Volume{Name: "given", Bytes: int64(asked.RoundUp(page))}
 		if i := slices.Index(volumes, v); i > 0 {
 			return nil, nil, fmt.Errorf("--size: %s makes the same volume as %s: leave one of them out", shown(text), shown(sizes[i-1]))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // newSimulation turns a model and the flags into a run to play.
@@ -18,11 +18,11 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 	}
 	size, _ := m.policy.Size() // ok: a files model needs no Pod
 	r := simulation{name: m.name, title: m.describeFiles()}
-	var all problems
+	var all errorList
 	var err error
 	r.model, err = m.toPlay(size)
 	all.add(err)
-	r.volumes, r.notes, err = volumesFor(o.sizes, size.Limit, policy.BytesOf(*m.spec.Sizing.PageSize))
+	r.volumes, r.notes, err = volumesFor(o.sizes, size.Limit, sizing.BytesOf(*m.spec.Sizing.PageSize))
 	all.add(err)
 	r.options.Seed, err = strconv.ParseUint(o.seed, 10, 64)
 	if err != nil {
@@ -48,7 +48,7 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 
 // toPlay is a compiled files model as the simulation takes it. The compiler has
 // read the same texts, so that an error here is a mistake of this program.
-func (m model) toPlay(size policy.Size) (simulate.Model, error) {
+func (m model) toPlay(size sizing.Size) (simulate.Model, error) {
 	f := m.spec.Sizing.Files
 	out := simulate.Model{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
 	var errs [3]error

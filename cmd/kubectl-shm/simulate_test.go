@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 func TestSimulateShowsHowItFills(t *testing.T) {
@@ -194,7 +194,7 @@ func TestWhatIsNotPlayedAsAskedIsSaid(t *testing.T) {
 // played.
 func TestCostIsThatOfTheSimulation(t *testing.T) {
 	m := simulate.Model{CreatedPerMinute: 10_000_000, Batch: 1, BytesPerFile: 4096}
-	volumes := []simulate.Volume{{Name: "default", Bytes: int64(policy.DefaultShm)}}
+	volumes := []simulate.Volume{{Name: "default", Bytes: int64(sizing.DefaultShm)}}
 	for span, fits := range map[time.Duration]bool{2 * time.Minute: true, 2*time.Minute + time.Second: false} {
 		byFlag := checkCost("span", span.String(), m, span, len(volumes))
 		_, played := simulate.Run(m, volumes, simulate.Options{Span: span, Step: span, Seed: 1})

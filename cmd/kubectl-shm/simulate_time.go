@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 const day = 24 * time.Hour
@@ -23,7 +23,7 @@ const (
 
 // spanFor is how long to play, and a note where that is less than the model
 // calls for. What internal/simulate would refuse is refused here, by the flag's name.
-func (o *simulateOptions) spanFor(m simulate.Model, size policy.Size, volumes int) (span time.Duration, note string, err error) {
+func (o *simulateOptions) spanFor(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string, err error) {
 	switch {
 	case o.changed("span") && o.changed("days"):
 		return 0, "", fmt.Errorf("--span: %s cannot be combined with --days %s: leave one of them out", shown(o.span), shown(o.days))
@@ -61,7 +61,7 @@ func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes 
 // level off, or half as long again as the computed size lasts where nothing is
 // deleted; in whole units of time. A span that would take its time to play, or is
 // longer than a year, is shortened, and the note says so.
-func defaultSpan(m simulate.Model, size policy.Size, volumes int) (span time.Duration, note string) {
+func defaultSpan(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string) {
 	called := longer(size.FullAfterOf(size.Limit), size.FullAfterOf(size.Limit)/2)
 	because := "half as long again as the computed size lasts"
 	if size.Bounded {
@@ -83,25 +83,25 @@ func defaultSpan(m simulate.Model, size policy.Size, volumes int) (span time.Dur
 		span = span.Round(time.Duration(simulate.UnitFor(span)))
 	}
 	if note != "" {
-		note = fmt.Sprintf("%s are played instead of %s, %s: %s", spanText(span), policy.Span(called), because, note)
+		note = fmt.Sprintf("%s are played instead of %s, %s: %s", spanText(span), sizing.FormatDuration(called), because, note)
 	}
 	return span, note
 }
 
 // longer is the sum of two durations, or the longest that there is.
 func longer(a, b time.Duration) time.Duration {
-	if a > policy.MaxFullAfter-b {
-		return policy.MaxFullAfter
+	if a > sizing.MaxFullAfter-b {
+		return sizing.MaxFullAfter
 	}
 	return a + b
 }
 
-// spanText is policy.Span for times that may be less than a second.
+// spanText is sizing.FormatDuration for times that may be less than a second.
 func spanText(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond / 10).String()
 	}
-	return policy.Span(d)
+	return sizing.FormatDuration(d)
 }
 
 // durationFlag reads a duration above 0.

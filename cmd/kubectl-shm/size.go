@@ -9,14 +9,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Reasons of findings that are about the computation and not about a Pod.
 const (
-	// neverDeleted: no retention is given, so that no size is enough.
+	// neverDeleted: no retention is given, so no size is enough.
 	neverDeleted policy.Reason = "NeverDeleted"
-	// saturated: the upper bound cuts the size below the demand.
+	// saturated: the upper bound cuts the size below what is required.
 	saturated policy.Reason = "Saturated"
 )
 
@@ -27,24 +28,26 @@ when it is old: say how many files it creates, how large they are and how long
 they stay. A policy can say the same, and other models too.
 
 JSON and YAML have these fields. What is null is not a number: meanFiles,
-peakFiles and demandBytes where nothing is ever deleted, or where they are more
-than can be counted; all that is about files for a policy without a files model.
-  meanFiles, peakFiles            files alive: on average, and exceeded only with
-                                  the overflow probability
+peakFiles and requiredBytes if nothing is ever deleted, or if they are more than
+can be counted; all that is about files for a policy that knows no file size.
+  meanFiles, peakFiles            files alive just before old ones are deleted: on
+                                  average, and exceeded only with the overflow
+                                  probability
   bytesPerFile                    what a file occupies: whole pages
-  demandBytes                     peakFiles x bytesPerFile
-  sizeLimit, sizeLimitBytes       the sizeLimit to set: demand and headroom
+  requiredBytes                   the required size: peakFiles x bytesPerFile
+  sizeLimit, sizeLimitBytes       the sizeLimit to set: required size and headroom
   capacityFiles                   files that fit in it
   kernelBytesPerFile              kernel memory of a file beside its pages
   kernelMemoryBytes               that of all files that fit
-  chargeBytes                     what a full volume costs: both together
-  steadyStateBytes                what is in use on average: pages and kernel memory
+  memoryCostBytes                 what a full volume costs: both together
+  averageUseBytes                 what is in use on average
   effectiveBytes                  what the kubelet would mount: the sizeLimit, or
-                                  --memory-limit where that is less
-  bounded                         false where nothing is ever deleted
-  saturated                       true where --max cuts the sizeLimit below the demand
+                                  --memory-limit if that is less
+  bounded                         false if nothing is ever deleted
+  saturated                       true if --max cuts the sizeLimit below the
+                                  required size
   fullAfterSeconds                when the volume fills at the average rate, from
-                                  empty; null where it does not
+                                  empty; null if it does not
   findings                        [{reason, detail}]: what is wrong with the result`
 
 const sizeExamples = `  # 18 files a minute of 1,500 bytes, kept for a week
@@ -116,15 +119,15 @@ func (o *sizeOptions) run(s streams) error {
 	}
 }
 
-// addOutputFlag adds -o to a command, the first format being the default.
+// addOutputFlag adds -o to a command; the first format is the default.
 func addOutputFlag(cmd *cobra.Command, output *string, formats []string) {
 	last := len(formats) - 1
 	cmd.Flags().StringVarP(output, "output", "o", formats[0], "`FORMAT`: "+strings.Join(formats[:last], ", ")+" or "+formats[last])
 	complete(cmd, "output", cobra.ShellCompDirectiveNoFileComp, formats)
 }
 
-// memoryLimitFlag is the memory limit; 0 where none is given.
-func memoryLimitFlag(text string, given bool) (policy.Bytes, error) {
+// memoryLimitFlag returns the memory limit; 0 if none is given.
+func memoryLimitFlag(text string, given bool) (sizing.Bytes, error) {
 	if !given {
 		return 0, nil
 	}
@@ -133,19 +136,19 @@ func memoryLimitFlag(text string, given bool) (policy.Bytes, error) {
 		return 0, err
 	}
 	if q.Sign() == 0 {
-		return 0, fmt.Errorf("--memory-limit: %s is no limit: write one such as 512Mi, or leave the flag out", shown(text))
+		return 0, fmt.Errorf("--memory-limit: %s is not a limit: write one such as 512Mi, or leave the flag out", shown(text))
 	}
-	return policy.BytesOf(q), nil
+	return sizing.BytesOf(q), nil
 }
 
 // computed is a computed size and what follows from it.
 type computed struct {
 	model
-	policy.Size
+	sizing.Size
 	// memoryLimit is the container's; 0 for none.
-	memoryLimit policy.Bytes
+	memoryLimit sizing.Bytes
 	// effective is what the kubelet would mount.
-	effective policy.Bytes
+	effective sizing.Bytes
 	findings  []finding
 }
 
@@ -156,35 +159,30 @@ type finding struct {
 	Detail string `json:"detail"`
 }
 
-// compute sizes /dev/shm for a Pod of one container with the given memory limit,
-// 0 for none. It fails where the model needs a Pod that says more.
-func (m model) compute(memoryLimit policy.Bytes) (computed, error) {
+// compute sizes /dev/shm for a Pod of one container with the given memory limit, 0 for none. It
+// fails if the model needs a Pod that says more.
+func (m model) compute(memoryLimit sizing.Bytes) (computed, error) {
 	c := computed{model: m, memoryLimit: memoryLimit}
 	size, ok := m.policy.Size()
 	switch units := m.spec.Sizing.Units; {
 	case ok:
 		c.Size = size
 	case units != nil:
-		from := "annotation"
-		name := units.CountFrom.Annotation
-		if name == nil {
-			from, name = "resource", units.CountFrom.Resource
-		}
-		return computed{}, fmt.Errorf("--policy: %s counts the %s %s of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy",
-			shown(m.name), from, shown(*name))
+		return computed{}, fmt.Errorf("--policy: %s counts %s of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy",
+			shown(m.name), counted(&units.Count))
 	case memoryLimit == 0:
-		return computed{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", shown(m.name), *m.spec.Sizing.MemoryPercent)
+		return computed{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", shown(m.name), m.spec.Sizing.MemoryPercent.Percent)
 	default:
-		c.Size = policy.NewSet(m.policy).Decide(m.subject(0, memoryLimit)).Size
+		c.Size = policy.NewSet(m.policy).Evaluate(m.subject(0, memoryLimit)).Size
 	}
 	subject := m.subject(c.Limit, memoryLimit)
 	c.effective = policy.MountedSize(subject, c.Limit)
-	c.findings = c.judge(subject)
+	c.findings = c.check(subject)
 	return c, nil
 }
 
-// subject is a Pod of one container that mounts a volume of the given size.
-func (m model) subject(volume, memoryLimit policy.Bytes) policy.Subject {
+// subject returns a Pod of one container that mounts a volume of the given size.
+func (m model) subject(volume, memoryLimit sizing.Bytes) policy.Subject {
 	container := corev1.Container{
 		Name:         "app",
 		VolumeMounts: []corev1.VolumeMount{{Name: "dev-shm", MountPath: m.spec.MountPath}},
@@ -192,16 +190,28 @@ func (m model) subject(volume, memoryLimit policy.Bytes) policy.Subject {
 	if memoryLimit > 0 {
 		container.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: *memoryLimit.Quantity()}
 	}
-	return policy.Subject{Kind: "Pod", Name: "app", Meta: &metav1.ObjectMeta{Name: "app"}, Spec: &corev1.PodSpec{
+	return policy.Subject{Kind: "Pod", Name: "app", Pod: policy.ViewOf(&metav1.ObjectMeta{Name: "app"}, &corev1.PodSpec{
 		Containers: []corev1.Container{container},
 		Volumes: []corev1.Volume{{Name: "dev-shm", VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: volume.Quantity()},
 		}}},
-	}}
+	})}
 }
 
-// judge says what is wrong with the size itself, and with a Pod that mounts it.
-func (c computed) judge(subject policy.Subject) []finding {
+// counted says what a count is taken from.
+func counted(c *v1alpha1.Count) string {
+	if c.Annotation != nil {
+		return "the annotation " + shown(*c.Annotation)
+	}
+	names := make([]string, len(c.Resources))
+	for i, name := range c.Resources {
+		names[i] = shown(name)
+	}
+	return "the resources " + strings.Join(names, ", ")
+}
+
+// check says what is wrong with the size itself, and with a Pod that mounts it.
+func (c computed) check(subject policy.Subject) []finding {
 	findings := []finding{}
 	limit := c.Limit.Quantity().String()
 	max, retention := "--max", "--retention"
@@ -211,26 +221,27 @@ func (c computed) judge(subject policy.Subject) []finding {
 	switch {
 	case !c.Bounded:
 		findings = append(findings, finding{neverDeleted, fmt.Sprintf(
-			"files are never deleted, so no size is enough: %s fills after %s; delete old files, and say after how long with %s", limit, policy.Span(c.FullAfterOf(c.Limit)), retention)})
-	case c.Saturated && c.Fills(c.Limit):
+			"files are never deleted, so no size is enough: %s fills after %s: delete old files, and say after how long with %s", limit, sizing.FormatDuration(c.FullAfterOf(c.Limit)), retention)})
+	case c.Saturated && c.Overflows(c.Limit):
 		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is too little where %s are needed: it fills after %s; raise %s, or shorten %s", max, limit, c.Demand, policy.Span(c.FullAfterOf(c.Limit)), max, retention)})
+			"%s %s is less than the %s that are required, so it fills after %s: raise %s, or shorten %s", max, limit, c.Required, sizing.FormatDuration(c.FullAfterOf(c.Limit)), max, retention)})
 	case c.Saturated && c.spec.Sizing.Files != nil:
 		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is too little where %s are needed: it overflows more often than with probability %s; raise %s, or shorten %s", max, limit, c.Demand, c.spec.Sizing.Files.OverflowProbability, max, retention)})
+			"%s %s is less than the %s that are required, so it overflows more often than with probability %s: raise %s, or shorten %s", max, limit, c.Required, c.spec.Sizing.Files.OverflowProbability, max, retention)})
 	case c.Saturated:
-		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is too little where %s are needed; raise %s", max, limit, c.Demand, max)})
+		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is less than the %s that are required: raise %s", max, limit, c.Required, max)})
 	}
-	for _, v := range policy.NewSet(c.policy).Check(subject) {
+	e := policy.NewSet(c.policy).Evaluate(subject)
+	for _, v := range e.Before() {
 		findings = append(findings, finding{v.Reason, v.Detail})
 	}
 	return findings
 }
 
-// fills says whether a volume of the given size fills at the average rate.
-func (c computed) fills(volume policy.Bytes) bool {
-	return c.spec.Sizing.Files != nil && c.Fills(volume)
+// fills reports whether a volume of the given size fills at the average rate.
+func (c computed) fills(volume sizing.Bytes) bool {
+	return c.spec.Sizing.Files != nil && c.Overflows(volume)
 }
 
-// files is the files model; nil for a policy with another one.
+// files returns the files model; nil for a policy with another one.
 func (c computed) files() *v1alpha1.Files { return c.spec.Sizing.Files }

@@ -20,15 +20,14 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// modelFlag is a flag that stands for a field of a SharedMemoryPolicy. All are
-// texts, so that the policy's own rules judge them and every mistake is told at
-// once.
+// modelFlag represents a flag that stands for a field of a SharedMemoryPolicy. All are texts, so
+// that the policy's own rules check them and every mistake is reported at once.
 type modelFlag struct {
 	name, usage string
 	// field is the path that the compiler's errors have.
 	field string
-	// set writes a text into the field. It fails, in words that name the flag, on
-	// what the field's type cannot hold; the compiler judges the rest.
+	// set writes a text into the field. It fails, in words that name the flag, on what the
+	// field's type cannot hold; the compiler checks the rest.
 	set func(s *v1alpha1.Sizing, flag, text string) error
 	// value is the default, as the policy API has it; nil for none.
 	value func(s *v1alpha1.Sizing) string
@@ -73,14 +72,21 @@ var modelFlagList = []modelFlag{
 		"",
 	},
 	{
-		"overflow-probability", "accepted `PROBABILITY` that the files alive at a moment need more than the demand",
+		"name-length", "`LENGTH` of the files' names in bytes: long ones cost kernel memory; without it up to 71",
+		"spec.sizing.files.nameLength",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.Files.NameLength, flag, text) },
+		nil,
+		"",
+	},
+	{
+		"overflow-probability", "accepted `PROBABILITY` that the files alive at a moment need more than the required size",
 		"spec.sizing.files.overflowProbability",
 		func(s *v1alpha1.Sizing, _, text string) error { s.Files.OverflowProbability = text; return nil },
 		func(s *v1alpha1.Sizing) string { return s.Files.OverflowProbability },
 		"",
 	},
 	{
-		"headroom", "spare room on top of the demand, in `PERCENT`",
+		"headroom", "spare room on top of the required size, in `PERCENT`",
 		"spec.sizing.headroomPercent",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.HeadroomPercent, flag, text) },
 		func(*v1alpha1.Sizing) string { return strconv.Itoa(policy.DefaultFilesHeadroom) },
@@ -105,6 +111,13 @@ var modelFlagList = []modelFlag{
 		"spec.sizing.pageSize",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setNewQuantity(&s.PageSize, flag, text) },
 		func(s *v1alpha1.Sizing) string { return s.PageSize.String() },
+		"",
+	},
+	{
+		"kernel-bytes-per-file", "`BYTES` of kernel memory of a file's inode and directory entry, as measured on the nodes; without it the largest that is known",
+		"spec.sizing.kernelBytesPerFile",
+		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.KernelBytesPerFile, flag, text) },
+		nil,
 		"",
 	},
 }
@@ -165,12 +178,12 @@ type modelFlags struct {
 func addModelFlags(cmd *cobra.Command) *modelFlags {
 	m := &modelFlags{set: cmd.Flags(), texts: map[string]*string{}}
 	m.set.SortFlags = false
-	defaults := v1alpha1.SharedMemoryPolicy{Spec: v1alpha1.SharedMemoryPolicySpec{Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}}}}
+	defaults := v1alpha1.SharedMemoryPolicy{Spec: v1alpha1.SharedMemoryPolicySpec{Sizing: &v1alpha1.Sizing{Files: &v1alpha1.Files{}}}}
 	v1alpha1.SetDefaults(&defaults)
 	for _, f := range modelFlagList {
 		value := ""
 		if f.value != nil {
-			value = f.value(&defaults.Spec.Sizing)
+			value = f.value(defaults.Spec.Sizing)
 		}
 		m.texts[f.name] = m.set.String(f.name, value, f.usage)
 	}
@@ -180,7 +193,7 @@ func addModelFlags(cmd *cobra.Command) *modelFlags {
 	return m
 }
 
-// model is the workload that the flags describe.
+// model returns the workload that the flags describe.
 func (m *modelFlags) model(stdin io.Reader) (model, error) {
 	given := m.given()
 	if !m.set.Changed("policy") {
@@ -210,21 +223,21 @@ func (m *modelFlags) fromFlags(given []string) (model, error) {
 	p := v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "flags"},
 		Spec: v1alpha1.SharedMemoryPolicySpec{
-			Match:  v1alpha1.Match{PodSelector: &metav1.LabelSelector{}},
-			Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{}},
+			Match:  []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}},
+			Sizing: &v1alpha1.Sizing{Files: &v1alpha1.Files{}},
 		},
 	}
-	// What is wrong or missing gets a value that the compiler accepts, so that it
-	// tells what is wrong with the others.
+	// What is wrong or missing gets a value that the compiler accepts, so that it finds what is
+	// wrong with the others.
 	p.Spec.Sizing.Files.CreatedPerMinute, p.Spec.Sizing.Files.FileSize = "1", *resource.NewQuantity(1, resource.BinarySI)
-	var all problems
+	var all errorList
 	for _, f := range modelFlagList {
 		text := *m.texts[f.name]
 		switch {
 		case m.set.Changed(f.name) && text == "":
 			all.add(fmt.Errorf(`--%s: "" is empty: write a value, or leave the flag out`, f.name))
 		case m.set.Changed(f.name):
-			all.add(f.set(&p.Spec.Sizing, f.name, text))
+			all.add(f.set(p.Spec.Sizing, f.name, text))
 		case f.example != "":
 			all.add(fmt.Errorf("--%s: is missing: give it, such as --%s %s", f.name, f.name, f.example))
 		}
@@ -237,7 +250,7 @@ func (m *modelFlags) fromFlags(given []string) (model, error) {
 	return out, all.err()
 }
 
-// explain tells a compiler's error by the flag that caused it.
+// explain returns a compiler's error in the words of the flag that caused it.
 func (m *modelFlags) explain(e *field.Error) error {
 	if e.Field == "spec.sizing" {
 		return fmt.Errorf("--min: %s must not be greater than --max, which is %s: lower --min or raise --max", shown(*m.texts["min"]), shown(*m.texts["max"]))

@@ -8,24 +8,23 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// sizeReport is a result as JSON and YAML have it; kubectl shm size --help says
-// what each field is. A nil field is null: there is no such number.
+// sizeReport represents a result in JSON and YAML; kubectl shm size --help says what each field is. A nil field is null: there is no such number.
 type sizeReport struct {
 	MeanFiles          *float64      `json:"meanFiles"`
 	PeakFiles          *int64        `json:"peakFiles"`
-	BytesPerFile       *policy.Bytes `json:"bytesPerFile"`
-	DemandBytes        *policy.Bytes `json:"demandBytes"`
+	BytesPerFile       *sizing.Bytes `json:"bytesPerFile"`
+	RequiredBytes      *sizing.Bytes `json:"requiredBytes"`
 	SizeLimit          string        `json:"sizeLimit"`
-	SizeLimitBytes     policy.Bytes  `json:"sizeLimitBytes"`
+	SizeLimitBytes     sizing.Bytes  `json:"sizeLimitBytes"`
 	CapacityFiles      *int64        `json:"capacityFiles"`
-	KernelBytesPerFile *policy.Bytes `json:"kernelBytesPerFile"`
-	KernelMemoryBytes  policy.Bytes  `json:"kernelMemoryBytes"`
-	ChargeBytes        policy.Bytes  `json:"chargeBytes"`
-	SteadyStateBytes   policy.Bytes  `json:"steadyStateBytes"`
-	EffectiveBytes     policy.Bytes  `json:"effectiveBytes"`
+	KernelBytesPerFile *sizing.Bytes `json:"kernelBytesPerFile"`
+	KernelMemoryBytes  sizing.Bytes  `json:"kernelMemoryBytes"`
+	MemoryCostBytes    sizing.Bytes  `json:"memoryCostBytes"`
+	AverageUseBytes    sizing.Bytes  `json:"averageUseBytes"`
+	EffectiveBytes     sizing.Bytes  `json:"effectiveBytes"`
 	Bounded            bool          `json:"bounded"`
 	Saturated          bool          `json:"saturated"`
 	FullAfterSeconds   *int64        `json:"fullAfterSeconds"`
@@ -37,21 +36,20 @@ func (c computed) report() sizeReport {
 		SizeLimit:         c.Limit.Quantity().String(),
 		SizeLimitBytes:    c.Limit,
 		KernelMemoryBytes: c.KernelMemory,
-		ChargeBytes:       c.Charge,
-		SteadyStateBytes:  c.SteadyState,
+		MemoryCostBytes:   c.MemoryCost,
+		AverageUseBytes:   c.AverageUse,
 		EffectiveBytes:    c.effective,
 		Bounded:           c.Bounded,
 		Saturated:         c.Saturated,
 		Findings:          c.findings,
 	}
-	if c.Demand != policy.MaxBytes {
-		out.DemandBytes = &c.Demand
+	if c.Required != sizing.MaxBytes {
+		out.RequiredBytes = &c.Required
 	}
-	if c.files() == nil {
-		return out
+	if c.BytesPerFile > 0 {
+		out.BytesPerFile, out.KernelBytesPerFile, out.CapacityFiles = &c.BytesPerFile, &c.KernelBytesPerFile, &c.CapacityFiles
 	}
-	out.BytesPerFile, out.KernelBytesPerFile, out.CapacityFiles = &c.BytesPerFile, &c.KernelBytesPerFile, &c.CapacityFiles
-	if c.Bounded {
+	if c.files() != nil && c.Bounded {
 		// Beyond a thousandth there is only what the binary fractions of the rate leave.
 		mean := math.Round(c.MeanFiles*1000) / 1000
 		out.MeanFiles = &mean

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -25,7 +28,7 @@ func (c computed) writeTable(w io.Writer) error {
 	if !c.Bounded {
 		title = "IF OLD FILES WERE DELETED"
 	}
-	section(&b, title, c.shorter())
+	section(&b, title, c.savings())
 	if len(c.findings) > 0 {
 		b.WriteString("\nFINDINGS\n")
 		for _, f := range c.findings {
@@ -38,24 +41,24 @@ func (c computed) writeTable(w io.Writer) error {
 	return nil
 }
 
-// describe is the workload in a line.
+// describe returns the workload in a line.
 func (c computed) describe() string {
 	switch s := c.spec.Sizing; {
 	case s.Files != nil:
 		return c.describeFiles()
 	case s.Fixed != nil:
-		return fmt.Sprintf("a fixed size of %s", s.Fixed.String())
+		return fmt.Sprintf("a fixed size of %s", s.Fixed.Size.String())
 	case s.MemoryPercent != nil:
-		return fmt.Sprintf("%d%% of the container's memory limit", *s.MemoryPercent)
+		return fmt.Sprintf("%d%% of the container's memory limit", s.MemoryPercent.Percent)
 	default:
-		return fmt.Sprintf("so much for each of %d units", *s.Units.CountFrom.Literal)
+		return fmt.Sprintf("so much for each of %d units", *s.Units.Count.Literal)
 	}
 }
 
-// describeFiles is a files model in a line.
+// describeFiles returns a files model in a line.
 func (m model) describeFiles() string {
 	f := m.spec.Sizing.Files
-	text := fmt.Sprintf("%s files a minute of %s B", f.CreatedPerMinute, grouped(int64(policy.BytesOf(f.FileSize))))
+	text := fmt.Sprintf("%s files a minute of %s B", f.CreatedPerMinute, grouped(int64(sizing.BytesOf(f.FileSize))))
 	if *f.Batch > 1 {
 		text += fmt.Sprintf(", %s at once", grouped(int64(*f.Batch)))
 	}
@@ -68,11 +71,11 @@ func (m model) describeFiles() string {
 // row is a line of a section: a name, an amount and its unit, and where it is from.
 type row struct{ name, amount, unit, how string }
 
-// answer is what to write into a manifest.
+// answer returns what to write into a manifest.
 func (c computed) answer() []row {
 	limit := row{"sizeLimit", c.Limit.Quantity().String(), "", "of a Memory emptyDir mounted at " + c.spec.MountPath}
-	if c.spec.Memory == v1alpha1.MemoryIgnore {
-		return []row{limit, {"memory", wholeMiB(c.Charge), "", "of the container's limit are used when the volume is full; the policy leaves the limit as it is"}}
+	if c.spec.Memory.Handling == v1alpha1.MemoryIgnore {
+		return []row{limit, {"memory", wholeMiB(c.MemoryCost), "", "of the container's limit are used when the volume is full; the policy leaves the limit as it is"}}
 	}
 	request := "on top of what the process needs: what is in use on average"
 	if !c.Bounded {
@@ -80,36 +83,36 @@ func (c computed) answer() []row {
 	}
 	return []row{
 		limit,
-		{"memory limit", "+" + wholeMiB(c.Charge), "", "on top of what the process needs: what the volume costs when it is full"},
-		{"memory request", "+" + wholeMiB(c.SteadyState), "", request},
+		{"memory limit", "+" + wholeMiB(c.MemoryCost), "", "on top of what the process needs: what the volume costs when it is full"},
+		{"memory request", "+" + wholeMiB(c.AverageUse), "", request},
 	}
 }
 
-// terms are the terms of the computation, in its order.
+// terms returns the terms of the computation, in its order.
 func (c computed) terms() []row {
-	rows := c.demandTerms()
+	rows := c.requiredTerms()
 	headroom := c.headroom()
-	padded := c.Demand.Percent(100 + headroom)
+	padded := c.Required.Percent(100 + headroom)
 	if c.Bounded {
-		rows = append(rows, sized("with headroom", padded, fmt.Sprintf("demand + %d%%", headroom)))
+		rows = append(rows, sized("with headroom", padded, fmt.Sprintf("required size + %d%%", headroom)))
 	}
 	rows = append(rows, sized("size limit", c.Limit, c.rounding(padded)))
-	if f := c.files(); f != nil {
+	if c.BytesPerFile > 0 {
 		rows = append(rows,
 			row{"files that fit", grouped(c.CapacityFiles), "files", fmt.Sprintf("%s / %s B, rounded down", c.Limit.String(), grouped(int64(c.BytesPerFile)))},
-			row{"kernel memory a file", grouped(int64(c.KernelBytesPerFile)), "B", kernelTerms(c.KernelBytesPerFile)},
+			row{"kernel memory a file", grouped(int64(c.KernelBytesPerFile)), "B", c.kernelTerms(c.KernelBytesPerFile)},
 			sized("kernel memory", c.KernelMemory, fmt.Sprintf("%s files x %s B", grouped(c.CapacityFiles), grouped(int64(c.KernelBytesPerFile)))))
 	} else {
-		rows = append(rows, sized("kernel memory", c.KernelMemory, "of one file that fills the volume: "+kernelTerms(c.KernelMemory)))
+		rows = append(rows, sized("kernel memory", c.KernelMemory, "of one file that fills the volume: "+c.kernelTerms(c.KernelMemory)))
 	}
-	rows = append(rows, sized("charge", c.Charge, "size limit + kernel memory"), c.steady())
+	rows = append(rows, sized("memory cost", c.MemoryCost, "size limit + kernel memory"), c.averageUse())
 	if c.memoryLimit > 0 {
 		rows = append(rows, sized("effective size", c.effective, fmt.Sprintf("the kubelet mounts the lesser of the size limit and the memory limit of %s", c.memoryLimit.String())))
 	}
 	return rows
 }
 
-// headroom is in per cent; a model other than files has none of itself.
+// headroom returns the headroom in per cent; only a files model has some if none is named.
 func (c computed) headroom() int64 {
 	switch {
 	case c.spec.Sizing.HeadroomPercent != nil:
@@ -121,114 +124,160 @@ func (c computed) headroom() int64 {
 	}
 }
 
-func (c computed) demandTerms() []row {
+func (c computed) requiredTerms() []row {
 	s := c.spec.Sizing
 	switch {
 	case s.Fixed != nil:
-		return []row{sized("demand", c.Demand, "fixed")}
+		return append([]row{sized("required size", c.Required, "fixed")}, c.fileTerms(s.Fixed.FileSize)...)
 	case s.MemoryPercent != nil:
-		return []row{sized("demand", c.Demand, fmt.Sprintf("%d%% of the memory limit of %s", *s.MemoryPercent, c.memoryLimit.String()))}
+		return []row{sized("required size", c.Required, fmt.Sprintf("%d%% of the memory limit of %s, in whole MiB", s.MemoryPercent.Percent, c.memoryLimit.String()))}
 	case s.Units != nil:
-		how := fmt.Sprintf("%d x %s", *s.Units.CountFrom.Literal, s.Units.Each.String())
+		how := fmt.Sprintf("%d x %s", *s.Units.Count.Literal, s.Units.Each.String())
 		if s.Units.Base != nil {
 			how = s.Units.Base.String() + " + " + how
 		}
-		return []row{sized("demand", c.Demand, how)}
+		return []row{sized("required size", c.Required, how)}
+	default:
+		return c.requiredByFiles()
 	}
-	f := s.Files
-	bytes := row{"bytes a file", grouped(int64(c.BytesPerFile)), "B", fmt.Sprintf("%s B rounded up to whole pages of %s", grouped(int64(policy.BytesOf(f.FileSize))), s.PageSize.String())}
+}
+
+// fileTerms returns what a file occupies; nothing if the model names no file size.
+func (c computed) fileTerms(fileSize *resource.Quantity) []row {
+	if fileSize == nil {
+		return nil
+	}
+	how := fmt.Sprintf("%s B rounded up to whole pages of %s", grouped(int64(sizing.BytesOf(*fileSize))), c.spec.Sizing.PageSize.String())
+	return []row{{"bytes a file", grouped(int64(c.BytesPerFile)), "B", how}}
+}
+
+// requiredByFiles returns the terms of a files model.
+func (c computed) requiredByFiles() []row {
+	f := c.files()
+	bytes := c.fileTerms(&f.FileSize)
 	if !c.Bounded {
-		return []row{{"files alive", "more and more", "", "no retention: nothing is ever deleted, so no size is enough"}, bytes}
+		return append([]row{{"files alive", "more and more", "", "no retention: nothing is ever deleted, so no size is enough"}}, bytes...)
 	}
 	peak := row{"files at the peak", "too many", "", "more than can be counted"}
-	if c.Demand != policy.MaxBytes {
+	if c.Required != sizing.MaxBytes {
 		peak = row{"files at the peak", grouped(c.PeakFiles), "files", "exceeded with probability " + f.OverflowProbability + " (Poisson)"}
 		if *f.Batch > 1 {
 			peak.how += fmt.Sprintf(", %s x the quantile for %s batches", grouped(int64(*f.Batch)), decimal(c.MeanFiles/float64(*f.Batch)))
 		}
 	}
-	demand := sized("demand", c.Demand, fmt.Sprintf("%s files x %s B", peak.amount, bytes.amount))
-	if c.Demand != policy.MaxBytes {
-		demand.how += fmt.Sprintf(" = %s B", grouped(int64(c.Demand)))
+	required := sized("required size", c.Required, fmt.Sprintf("%s files x %s B", peak.amount, bytes[0].amount))
+	if c.Required != sizing.MaxBytes {
+		required.how += fmt.Sprintf(" = %s B", grouped(int64(c.Required)))
 	}
 	return []row{
-		{"files alive on average", decimal(c.MeanFiles), "files", fmt.Sprintf("%s/min x (%s + %s): kept, then deleted by the next sweep", f.CreatedPerMinute, *f.Retention, *f.SweepInterval)},
+		{"files before a sweep", decimal(c.MeanFiles), "files", fmt.Sprintf("%s/min x (%s + %s): on average, just before old ones are deleted", f.CreatedPerMinute, *f.Retention, *f.SweepInterval)},
 		peak,
-		bytes,
-		demand,
+		bytes[0],
+		required,
 	}
 }
 
-// rounding says how the size limit comes from the demand with headroom.
-func (c computed) rounding(padded policy.Bytes) string {
+// rounding says how the size limit comes from the required size with headroom.
+func (c computed) rounding(padded sizing.Bytes) string {
 	switch s := c.spec.Sizing; {
 	case !c.Bounded:
 		return "the largest that is allowed (max)"
-	case c.Limit < padded.RoundUp(policy.MiB):
+	case c.Limit < padded.RoundUp(sizing.MiB):
 		return fmt.Sprintf("cut to the largest that is allowed (max %s)", s.Max.String())
-	case c.Limit > padded.RoundUp(policy.MiB):
+	case c.Limit > padded.RoundUp(sizing.MiB):
 		return fmt.Sprintf("raised to the smallest that is given (min %s)", s.Min.String())
 	default:
 		return fmt.Sprintf("rounded up to whole MiB; allowed are %s to %s", s.Min.String(), s.Max.String())
 	}
 }
 
-// kernelTerms is the kernel memory of one file, by its parts.
-func kernelTerms(total policy.Bytes) string {
-	const entry, longName, node = 960, 104, 592
-	text := fmt.Sprintf("%d B inode and name + %d B for a long name", entry, longName)
-	if nodes := int64(total.Minus(entry+longName)) / node; nodes > 0 {
+// kernelTerms returns the kernel memory of one file by its parts. The parts are those of smaller
+// files: one whose name fits in its directory entry, and one that has a page tree.
+func (c computed) kernelTerms(total sizing.Bytes) string {
+	bounds := sizing.Bounds{PageSize: sizing.BytesOf(*c.spec.Sizing.PageSize)}
+	if k := c.spec.Sizing.KernelBytesPerFile; k != nil {
+		bounds.KernelBytesPerFile = sizing.Bytes(*k)
+	}
+	kernel := func(file sizing.Files) sizing.Bytes { return file.Size(bounds).KernelBytesPerFile }
+	var length int64
+	whose := "a name of unknown length"
+	if f := c.files(); f != nil && f.NameLength != nil {
+		length = int64(*f.NameLength)
+		whose = fmt.Sprintf("a name of %d B", length)
+	}
+	entry := kernel(sizing.Files{FileSize: 1, NameLength: 1})
+	name := kernel(sizing.Files{FileSize: 1, NameLength: length}).Minus(entry)
+	node := kernel(sizing.Files{FileSize: bounds.PageSize + 1, NameLength: 1}).Minus(entry)
+	text := fmt.Sprintf("%d B inode and directory entry", entry)
+	if name > 0 {
+		text += fmt.Sprintf(" + %d B for %s", name, whose)
+	}
+	if nodes := int64(total.Minus(entry.Plus(name)) / node); nodes > 0 {
 		text += fmt.Sprintf(" + %d B x %s (nodes that find its pages)", node, grouped(nodes))
 	}
 	return text
 }
 
-func (c computed) steady() row {
+func (c computed) averageUse() row {
+	how := "the volume is full"
 	switch {
 	case !c.Bounded:
-		return sized("in use on average", c.SteadyState, "in the end as much as a full volume")
-	case c.files() == nil:
-		return sized("in use on average", c.SteadyState, "the demand and its kernel memory")
-	case c.SteadyState == c.Charge:
-		return sized("in use on average", c.SteadyState, "the volume is full: as much as the charge")
+		how = "in the end as much as the volume holds"
+	case c.AverageUse == c.Limit && c.Required > c.Limit:
+	case c.files() != nil:
+		f := c.files()
+		how = fmt.Sprintf("%s/min x (%s + half of %s) x (%s + %s B)", f.CreatedPerMinute, *f.Retention, *f.SweepInterval,
+			grouped(int64(c.BytesPerFile)), grouped(int64(c.KernelBytesPerFile)))
 	default:
-		return sized("in use on average", c.SteadyState, fmt.Sprintf("%s files x (%s + %s B)", decimal(c.MeanFiles), grouped(int64(c.BytesPerFile)), grouped(int64(c.KernelBytesPerFile))))
+		how = fmt.Sprintf("%d%% of the required size, as the policy expects", c.usePercent())
+	}
+	return sized("in use on average", c.AverageUse, how)
+}
+
+// usePercent returns how much of the required size a static model expects to be in use.
+func (c computed) usePercent() int32 {
+	switch s := c.spec.Sizing; {
+	case s.Fixed != nil:
+		return *s.Fixed.ExpectedUsePercent
+	case s.MemoryPercent != nil:
+		return *s.MemoryPercent.ExpectedUsePercent
+	default:
+		return *s.Units.ExpectedUsePercent
 	}
 }
 
-// fillTimes says when volumes fill that are of interest; none for a model that
-// does not know.
+// fillTimes says when the volumes of interest fill; nothing for a model that does not know.
 func (c computed) fillTimes() []row {
 	if c.files() == nil {
 		return nil
 	}
-	rows := []row{c.fillTime("the runtime's default", policy.DefaultShm)}
+	rows := []row{c.fillTime("the runtime's default", sizing.DefaultShm)}
 	if c.effective < c.Limit {
 		rows = append(rows, c.fillTime("what the kubelet would mount", c.effective))
 	}
 	return append(rows, c.fillTime("the computed size", c.Limit))
 }
 
-func (c computed) fillTime(name string, volume policy.Bytes) row {
+func (c computed) fillTime(name string, volume sizing.Bytes) row {
 	when := "never"
 	switch {
 	case c.fills(volume):
-		when = "after " + policy.Span(c.FullAfterOf(volume))
-		if c.memoryLimit > 0 && c.memoryLimit < c.ChargeOf(volume) {
+		when = "after " + sizing.FormatDuration(c.FullAfterOf(volume))
+		if c.memoryLimit > 0 && c.memoryLimit < c.MemoryCostOf(volume) {
 			when += ", but the container is OOM-killed before"
 		}
-	case volume < c.Demand:
+	case volume < c.Required:
 		when = "at peaks, which exceed it more often than with probability " + c.files().OverflowProbability
 	}
 	return row{name, volume.String(), "", when}
 }
 
-// sized is a row with an amount of memory.
-func sized(name string, b policy.Bytes, how string) row {
+// sized returns a row with an amount of memory.
+func sized(name string, b sizing.Bytes, how string) row {
 	switch {
-	case b == policy.MaxBytes:
+	case b == sizing.MaxBytes:
 		return row{name, "too much", "", how}
-	case b < policy.MiB:
+	case b < sizing.MiB:
 		return row{name, grouped(int64(b)), "B", how}
 	}
 	return row{name, mebibytes(b), "MiB", how}
@@ -255,18 +304,17 @@ func section(b *strings.Builder, title string, rows []row) {
 	}
 }
 
-// wholeMiB is an amount rounded up, as a quantity in MiB: what a reader adds to
-// a limit.
-func wholeMiB(b policy.Bytes) string {
-	return strconv.FormatInt(b.DivUp(policy.MiB), 10) + "Mi"
+// wholeMiB returns an amount rounded up, as a quantity in MiB: what a reader adds to a limit.
+func wholeMiB(b sizing.Bytes) string {
+	return strconv.FormatInt(b.DivUp(sizing.MiB), 10) + "Mi"
 }
 
-// mebibytes is an amount in MiB with one decimal.
-func mebibytes(b policy.Bytes) string {
-	return decimalsOf(float64(b)/float64(policy.MiB), 1)
+// mebibytes returns an amount in MiB with one decimal.
+func mebibytes(b sizing.Bytes) string {
+	return decimalsOf(float64(b)/float64(sizing.MiB), 1)
 }
 
-// decimal is a number with as many decimals as it has, at most three.
+// decimal returns a number with as many decimals as it has, at most three.
 func decimal(f float64) string {
 	return strings.TrimSuffix(strings.TrimRight(decimalsOf(f, 3), "0"), ".")
 }
@@ -279,7 +327,7 @@ func decimalsOf(f float64, decimals int) string {
 	return groupDigits(whole) + fraction
 }
 
-// grouped is a number with a comma between groups of three digits.
+// grouped returns a number with a comma between groups of three digits.
 func grouped(n int64) string { return groupDigits(strconv.FormatInt(n, 10)) }
 
 func groupDigits(digits string) string {

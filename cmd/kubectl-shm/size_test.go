@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // incident is the outpost of facts: 18 files a minute of 1,500 bytes.
@@ -51,8 +51,8 @@ func TestSizeOfAPolicyIsThatOfItsFlags(t *testing.T) {
 
 func TestSizeHasTheDocumentedFieldsAndNoOthers(t *testing.T) {
 	want := []string{
-		"meanFiles", "peakFiles", "bytesPerFile", "demandBytes", "sizeLimit", "sizeLimitBytes", "capacityFiles", "kernelBytesPerFile",
-		"kernelMemoryBytes", "chargeBytes", "steadyStateBytes", "effectiveBytes", "bounded", "saturated", "fullAfterSeconds", "findings",
+		"meanFiles", "peakFiles", "bytesPerFile", "requiredBytes", "sizeLimit", "sizeLimitBytes", "capacityFiles", "kernelBytesPerFile",
+		"kernelMemoryBytes", "memoryCostBytes", "averageUseBytes", "effectiveBytes", "bounded", "saturated", "fullAfterSeconds", "findings",
 	}
 	help := shm("", "size", "--help").out
 	for sentence, args := range map[string][]string{
@@ -84,7 +84,7 @@ func TestSizeHasTheDocumentedFieldsAndNoOthers(t *testing.T) {
 	}
 }
 
-// keysInOrder are the keys of the outermost object.
+// keysInOrder returns the keys of the outermost object.
 func keysInOrder(t *testing.T, text string) []string {
 	t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -99,7 +99,7 @@ func keysInOrder(t *testing.T, text string) []string {
 		}
 		name, ok := key.(string)
 		if !ok {
-			t.Fatalf("%v is no key", key)
+			t.Fatalf("%v is not a key", key)
 		}
 		keys = append(keys, name)
 		var value json.RawMessage
@@ -139,28 +139,35 @@ func TestSizeMeetsWhatWasMeasuredAtTheIncident(t *testing.T) {
 	}
 }
 
-// The parts that the table names add up to what the engine counts.
-func TestKernelTermsAddUp(t *testing.T) {
+// The parts that the table names add up to what the engine counts. The figures are those that were
+// measured on real kernels.
+func TestSize_KernelMemoryOfAFile(t *testing.T) {
 	for _, c := range []struct {
-		fileSize string
-		total    policy.Bytes
-		want     string
+		args  string
+		total sizing.Bytes
+		want  string
 	}{
-		{"4096", 960 + 104, "960 B inode and name + 104 B for a long name"},
-		{"4097", 960 + 104 + 592, "960 B inode and name + 104 B for a long name + 592 B x 1 (nodes that find its pages)"},
-		{"1Mi", 960 + 104 + 5*592, "960 B inode and name + 104 B for a long name + 592 B x 5 (nodes that find its pages)"},
+		{"--file-size 4096", 960 + 104, "960 B inode and directory entry + 104 B for a name of unknown length"},
+		{"--file-size 4096 --name-length 20", 960, "960 B inode and directory entry"},
+		{"--file-size 4096 --name-length 60", 960 + 104, "960 B inode and directory entry + 104 B for a name of 60 B"},
+		{"--file-size 4096 --name-length 255", 960 + 520, "960 B inode and directory entry + 520 B for a name of 255 B"},
+		{"--file-size 4096 --name-length 20 --kernel-bytes-per-file 904", 904, "904 B inode and directory entry"},
+		{"--file-size 4097", 960 + 104 + 592, "960 B inode and directory entry + 104 B for a name of unknown length + 592 B x 1 (nodes that find its pages)"},
+		{"--file-size 1Mi --name-length 9", 960 + 5*592, "960 B inode and directory entry + 592 B x 5 (nodes that find its pages)"},
 	} {
-		var got struct{ KernelBytesPerFile policy.Bytes }
-		text := shm("", "size", "--files-per-minute", "1", "--file-size", c.fileSize, "-o", "json").out
-		if err := json.Unmarshal([]byte(text), &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.KernelBytesPerFile != c.total {
-			t.Errorf("a file of %s: %d B, want %d B", c.fileSize, got.KernelBytesPerFile, c.total)
-		}
-		if diff := cmp.Diff(c.want, kernelTerms(c.total)); diff != "" {
-			t.Errorf("a file of %s (-want +got):\n%s", c.fileSize, diff)
-		}
+		t.Run(c.args, func(t *testing.T) {
+			args := append([]string{"size", "--files-per-minute", "1", "--retention", "1h"}, strings.Fields(c.args)...)
+			var got struct{ KernelBytesPerFile sizing.Bytes }
+			if err := json.Unmarshal([]byte(shm("", append(args, "-o", "json")...).out), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.KernelBytesPerFile != c.total {
+				t.Errorf("%d B, want %d B", got.KernelBytesPerFile, c.total)
+			}
+			if table := shm("", args...).out; !strings.Contains(table, " B      "+c.want+"\n") {
+				t.Errorf("the table lacks %q:\n%s", c.want, table)
+			}
+		})
 	}
 }
 
@@ -169,8 +176,8 @@ func TestSizeSaysWhatIsWrongWithTheFlags(t *testing.T) {
 kind: SharedMemoryPolicy
 metadata: {name: one}
 spec:
-  match: {tmpfsPaths: Detect}
-  sizing: {fixed: 1Gi}
+  match: [{tmpfsPaths: Detect}]
+  sizing: {fixed: {size: 1Gi}}
 `
 	inDir(t, "two.yaml", one+"---\n"+strings.Replace(one, "one", "two", 1), "wrong.yaml", strings.Replace(one, "1Gi", "-1Gi", 1))
 	for sentence, c := range map[string]struct {
@@ -183,7 +190,7 @@ spec:
 		"all flags are wrong": {
 			[]string{
 				"--files-per-minute", "-3", "--retention", "-5h", "--sweep-interval", "5 minutes", "--file-size", "0", "--batch", "0", "--overflow-probability", "1", "--headroom", "1001",
-				"--min", "3k", "--max", "3Pi", "--page-size", "5Ki",
+				"--min", "3k", "--max", "3Pi", "--page-size", "5Ki", "--name-length", "256", "--kernel-bytes-per-file", "255",
 			},
 			`--min: "3k" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
 --max: "3Pi" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
@@ -208,7 +215,7 @@ spec:
 		"a text that is far too long":        {incident("--retention", strings.Repeat("9", 80)+"h"), `--retention: "` + strings.Repeat("9", 64) + `"... may not be more than 20 characters: write it shorter`},
 		"an empty value":                     {incident("--overflow-probability", ""), `--overflow-probability: "" is empty: write a value, or leave the flag out`},
 		"more at least than at most":         {incident("--min", "8Gi"), `--min: "8Gi" must not be greater than --max, which is "4Gi": lower --min or raise --max`},
-		"a memory limit of nothing":          {incident("--memory-limit", "0"), `--memory-limit: "0" is no limit: write one such as 512Mi, or leave the flag out`},
+		"a memory limit of nothing":          {incident("--memory-limit", "0"), `--memory-limit: "0" is not a limit: write one such as 512Mi, or leave the flag out`},
 		"a negative memory limit":            {incident("--memory-limit", "-1"), `--memory-limit: "-1" is negative: write a quantity such as 512Mi`},
 		"an unknown format":                  {incident("-o", "xml"), `--output: "xml" is unknown: write table, json or yaml`},
 		"an argument":                        {incident("deploy.yaml"), `"deploy.yaml": kubectl shm size takes no arguments: remove it`},
@@ -217,11 +224,11 @@ spec:
 		"a policy that is not there":         {[]string{"-p", "nope.yaml"}, `nope.yaml: there is no such file or directory: check the path`},
 		"several policies":                   {[]string{"-p", "two.yaml"}, `--policy: "two.yaml" holds 2 policies, "one", "two": name a file that holds one`},
 		"several policies on standard input": {[]string{"-p", "-"}, `--policy: "stdin" holds 2 policies, "one", "two": name a file that holds one`},
-		"a policy that is wrong":             {[]string{"-p", "wrong.yaml"}, `wrong.yaml:6: spec.sizing.fixed: Invalid value: "-1Gi": must be greater than 0 and at most 1Pi, such as 1Gi`},
+		"a policy that is wrong":             {[]string{"-p", "wrong.yaml"}, `wrong.yaml:6: spec.sizing.fixed.size: Invalid value: "-1Gi": must be greater than 0 and at most 1Pi, such as 1Gi`},
 		"a policy that asks for the limit":   {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
 		"a policy that asks for a Pod": {
 			[]string{"-p", "frigate", "--memory-limit", "1Gi"},
-			`--policy: "frigate" counts the annotation "frigate/cameras" of a Pod, and there is none: give the Pod to kubectl shm review, or write countFrom: {literal: 4} in a copy of the policy`,
+			`--policy: "frigate" counts the annotation "frigate/cameras" of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy`,
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -15,14 +15,15 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// Apply is a subject as the webhook sees it: with the limits and requests that the LimitRanges of its namespace
-// give each container, init containers included, which has none of its own. The subject given is not changed, and is what
-// comes back where nothing is given.
+// Apply returns a subject as the webhook sees it: with the limits and requests that the LimitRanges
+// of its namespace give each container, init containers included, that has none of its own. The
+// given subject is not changed; it is returned if nothing is given.
 //
-// It is what k8s.io/kubernetes does before a mutating webhook is called: SetDefaults_Pod (pkg/apis/core/v1/defaults.go) makes a
-// limit the request where there is none, then the LimitRanger plugin (plugin/pkg/admission/limitranger) takes each
-// LimitRange in turn, so that the first to give a value has given it. An API server takes them in no order that one could rely
-// on; here it is that of their names.
+// It does what k8s.io/kubernetes does before a mutating webhook is called: SetDefaults_Pod
+// (pkg/apis/core/v1/defaults.go) makes a limit the request if there is none, then the LimitRanger
+// plugin (plugin/pkg/admission/limitranger) takes each LimitRange in turn, so that the first one to
+// give a value has given it. An API server takes them in no order that one could rely on; here it
+// is that of their names.
 func Apply(s policy.Subject) (policy.Subject, Grants) {
 	defaults := make([]containerDefaults, len(s.LimitRanges))
 	for i, limitRange := range s.LimitRanges {
@@ -30,33 +31,45 @@ func Apply(s policy.Subject) (policy.Subject, Grants) {
 	}
 	slices.SortStableFunc(defaults, func(a, b containerDefaults) int { return cmp.Compare(a.name, b.name) })
 
-	spec := s.Spec.DeepCopy()
+	pod := *s.Pod
+	pod.Spec.Containers = slices.Clone(pod.Spec.Containers)
+	pod.Spec.InitContainers = slices.Clone(pod.Spec.InitContainers)
 	var given Grants
-	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
+	for _, containers := range [][]policy.ContainerView{pod.Spec.Containers, pod.Spec.InitContainers} {
 		for i := range containers {
-			c := &containers[i]
-			fill(&c.Resources.Requests, c.Resources.Limits)
-			for _, d := range defaults {
-				given.add(d.name, c.Name, "limit", fill(&c.Resources.Limits, d.limits))
-				given.add(d.name, c.Name, "request", fill(&c.Resources.Requests, d.requests))
-			}
+			given.give(&containers[i], defaults)
 		}
 	}
 	if len(given) == 0 {
 		return s, nil
 	}
-	s.Spec = spec
+	s.Pod = &pod
 	return s, given
 }
 
-// containerDefaults are what a LimitRange gives a container.
+// give fills in the resources of a container.
+func (g *Grants) give(c *policy.ContainerView, defaults []containerDefaults) {
+	resources := corev1.ResourceRequirements{}
+	if c.Resources != nil {
+		resources = *c.Resources.DeepCopy()
+	}
+	c.Resources = &resources
+	fill(&resources.Requests, resources.Limits)
+	for _, d := range defaults {
+		g.add(d.name, c.Name, "limit", fill(&resources.Limits, d.limits))
+		g.add(d.name, c.Name, "request", fill(&resources.Requests, d.requests))
+	}
+}
+
+// containerDefaults is what a LimitRange gives a container.
 type containerDefaults struct {
 	name             string
 	limits, requests corev1.ResourceList
 }
 
-// defaultsOf fills in what a LimitRange leaves open, as an API server does when it stores one (SetDefaults_LimitRangeItem): the
-// default limit is the maximum, the default request the default limit, or else the minimum. Of several items the last counts.
+// defaultsOf fills in what a LimitRange leaves open, as an API server does when it stores one
+// (SetDefaults_LimitRangeItem): the default limit is the maximum, the default request the default
+// limit, or else the minimum. Of several items the last one counts.
 func defaultsOf(l *corev1.LimitRange) containerDefaults {
 	d := containerDefaults{name: l.Name, limits: corev1.ResourceList{}, requests: corev1.ResourceList{}}
 	for i := range l.Spec.Limits {
@@ -73,7 +86,7 @@ func defaultsOf(l *corev1.LimitRange) containerDefaults {
 	return d
 }
 
-// fill adds what a list lacks, and gives what it added.
+// fill adds what a list lacks, and returns what it added.
 func fill(list *corev1.ResourceList, from corev1.ResourceList) corev1.ResourceList {
 	added := corev1.ResourceList{}
 	for name, value := range from {
@@ -88,7 +101,7 @@ func fill(list *corev1.ResourceList, from corev1.ResourceList) corev1.ResourceLi
 	return added
 }
 
-// Grants are what LimitRanges gave, in the order of the containers.
+// Grants holds what LimitRanges gave, in the order of the containers.
 type Grants []grant
 
 // grant is one limit or request that a LimitRange gave a container.
@@ -109,7 +122,7 @@ func (g *Grants) add(limitRange, container, kind string, added corev1.ResourceLi
 	}
 }
 
-// String tells what matters most of what each container was given.
+// String says what matters most of what each container was given.
 func (g Grants) String() string {
 	var groups []grant
 	containers := map[grant][]string{} // by the grant without its container

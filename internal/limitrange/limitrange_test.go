@@ -1,18 +1,20 @@
 package limitrange_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-func TestLimitRangesGiveWhatTheirPluginGives(t *testing.T) {
+func TestApply_GivesWhatTheLimitRangerPluginGives(t *testing.T) {
 	const two = "containers: [{name: a}, {name: b, resources: {limits: {memory: 1Gi}}}]\ninitContainers: [{name: i, restartPolicy: Always}]\nephemeralContainers: [{name: e}]\n"
 	tests := map[string]struct {
 		limitRanges []string // what stands behind "limits:"
@@ -57,8 +59,9 @@ func TestLimitRangesGiveWhatTheirPluginGives(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := policy.Subject{Spec: &corev1.PodSpec{}}
-			into(t, test.pod, s.Spec)
+			spec := &corev1.PodSpec{}
+			into(t, test.pod, spec)
+			s := policy.Subject{Pod: policy.ViewOf(&metav1.ObjectMeta{}, spec)}
 			for i, limits := range test.limitRanges {
 				l := &corev1.LimitRange{}
 				into(t, "spec: {limits: "+limits+"}", l)
@@ -66,16 +69,16 @@ func TestLimitRangesGiveWhatTheirPluginGives(t *testing.T) {
 				// Their order is that of their names.
 				s.LimitRanges = append([]*corev1.LimitRange{l}, s.LimitRanges...)
 			}
-			before := s.Spec.DeepCopy()
+			before := spec.DeepCopy()
 			got, given := limitrange.Apply(s)
-			if diff := cmp.Diff(before, s.Spec); diff != "" {
+			if diff := cmp.Diff(before, spec); diff != "" {
 				t.Errorf("the subject itself changes (-before +after):\n%s", diff)
 			}
 			want := map[string]corev1.ResourceRequirements{}
 			into(t, "{"+strings.NewReplacer("a {", "a: {", "b {", "b: {", "i {", "i: {").Replace(test.want)+"}", &want)
 			has := map[string]corev1.ResourceRequirements{}
-			for _, c := range append(got.Spec.Containers, got.Spec.InitContainers...) {
-				has[c.Name] = c.Resources
+			for _, c := range slices.Concat(got.Pod.Spec.Containers, got.Pod.Spec.InitContainers) {
+				has[c.Name] = *c.Resources
 			}
 			if diff := cmp.Diff(want, has); diff != "" {
 				t.Errorf("resources (-want +got):\n%s", diff)
@@ -83,18 +86,13 @@ func TestLimitRangesGiveWhatTheirPluginGives(t *testing.T) {
 			if given.String() != test.told {
 				t.Errorf("told as %q, want %q", given, test.told)
 			}
-			if diff := cmp.Diff(corev1.ResourceRequirements{}, firstEphemeral(got.Spec).Resources); diff != "" {
-				t.Errorf("an ephemeral container is given something (-want +got):\n%s", diff)
+			for _, c := range got.Pod.Spec.EphemeralContainers {
+				if diff := cmp.Diff(corev1.ResourceRequirements{}, *c.Resources); diff != "" {
+					t.Errorf("an ephemeral container is given something (-want +got):\n%s", diff)
+				}
 			}
 		})
 	}
-}
-
-func firstEphemeral(spec *corev1.PodSpec) corev1.EphemeralContainer {
-	if len(spec.EphemeralContainers) == 0 {
-		return corev1.EphemeralContainer{}
-	}
-	return spec.EphemeralContainers[0]
 }
 
 func into(t *testing.T, text string, object any) {

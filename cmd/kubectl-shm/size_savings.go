@@ -7,13 +7,12 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// retentions that people set, the longest first.
+// retentions are those that people set, the longest first.
 var retentions = []time.Duration{720 * time.Hour, 168 * time.Hour, 24 * time.Hour, 8 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
 
-// shorter is what /dev/shm would need with shorter retentions: half of it, and
-// the next ones that people set. For files that are never deleted it is what
-// any retention would need.
-func (c computed) shorter() []row {
+// savings returns what /dev/shm would need with shorter retentions: half of it, and the next ones
+// that people set. For files that are never deleted it is what some retentions would need.
+func (c computed) savings() []row {
 	f := c.files()
 	if f == nil {
 		return nil
@@ -30,14 +29,14 @@ func (c computed) shorter() []row {
 	last := c.Limit
 	for _, retention := range candidates {
 		size, ok := c.withRetention(retention)
-		// At the smallest size that is given there is nothing left to save.
+		// At the smallest size that is given nothing is left to save.
 		if !ok || c.Bounded && size.Limit == last {
 			break
 		}
 		last = size.Limit
-		how := fmt.Sprintf("costs %s when full", wholeMiB(size.Charge))
+		how := fmt.Sprintf("costs %s when full", wholeMiB(size.MemoryCost))
 		if c.Bounded {
-			how += fmt.Sprintf(", %s less", wholeMiB(c.Charge.Minus(size.Charge)))
+			how += fmt.Sprintf(", %s less", wholeMiB(c.MemoryCost.Minus(size.MemoryCost)))
 		}
 		if size.Saturated {
 			how += "; still not enough"
@@ -61,7 +60,7 @@ func shorterThan(given time.Duration) []time.Duration {
 	return out
 }
 
-// withRetention is the result for another retention.
+// withRetention returns the result for another retention.
 func (c computed) withRetention(retention time.Duration) (computed, bool) {
 	p := v1alpha1.SharedMemoryPolicy{Spec: *c.spec.DeepCopy()}
 	p.Name = "shorter"
@@ -74,7 +73,7 @@ func (c computed) withRetention(retention time.Duration) (computed, bool) {
 	return out, err == nil
 }
 
-// written is a duration of whole minutes as a policy has it: 84h, 1h30m, 10m.
+// written returns a duration of whole minutes as a policy has it: 84h, 1h30m, 10m.
 func written(d time.Duration) string {
 	hours, minutes := d/time.Hour, d%time.Hour/time.Minute
 	switch {

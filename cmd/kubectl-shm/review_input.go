@@ -1,0 +1,163 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// input represents what a review reads: the documents, and what is in them.
+type input struct {
+	docs        []*manifest.Document
+	workloads   []workload
+	policies    []manifest.Object
+	limitRanges map[string][]*corev1.LimitRange    // by namespace
+	quotas      map[string][]*corev1.ResourceQuota // by namespace
+	labels      map[string]map[string]string       // of the Namespaces
+	skipped     map[string]int                     // by kind: the objects in which nothing is to review
+	notes       []string                           // on what has a Pod template and is not reviewed
+	objects     int
+}
+
+// workload represents a Pod or Pod template of an object.
+type workload struct {
+	object  manifest.Object
+	subject policy.Subject
+	// at is the field of the template, if the object's kind does not say where it is; otherwise
+	// empty.
+	at string
+}
+
+// readInput reads manifests. namespace is that of objects without one. The error holds all that is
+// wrong with them.
+func readInput(files fileFlags, stdin io.Reader, namespace string) (*input, error) {
+	docs, err := files.read(stdin)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{
+		docs: docs, limitRanges: map[string][]*corev1.LimitRange{}, quotas: map[string][]*corev1.ResourceQuota{},
+		labels: map[string]map[string]string{}, skipped: map[string]int{},
+	}
+	var all errorList
+	for _, d := range docs {
+		objects, err := d.Objects()
+		all.add(err)
+		for _, o := range objects {
+			if o.Namespace == "" {
+				o.Namespace = namespace
+			}
+			all.add(in.add(o))
+		}
+	}
+	if err := all.err(); err != nil {
+		return nil, err
+	}
+	if in.objects == 0 && isBlank(docs) {
+		return nil, files.errNoObjects()
+	}
+	return in, nil
+}
+
+func (in *input) add(o manifest.Object) error {
+	in.objects++
+	switch o.APIVersion + " " + o.Kind {
+	case "v1 LimitRange":
+		limitRange := &corev1.LimitRange{}
+		in.limitRanges[o.Namespace] = append(in.limitRanges[o.Namespace], limitRange)
+		return manifest.Decode(o, limitRange, false)
+	case "v1 ResourceQuota":
+		quota := &corev1.ResourceQuota{}
+		in.quotas[o.Namespace] = append(in.quotas[o.Namespace], quota)
+		err := manifest.Decode(o, quota, false)
+		withInitialStatus(quota)
+		return err
+	case "v1 Namespace":
+		var namespace corev1.Namespace
+		err := manifest.Decode(o, &namespace, false)
+		in.labels[o.Name] = namespace.Labels
+		return err
+	}
+	if isPolicy(o) {
+		in.policies = append(in.policies, o)
+		return nil
+	}
+	if typed := newTyped(o); typed != nil {
+		return in.addTyped(o, typed)
+	}
+	return in.addOther(o)
+}
+
+// addTyped adds a workload of a kind whose type is known.
+func (in *input) addTyped(o manifest.Object, typed any) error {
+	// Fields that are newer than this program are for the API server to check.
+	if err := manifest.Decode(o, typed, false); err != nil {
+		return err
+	}
+	subject, ok := policy.NewSubject(typed)
+	if !ok {
+		in.skipped[o.Kind]++
+		return nil
+	}
+	subject.Namespace = o.Namespace
+	path := fieldOf(subject.Pointer + "/spec")
+	if err := manifest.CheckPod(path, podSpec(typed), subject.Claims...); err != nil {
+		return locate(o, err)
+	}
+	in.workloads = append(in.workloads, workload{object: o, subject: subject})
+	return nil
+}
+
+// decoded returns an object as maps and lists. Whole numbers stay whole.
+func decoded(o manifest.Object) (map[string]any, error) {
+	var object map[string]any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(o.JSON, &object); err != nil {
+		return nil, fieldError(o, "", err.Error(), "correct the document")
+	}
+	return object, nil
+}
+
+// fieldOf returns the path of a field that a JSON pointer leads to.
+func fieldOf(pointer string) string {
+	return strings.TrimPrefix(listItem.ReplaceAllString(strings.ReplaceAll(pointer, "~1", "/"), ".$1[$2]"), ".")
+}
+
+// withInitialStatus gives a ResourceQuota without status the one that it begins with: nothing is
+// used of what its spec allows.
+func withInitialStatus(quota *corev1.ResourceQuota) {
+	if quota.Status.Hard != nil {
+		return
+	}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{}}
+	for name := range quota.Spec.Hard {
+		quota.Status.Used[name] = resource.Quantity{}
+	}
+}
+
+// chosenPolicies returns the policies to review by, and whose they are: those that -p names, those
+// of the input, or the library's.
+func (in *input) chosenPolicies(names []string, stdin io.Reader) (loaded []loadedPolicy, whose string, err error) {
+	switch {
+	case len(names) > 0:
+		if n := len(in.policies); n > 0 {
+			in.skipped[v1alpha1.Kind] += n
+			in.notes = append(in.notes, plural(n, "SharedMemoryPolicy", "SharedMemoryPolicies")+
+				" of the input not used, since -p names others: leave -p out to use them")
+		}
+		loaded, err = loadPolicies(names, stdin)
+		return loaded, "the policies of -p " + strings.Join(names, ", "), err
+	case len(in.policies) > 0:
+		loaded, err = compilePolicies(in.policies)
+		return loaded, "the policies of the input", err
+	default:
+		loaded, err = loadPolicies(nil, stdin)
+		return loaded, "the library's policies", err
+	}
+}

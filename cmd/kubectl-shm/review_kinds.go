@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+)
+
+// typedVersions are the API versions of the kinds whose type is known.
+var typedVersions = map[string]string{
+	"Pod": "v1", "PodTemplate": "v1", "ReplicationController": "v1",
+	"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1",
+	"Job": "batch/v1", "CronJob": "batch/v1",
+}
+
+// newTyped returns an empty object of the type of an object; nil for a kind or version whose type
+// is not known.
+func newTyped(o manifest.Object) any {
+	if o.APIVersion != typedVersions[o.Kind] {
+		return nil
+	}
+	switch o.Kind {
+	case "Pod":
+		return &corev1.Pod{}
+	case "PodTemplate":
+		return &corev1.PodTemplate{}
+	case "ReplicationController":
+		return &corev1.ReplicationController{}
+	case "Deployment":
+		return &appsv1.Deployment{}
+	case "StatefulSet":
+		return &appsv1.StatefulSet{}
+	case "DaemonSet":
+		return &appsv1.DaemonSet{}
+	case "ReplicaSet":
+		return &appsv1.ReplicaSet{}
+	case "Job":
+		return &batchv1.Job{}
+	case "CronJob":
+		return &batchv1.CronJob{}
+	default:
+		return nil
+	}
+}
+
+// podSpec returns the PodSpec of an object that newTyped returned; nil for a ReplicationController
+// without a template.
+func podSpec(typed any) *corev1.PodSpec {
+	switch o := typed.(type) {
+	case *corev1.Pod:
+		return &o.Spec
+	case *corev1.PodTemplate:
+		return &o.Template.Spec
+	case *corev1.ReplicationController:
+		if o.Spec.Template == nil {
+			return nil
+		}
+		return &o.Spec.Template.Spec
+	case *appsv1.Deployment:
+		return &o.Spec.Template.Spec
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		return &o.Spec.Template.Spec
+	case *appsv1.ReplicaSet:
+		return &o.Spec.Template.Spec
+	case *batchv1.Job:
+		return &o.Spec.Template.Spec
+	case *batchv1.CronJob:
+		return &o.Spec.JobTemplate.Spec.Template.Spec
+	default:
+		return nil
+	}
+}
+
+// addOther adds the templates of an object of any other kind.
+func (in *input) addOther(o manifest.Object) error {
+	if isRemovedVersion(o) {
+		in.skipped[o.Kind]++
+		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), typedVersions[o.Kind]))
+		return nil
+	}
+	in.skipped[o.Kind]++
+	return nil
+}
+
+// note adds a note on a Pod template that is not reviewed. at is its field; empty for the object.
+func (in *input) note(o manifest.Object, at, why string) {
+	title := titleOf(o.Kind, o.Namespace, o.Name)
+	if at != "" {
+		title += ": " + at
+	}
+	in.notes = append(in.notes, title+" has a Pod template that is not looked at: it "+why)
+}
+
+// isRemovedVersion reports whether an object would be of a known type if it were written in another
+// version of its API. Objects of groups of other projects are not, whatever kind they are of.
+func isRemovedVersion(o manifest.Object) bool {
+	typed, found := typedVersions[o.Kind]
+	return found && o.APIVersion != typed && (groupOf(o.APIVersion) == groupOf(typed) || groupOf(o.APIVersion) == "extensions")
+}
+
+// groupOf returns the group of an apiVersion; empty for the core group.
+func groupOf(version string) string {
+	group, _, found := strings.Cut(version, "/")
+	if !found {
+		return ""
+	}
+	return group
+}
