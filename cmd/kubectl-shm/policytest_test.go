@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -14,32 +15,32 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// cli decides by what review prints: as JSON, and as the YAML that it writes.
-type cli struct{}
+// commandLine evaluates by what review prints: as JSON, and as the YAML that it writes.
+type commandLine struct{}
 
-func TestReviewDecidesLikeTheEngine(t *testing.T) { policytest.Run(t, cli{}) }
+func TestReview_EvaluatesLikeTheEngine(t *testing.T) { policytest.Run(t, commandLine{}) }
 
-func (cli) Decide(t *testing.T, c policytest.Case) policytest.Result {
+func (commandLine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	dir := t.TempDir()
 	args := []string{"review", "-f", writeManifests(t, dir, c)}
-	mountPath := "/dev/shm"
 	for _, p := range c.AllPolicies(t) {
 		p.APIVersion, p.Kind = v1alpha1.GroupVersion.String(), v1alpha1.Kind
 		path := filepath.Join(dir, "policies", p.Name+".yaml")
 		args = append(args, "-p", path)
 		writeYAML(t, path, p)
-		if p.Spec.MountPath != "" {
-			mountPath = p.Spec.MountPath
-		}
 	}
 	for k, v := range c.NamespaceLabels {
 		args = append(args, "--namespace-labels", k+"="+v)
+	}
+	for _, mirror := range c.ImageMirrors {
+		args = append(args, "--image-mirrors", mirror)
 	}
 
 	var results []struct {
 		Outcome    policy.Outcome
 		Reason     policy.Reason
 		Policy     string
+		Detail     string
 		Violations []policy.Violation
 		Warnings   []string
 	}
@@ -47,9 +48,15 @@ func (cli) Decide(t *testing.T, c policytest.Case) policytest.Result {
 		t.Fatalf("%d results, %v", len(results), err)
 	}
 	r := results[0]
-	got := policytest.Result{Outcome: r.Outcome, Reason: r.Reason, Policy: r.Policy, Warnings: len(r.Warnings)}
+	got := policytest.Result{Outcome: r.Outcome, Reason: r.Reason, Policy: r.Policy, Messages: []string{r.Detail}}
+	for _, warning := range r.Warnings {
+		if !strings.Contains(warning, unknownLimitRange) { // the engine knows of no LimitRanges that are not there
+			got.Warnings = append(got.Warnings, warning)
+		}
+	}
 	for _, v := range r.Violations {
 		got.Violations = append(got.Violations, v.Reason)
+		got.Messages = append(got.Messages, v.Detail)
 	}
 
 	// The first document that is written is the object.
@@ -58,11 +65,11 @@ func (cli) Decide(t *testing.T, c policytest.Case) policytest.Result {
 	if err := yaml.Unmarshal(first, after); err != nil {
 		t.Fatal(err)
 	}
-	got.Observe(podSpec(after), mountPath, c.Want)
+	got.Spec = policytest.PodSpec(after)
 	return got
 }
 
-// review runs the command, which may refuse the object but has to understand it.
+// review runs the command, which may reject the object but has to understand it.
 func review(t *testing.T, args []string) []byte {
 	t.Helper()
 	var out, errOut bytes.Buffer

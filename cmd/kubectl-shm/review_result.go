@@ -160,8 +160,11 @@ func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
 			continue
 		}
 		cost := out.Size.MemoryCostOf(sizeOf(volume)).Plus(p.reserve()).RoundUp(sizing.MiB)
-		return fmt.Sprintf("container %q has no memory limit: if a LimitRange of the namespace gives it one below %s, it is OOM-killed before %s is full: set a limit, or add the LimitRange to the input",
-			c.Name, cost.Quantity(), p.policy.MountPath())
+		return fmt.Sprintf("container %q has no memory limit: %s one below %s, it is OOM-killed before %s is full: set a limit, or add the LimitRange to the input",
+			c.Name, unknownLimitRange, cost.Quantity(), p.policy.MountPath())
 	}
 	return ""
 }
+
+// unknownLimitRange begins what is said about a LimitRange that may be there.
+const unknownLimitRange = "if a LimitRange of the namespace gives it"
