@@ -209,9 +209,9 @@ func (s *suite) accepted(ctx context.Context, name string) error {
 	if err := s.client.Get(ctx, client.ObjectKey{Name: name}, &p); err != nil {
 		return err
 	}
-	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionAccepted)
+	c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionMatchConditionCurrent)
 	if c == nil || c.Status != metav1.ConditionTrue || c.ObservedGeneration != p.Generation {
-		return fmt.Errorf("policy %q is not in force: %+v", name, c)
+		return fmt.Errorf("policy %q is not in force, or its Pods are not sent: %+v", name, c)
 	}
 	return nil
 }

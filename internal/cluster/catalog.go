@@ -8,12 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // catalog holds the policies of the cluster by name, each compiled once for each
 // of its versions.
 type catalog struct {
+	mirrors policy.Mirrors // never changes
+
 	mu       sync.Mutex
 	byName   map[string]*entry
 	revision int64 // counts changes
@@ -28,9 +31,10 @@ type entry struct {
 	taken      time.Time
 	latest     *v1alpha1.SharedMemoryPolicy
 	errs       field.ErrorList // what is wrong with latest
+	narrow     bool            // a match condition for latest alone holds Pods back
 
 	compiled policy.Policy
-	source   *v1alpha1.SharedMemoryPolicy // of compiled; nil where none is in force
+	source   *v1alpha1.SharedMemoryPolicy // of compiled; nil if none is in force
 }
 
 // verdict is what there is to say about one version of a policy.
@@ -38,11 +42,15 @@ type verdict struct {
 	errs     field.ErrorList
 	compiled policy.Policy
 	inForce  bool  // a version of it is
+	sized    bool  // the version in force has sizing
+	narrow   bool  // a match condition for the current version alone holds Pods back
 	since    int64 // revision of the catalog
 	taken    time.Time
 }
 
-func newCatalog() *catalog { return &catalog{byName: make(map[string]*entry)} }
+func newCatalog(mirrors policy.Mirrors) *catalog {
+	return &catalog{mirrors: mirrors, byName: make(map[string]*entry)}
+}
 
 // put takes a version of a policy. changed is false for one that is known; valid
 // says whether it compiles.
@@ -55,6 +63,7 @@ func (c *catalog) put(p *v1alpha1.SharedMemoryPolicy) (changed, valid bool) {
 	}
 	c.revision++
 	e := &entry{uid: p.UID, generation: p.Generation, revision: c.revision, taken: time.Now(), latest: p}
+	_, e.narrow = matchcondition.Expression([]*v1alpha1.SharedMemoryPolicy{p}, imageMirrors(c.mirrors))
 	compiled, errs := policy.Compile(p)
 	switch {
 	case len(errs) == 0:
@@ -80,7 +89,7 @@ func (c *catalog) remove(name string) (changed bool) {
 	return true
 }
 
-// set makes a Set of the policies in force.
+// set returns a Set of the policies in force.
 func (c *catalog) set() policy.Set {
 	c.mu.Lock()
 	inForce := make([]policy.Policy, 0, len(c.byName))
@@ -90,10 +99,10 @@ func (c *catalog) set() policy.Set {
 		}
 	}
 	c.mu.Unlock()
-	return policy.NewSet(inForce...)
+	return policy.NewSet(inForce...).WithImageMirrors(c.mirrors)
 }
 
-// sources are all versions that are in force, or will be once they compile
+// sources returns all versions that are in force, or will be once they compile
 // elsewhere: what the match condition has to cover. revision is that of the
 // catalog at this moment.
 func (c *catalog) sources() (policies []*v1alpha1.SharedMemoryPolicy, revision int64) {
@@ -109,7 +118,20 @@ func (c *catalog) sources() (policies []*v1alpha1.SharedMemoryPolicy, revision i
 	return policies, c.revision
 }
 
-// about is the verdict on a policy as it stands; ok is false for a version that
+// matchCondition returns the expression that covers all sources; narrow is false if there
+// is none, and every Pod has to be sent. revision is the one that it covers.
+func (c *catalog) matchCondition() (expression string, narrow bool, revision int64) {
+	policies, revision := c.sources()
+	expression, narrow = matchcondition.Expression(policies, imageMirrors(c.mirrors))
+	return expression, narrow, revision
+}
+
+func imageMirrors(m policy.Mirrors) (out []matchcondition.Mirror) {
+	m.Each(func(from, to string) { out = append(out, matchcondition.Mirror{From: from, To: to}) })
+	return out
+}
+
+// about returns the verdict on the current version of a policy; ok is false for one that
 // has not been taken yet.
 func (c *catalog) about(p *v1alpha1.SharedMemoryPolicy) (v verdict, ok bool) {
 	c.mu.Lock()
@@ -118,10 +140,13 @@ func (c *catalog) about(p *v1alpha1.SharedMemoryPolicy) (v verdict, ok bool) {
 	if e == nil || e.uid != p.UID || e.generation != p.Generation {
 		return verdict{}, false
 	}
-	return verdict{errs: e.errs, compiled: e.compiled, inForce: e.source != nil, since: e.revision, taken: e.taken}, true
+	return verdict{
+		errs: e.errs, compiled: e.compiled, inForce: e.source != nil, sized: e.source != nil && e.source.Spec.Sizing != nil,
+		narrow: e.narrow, since: e.revision, taken: e.taken,
+	}, true
 }
 
-// count is how many policies compile as they stand, and how many do not.
+// count returns how many policies are valid in their current version, and how many are not.
 func (c *catalog) count() (accepted, rejected int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,12 +3,26 @@ package cluster
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
+
+func newPolicy(name string, match ...v1alpha1.Match) *v1alpha1.SharedMemoryPolicy {
+	return &v1alpha1.SharedMemoryPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: "1", Generation: 1},
+		Spec: v1alpha1.SharedMemoryPolicySpec{
+			Match:  match,
+			Sizing: &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse("256Mi")}},
+		},
+	}
+}
 
 // appPolicy is a valid policy for the Pods of one app.
 func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
@@ -34,7 +48,7 @@ func inForce(c *catalog) (out []string) {
 }
 
 func TestCatalogKeepsTheLastVersionThatCompiles(t *testing.T) {
-	c := newCatalog()
+	c := newCatalog(policy.Mirrors{})
 	first := appPolicy("a", "a")
 	c.put(first)
 	broken := later(first, breakIt)
@@ -54,8 +68,8 @@ func TestCatalogKeepsTheLastVersionThatCompiles(t *testing.T) {
 	if accepted, rejected := c.count(); accepted != 0 || rejected != 1 {
 		t.Errorf("%d are accepted and %d not", accepted, rejected)
 	}
-	mended := later(broken, func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "/data" })
-	c.put(mended)
+	fixed := later(broken, func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "/data" })
+	c.put(fixed)
 	if got := inForce(c); !slices.Equal(got, []string{"a /data"}) {
 		t.Errorf("in force are %q", got)
 	}
@@ -65,7 +79,7 @@ func TestCatalogKeepsTheLastVersionThatCompiles(t *testing.T) {
 }
 
 func TestCatalogForgetsThePolicyThatHadTheName(t *testing.T) {
-	c := newCatalog()
+	c := newCatalog(policy.Mirrors{})
 	c.put(appPolicy("a", "a"))
 	other := appPolicy("a", "a")
 	other.UID = "2"
@@ -79,7 +93,7 @@ func TestCatalogForgetsThePolicyThatHadTheName(t *testing.T) {
 }
 
 func TestCatalogCompilesAVersionOnce(t *testing.T) {
-	c := newCatalog()
+	c := newCatalog(policy.Mirrors{})
 	p := appPolicy("a", "a")
 	c.put(p)
 	if changed, valid := c.put(p.DeepCopy()); changed || !valid {
@@ -93,9 +107,39 @@ func TestCatalogCompilesAVersionOnce(t *testing.T) {
 	}
 }
 
+// One option reaches the policies and the match condition alike.
+func TestCatalog_ImageMirrors(t *testing.T) {
+	mirrors, err := policy.ParseMirrors([]string{"harbor.local/ghcr=ghcr.io"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "outpost"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "harbor.local/ghcr/goauthentik/proxy:1"}}},
+	}
+	subject, ok := policy.NewSubject(pod)
+	if !ok {
+		t.Fatal("a Pod is no subject")
+	}
+	for name, tc := range map[string]struct {
+		mirrors policy.Mirrors
+		want    bool
+	}{"with the mirror": {mirrors, true}, "without it": {policy.Mirrors{}, false}} {
+		c := newCatalog(tc.mirrors)
+		c.put(newPolicy("a", v1alpha1.Match{Images: []string{"ghcr.io/goauthentik/proxy"}}))
+		if e := c.set().Evaluate(subject); (e.Outcome != policy.NotMatched) != tc.want {
+			t.Errorf("%s: the outcome is %s", name, e.Outcome)
+		}
+		expression, narrow, revision := c.matchCondition()
+		if strings.Contains(expression, "harbor") != tc.want || !narrow || revision != 1 {
+			t.Errorf("%s: at revision %d the match condition is narrow=%v\n%s", name, revision, narrow, expression)
+		}
+	}
+}
+
 // What a start costs in a large cluster.
 func BenchmarkSetOfThousandPolicies(b *testing.B) {
-	c := newCatalog()
+	c := newCatalog(policy.Mirrors{})
 	for i := range 1000 {
 		c.put(appPolicy(fmt.Sprint("p", i), fmt.Sprint("app-", i)))
 	}

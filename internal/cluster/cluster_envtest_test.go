@@ -35,6 +35,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -78,12 +79,14 @@ func TestOnAnAPIServer(t *testing.T) {
 		p := appPolicy("a", "a")
 		p.UID, p.Generation = "", 0
 		c.create(t, p)
-		got := c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
-		if got.Status.SizeLimit == nil || got.Status.SizeLimit.String() != "256Mi" || got.Status.Charge == nil {
-			t.Errorf("sizeLimit %v, charge %v", got.Status.SizeLimit, got.Status.Charge)
+		got := c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+		if s := got.Status; s.ObservedGeneration != 1 || s.SizeLimit == nil || s.SizeLimit.String() != "256Mi" || s.MemoryCost == nil || s.MemoryCost.Cmp(*s.SizeLimit) <= 0 {
+			t.Errorf("observedGeneration %d, sizeLimit %v, memoryCost %v", s.ObservedGeneration, s.SizeLimit, s.MemoryCost)
 		}
-		if b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionBounded); b.Status != metav1.ConditionTrue || b.ObservedGeneration != 1 {
-			t.Errorf("bounded: %+v", b)
+		for _, condition := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionSizeSufficient} {
+			if b := meta.FindStatusCondition(got.Status.Conditions, condition); b == nil || b.Status != metav1.ConditionTrue || b.ObservedGeneration != 1 {
+				t.Errorf("%s: %+v", condition, b)
+			}
 		}
 		c.pod(t, "other", map[string]string{"app": "b"})
 		// The API server's own watch is what is waited for here.
@@ -106,34 +109,39 @@ func TestOnAnAPIServer(t *testing.T) {
 		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && strings.Contains(e, "l['app'] == 'a'") })
 	})
 
-	t.Run("a size that fills is told", func(t *testing.T) {
+	t.Run("a size that fills is reported", func(t *testing.T) {
 		p := appPolicy("forever", "f")
 		p.UID, p.Generation = "", 0
-		p.Spec.Sizing = v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: resource.MustParse("1500")}}
+		p.Spec.Sizing = &v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: resource.MustParse("1500")}}
 		c.create(t, p)
-		got := c.waitFor(t, "forever", v1alpha1.ConditionBounded, metav1.ConditionFalse)
-		b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionBounded)
-		const want = "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h; delete files, and tell the policy by retention"
+		got := c.waitFor(t, "forever", v1alpha1.ConditionSizeSufficient, metav1.ConditionFalse)
+		b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionSizeSufficient)
+		const want = "files are never deleted, so no size is enough: 4Gi is full after 40 d 10 h: " +
+			"have old files deleted, and set sizing.files.retention to the age at which they are"
 		if b.Reason != ReasonNeverDeleted || b.Message != want {
-			t.Errorf("bounded: %+v", b)
+			t.Errorf("the size suffices: %+v", b)
 		}
 	})
 
 	t.Run("a policy that turns invalid stays in force as it was", func(t *testing.T) {
 		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) {
-			p.Spec.Match.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "x", Operator: "Like"}}
+			p.Spec.Match[0].PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "x", Operator: "Like"}}
 		})
 		got := c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionFalse)
 		a := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionAccepted)
-		if a.Reason != ReasonInvalid || a.ObservedGeneration != 2 || !strings.HasPrefix(a.Message, "the last version that was valid stays in force: spec.match.podSelector: Invalid value") {
+		if a.Reason != ReasonInvalid || a.ObservedGeneration != 2 || !strings.HasPrefix(a.Message, "the last version that was valid stays in force: spec.match[0].podSelector: Invalid value") {
 			t.Errorf("accepted: %+v", a)
 		}
 		if n := len(view.Policies().Policies()); n != 2 {
 			t.Errorf("%d policies are in force, want 2", n)
 		}
-		// What it matches cannot be said, so every Pod is sent.
+		// What it matches cannot be written down, so every Pod is sent.
 		c.conditionBecomes(t, func(_ string, ok bool) bool { return !ok })
-		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Match.PodSelector.MatchExpressions = nil })
+		got = c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+		if m := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionMatchConditionCurrent); m.Reason != ReasonEveryPodSent {
+			t.Errorf("the match condition is current: %+v", m)
+		}
+		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Match[0].PodSelector.MatchExpressions = nil })
 		c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
 		c.conditionBecomes(t, func(_ string, ok bool) bool { return ok })
 	})
@@ -317,7 +325,7 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 		term, end := context.WithCancel(t.Context())
 		t.Cleanup(end)
 		leader.set(term)
-		c.waitFor(t, "first", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
+		c.waitFor(t, "first", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
 		eventually(t, "both configurations are restored", func() bool {
 			return c.find(t, validatingKind) != nil && len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0
 		})
@@ -503,9 +511,10 @@ func (c *installation) pod(t *testing.T, name string, labels map[string]string) 
 	if name == "" {
 		name = fmt.Sprint("pod-", c.n)
 	}
-	p := podWith(labels, "nginx")
-	p.Namespace, p.Name, p.Spec.Containers[0].Name = "team", name, "main"
-	c.create(t, p)
+	c.create(t, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name, Labels: labels},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "nginx"}}},
+	})
 }
 
 func (c *installation) policy(t *testing.T, name string) *v1alpha1.SharedMemoryPolicy {
@@ -570,7 +579,7 @@ func (c *installation) conditionBecomes(t *testing.T, is func(expression string,
 				return false
 			}
 			for _, h := range hooksOf(o) {
-				expression, found := h.condition(ConditionName)
+				expression, found := h.condition(matchcondition.Name)
 				if !h.getsPods() {
 					if found {
 						t.Fatalf("webhook %q has a condition", h.name)

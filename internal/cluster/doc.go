@@ -18,11 +18,11 @@
 // then Pods that only the new policy governs are not sent: they are admitted as
 // if the policy had been created a moment later. Nothing can be done before the
 // policy exists, since an admission request may be refused or dry yet. So the
-// window is told instead: the policy's condition Accepted becomes True when the
-// match condition that covers it has been written, and waiting for it
-// (kubectl wait --for=condition=Accepted shmp/NAME) leaves only the delay of the
-// API servers' watches, which is milliseconds. Without a leader, for the length
-// of a lease after a crash, Accepted stays as it was.
+// window is reported instead: the policy's condition MatchConditionCurrent becomes True
+// when the match condition that covers it has been written, and waiting for it
+// (kubectl wait --for=condition=MatchConditionCurrent shmp/NAME) leaves only the delay of
+// the API servers' watches, which is milliseconds. Without a leader, for the length
+// of a lease after a crash, the conditions stay as they were.
 //
 // A change that widens and a change that narrows are the same write: the
 // condition is made from the policies in force and, where one of them is not in
@@ -31,7 +31,7 @@
 // # The webhook configurations
 //
 // The leader owns, by server-side apply as MatchConditionsManager, the match
-// condition ConditionName of each webhook that gets Pods and the reference to
+// condition matchcondition.Name of each webhook that gets Pods and the reference to
 // shmkeeper's Namespace, with which a configuration goes, and no other field.
 // Webhooks for the templates of workloads keep all their requests: these are
 // few, and their Pods lie at a different place in each kind.

@@ -59,6 +59,8 @@ func (f *follower) enforce() {
 	f.view.policies.Store(&set)
 	f.view.synced.Store(true) // before anybody is told, who may ask
 	f.metrics.count(f.catalog.count())
+	_, narrow, _ := f.catalog.matchCondition()
+	f.metrics.setNarrow(narrow)
 	f.changed()
 }
 

@@ -10,7 +10,11 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 func newFollower(t *testing.T) (f *follower, changes *atomic.Int32, synced *atomic.Bool) {
@@ -21,7 +25,7 @@ func newFollower(t *testing.T) (f *follower, changes *atomic.Int32, synced *atom
 	}
 	changes, synced = &atomic.Int32{}, &atomic.Bool{}
 	return &follower{
-		catalog: newCatalog(), view: &View{}, metrics: m, log: logr.Discard(),
+		catalog: newCatalog(policy.Mirrors{}), view: &View{}, metrics: m, log: logr.Discard(),
 		hasSynced: synced.Load, changed: func() { changes.Add(1) }, wake: make(chan struct{}, 1),
 	}, changes, synced
 }
@@ -60,9 +64,11 @@ func TestFollowerBuildsTheSetOnceForAllPoliciesThereAre(t *testing.T) {
 	if n := testutil.ToFloat64(f.metrics.compileErrors); n != 1 {
 		t.Errorf("%v compile errors are counted, want 1", n)
 	}
-	if a, r := testutil.ToFloat64(f.metrics.policies.WithLabelValues("true")), testutil.ToFloat64(f.metrics.policies.WithLabelValues("false")); a != 999 || r != 1 {
-		t.Errorf("%v policies count as accepted and %v as not, want 999 and 1", a, r)
-	}
+	counted := func(accepted string) float64 { return testutil.ToFloat64(f.metrics.policies.WithLabelValues(accepted)) }
+	eventually(t, "999 policies count as accepted and 1 as not", func() bool { return counted("true") == 999 && counted("false") == 1 })
+	eventually(t, "the match condition counts as narrow", func() bool { return testutil.ToFloat64(f.metrics.narrow) == 1 })
+	f.OnAdd(newPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}), false)
+	eventually(t, "it does no more", func() bool { return testutil.ToFloat64(f.metrics.narrow) == 0 })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -15,11 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 )
 
 // The field managers of what is written to a webhook configuration.
 const (
-	// MatchConditionsManager owns the match condition ConditionName of the
+	// MatchConditionsManager owns the match condition matchcondition.Name of the
 	// webhooks for Pods, and the reference to the Namespace that owns the
 	// configuration.
 	MatchConditionsManager = "shmkeeper-match-conditions"
@@ -117,8 +119,7 @@ func (k *keeper) begin() { k.broken = time.Time{} }
 
 // condition writes the match condition where it is not what the policies need.
 func (k *keeper) condition(ctx context.Context, live client.Object) error {
-	policies, revision := k.catalog.sources()
-	expression, narrow := Condition(policies)
+	expression, narrow, revision := k.catalog.matchCondition()
 	var hooks []any
 	covered, same := false, true
 	for _, want := range hooksOf(k.wanted) {
@@ -127,11 +128,11 @@ func (k *keeper) condition(ctx context.Context, live client.Object) error {
 			continue
 		}
 		covered = true
-		have, found := is.condition(ConditionName)
+		have, found := is.condition(matchcondition.Name)
 		same = same && found == narrow && have == expression
 		if narrow {
 			hooks = append(hooks, map[string]any{"name": want.name, "matchConditions": []any{
-				map[string]any{"name": ConditionName, "expression": expression},
+				map[string]any{"name": matchcondition.Name, "expression": expression},
 			}})
 		}
 	}
@@ -143,7 +144,13 @@ func (k *keeper) condition(ctx context.Context, live client.Object) error {
 		if err := k.apply(ctx, live, hooks, owner); err != nil {
 			return err
 		}
-		logr.FromContextOrDiscard(ctx).V(1).Info("wrote the match condition", "narrow", narrow, "policies", len(policies))
+		log := logr.FromContextOrDiscard(ctx)
+		if narrow {
+			log.V(1).Info("wrote the match condition", "revision", revision)
+		} else {
+			log.Info("every Pod is sent to the webhooks, since no match condition fits the policies: the condition " +
+				"MatchConditionCurrent of each policy says whether it could match any Pod")
+		}
 	}
 	if covered {
 		k.coverage.set(k.kind, revision)
@@ -212,7 +219,7 @@ func withoutCondition(configuration client.Object) (found bool) {
 	for _, h := range hooksOf(configuration) {
 		var others []admissionregistrationv1.MatchCondition
 		for _, c := range *h.conditions {
-			if c.Name == ConditionName {
+			if c.Name == matchcondition.Name {
 				found = true
 			} else {
 				others = append(others, c)

@@ -21,6 +21,8 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -39,7 +41,7 @@ func newTestKeeper(t *testing.T, objects ...client.Object) *keeper {
 		kind: mutatingKind, wanted: shipped(t), client: c, direct: c, events: events.NewFakeRecorder(10),
 		namespace: "shmkeeper-system", deployment: "shmkeeper", failurePolicies: true, restores: true,
 		caBundle: func() []byte { return nil }, now: time.Now, ready: func() bool { return true },
-		catalog: newCatalog(), coverage: newCoverage(mutatingKind),
+		catalog: newCatalog(policy.Mirrors{}), coverage: newCoverage(mutatingKind),
 	}
 }
 
@@ -94,7 +96,7 @@ func TestKeeperWritesNothingBeforeAllPoliciesAreKnown(t *testing.T) {
 	k := newTestKeeper(t, append(installed(), shipped(t))...)
 	k.ready = func() bool { return false }
 	reconcileOnce(t, k)
-	if _, found := hooksOf(live(t, k))[0].condition(ConditionName); found || k.coverage.upTo() >= 0 {
+	if _, found := hooksOf(live(t, k))[0].condition(matchcondition.Name); found || k.coverage.upTo() >= 0 {
 		t.Error("a condition is written")
 	}
 }
@@ -102,14 +104,14 @@ func TestKeeperWritesNothingBeforeAllPoliciesAreKnown(t *testing.T) {
 func TestKeeperTakesAwayAConditionThatOthersOwnToo(t *testing.T) {
 	o := shipped(t)
 	for _, h := range hooksOf(o) {
-		*h.conditions = append(*h.conditions, admissionregistrationv1.MatchCondition{Name: ConditionName, Expression: "false"})
+		*h.conditions = append(*h.conditions, admissionregistrationv1.MatchCondition{Name: matchcondition.Name, Expression: "false"})
 	}
 	k := newTestKeeper(t, append(installed(), o)...)
 	k.catalog.put(newPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}))
 	reconcileOnce(t, k)
 	h := hooksOf(live(t, k))[0]
-	if _, found := h.condition(ConditionName); found {
-		t.Error("the condition is still there, and holds back Pods that a policy governs")
+	if _, found := h.condition(matchcondition.Name); found {
+		t.Error("the condition is still there, and holds back Pods that a policy matches")
 	}
 	if _, found := h.condition("not-a-mirror-pod"); !found {
 		t.Error("another condition is gone")
@@ -250,23 +252,23 @@ func TestStatusSaysWhenPodsAreNotSent(t *testing.T) {
 		if err := k.client.Get(t.Context(), request.NamespacedName, got); err != nil {
 			t.Fatal(err)
 		}
-		if c := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionAccepted); c == nil && status != "" || c != nil && c.Status != status {
-			t.Errorf("accepted: %+v, want %s", c, status)
+		if c := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionMatchConditionCurrent); c == nil && status != "" || c != nil && c.Status != status {
+			t.Errorf("the match condition is current: %+v, want %s", c, status)
 		}
 	}
-	step(glance, "") // it is not taken yet
+	step(pollInterval, "") // it is not taken yet
 	k.catalog.put(p)
-	step(glance, "")
-	now = now.Add(2 * patience)
-	step(patience, metav1.ConditionUnknown)
+	step(pollInterval, "")
+	now = now.Add(2 * notSentTimeout)
+	step(notSentTimeout, metav1.ConditionFalse)
 	k.coverage.set(mutatingKind, 1)
 	step(0, metav1.ConditionTrue)
 	// The next leader does not know yet what is covered, and lets that stand.
 	k.coverage.forget()
 	w.begin()
-	step(glance, metav1.ConditionTrue)
-	now = now.Add(2 * patience)
-	step(patience, metav1.ConditionUnknown)
+	step(pollInterval, metav1.ConditionTrue)
+	now = now.Add(2 * notSentTimeout)
+	step(notSentTimeout, metav1.ConditionFalse)
 	k.coverage.set(mutatingKind, 1)
 	step(0, metav1.ConditionTrue)
 	request.Name = "gone"
@@ -277,14 +279,22 @@ func TestStatusSaysWhenPodsAreNotSent(t *testing.T) {
 
 func TestConditionsOfAPolicy(t *testing.T) {
 	about := func(change func(*v1alpha1.SharedMemoryPolicy)) verdict {
-		p := appPolicy("a", "a")
+		c, p := newCatalog(policy.Mirrors{}), appPolicy("a", "a")
 		change(p)
-		c, errs := policy.Compile(p)
-		return verdict{errs: errs, compiled: c, inForce: len(errs) == 0}
+		c.put(p)
+		v, ok := c.about(p)
+		if !ok {
+			t.Fatal("there is no verdict on the policy")
+		}
+		return v
 	}
-	percent, large := int32(30), *policy.GiB.Quantity()
+	unchanged := func(*v1alpha1.SharedMemoryPolicy) {}
+	sized := func(s *v1alpha1.Sizing) verdict {
+		return about(func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Sizing = s })
+	}
+	small := (256 * sizing.MiB).Quantity()
 	week := v1alpha1.Duration("168h")
-	files := &v1alpha1.Files{CreatedPerMinute: "18", Retention: &week, FileSize: *policy.Bytes(1500).Quantity()}
+	files := &v1alpha1.Files{CreatedPerMinute: "18", Retention: &week, FileSize: *sizing.Bytes(1500).Quantity()}
 	type condition struct {
 		Status          metav1.ConditionStatus
 		Reason, Message string
@@ -293,31 +303,59 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		got  metav1.Condition
 		want condition
 	}{
-		"accepted, invalid from the first": {accepted(about(breakIt), true), condition{
+		"accepted": {accepted(about(unchanged)), condition{metav1.ConditionTrue, ReasonInForce, "the policy is in force"}},
+		"accepted, invalid from the first": {accepted(about(breakIt)), condition{
 			metav1.ConditionFalse, ReasonInvalid,
 			`no version of the policy is in force: spec.mountPath: Invalid value: "relative": must be an absolute path without empty, . or .. parts, such as /dev/shm`,
 		}},
-		"bounded, invalid from the first": {bounded(about(breakIt)), condition{
-			metav1.ConditionUnknown, ReasonInvalid,
-			"the policy gives no size: mend what the condition Accepted names",
+		"the webhooks are sent its Pods": {matchConditionCurrent(about(unchanged), true), condition{
+			metav1.ConditionTrue, ReasonSent, "the webhooks are sent the Pods that the policy could match",
+		}},
+		"the webhooks are sent every Pod": {
+			matchConditionCurrent(about(func(p *v1alpha1.SharedMemoryPolicy) {
+				p.Spec.Match = append(p.Spec.Match, v1alpha1.Match{NamespaceSelector: &metav1.LabelSelector{}})
+			}), true),
+			condition{
+				metav1.ConditionTrue, ReasonEveryPodSent,
+				"the webhooks are sent every Pod, since a match condition cannot tell which ones the policy matches: " +
+					"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted",
+			},
+		},
+		"the webhooks are not sent its Pods": {matchConditionCurrent(about(unchanged), false), condition{
+			metav1.ConditionFalse, ReasonNotSent,
+			"the webhook configurations may hold back Pods that the policy matches: if this lasts, read the log of shmkeeper's leader, and apply the manifests again",
+		}},
+		"a size, invalid from the first": {sizeSufficient(about(breakIt)), condition{
+			metav1.ConditionUnknown, ReasonInvalid, "the policy gives no size: fix what the condition Accepted names",
+		}},
+		"no sizing": {sizeSufficient(sized(nil)), condition{
+			metav1.ConditionUnknown, ReasonNotSized, "the policy has no sizing, and only checks what Pods mount: add sizing if it should give a size",
 		}},
 		"sized by the Pod": {
-			bounded(about(func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Sizing = v1alpha1.Sizing{MemoryPercent: &percent} })),
+			sizeSufficient(sized(&v1alpha1.Sizing{MemoryPercent: &v1alpha1.MemoryPercent{Percent: 30}})),
 			condition{metav1.ConditionUnknown, ReasonSizedByPod, "the size depends on the Pod: kubectl shm review shows it for a manifest"},
 		},
-		"large enough": {
-			bounded(about(func(*v1alpha1.SharedMemoryPolicy) {})),
-			condition{metav1.ConditionTrue, ReasonSizeSuffices, "256Mi holds the 256Mi that are needed"},
+		"large enough": {sizeSufficient(about(unchanged)), condition{metav1.ConditionTrue, ReasonSizeSuffices, "256Mi holds the required 256Mi"}},
+		"files that are never deleted": {
+			sizeSufficient(sized(&v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: *sizing.Bytes(1500).Quantity()}})),
+			condition{
+				metav1.ConditionFalse, ReasonNeverDeleted, "files are never deleted, so no size is enough: 4Gi is full after 40 d 10 h: " +
+					"have old files deleted, and set sizing.files.retention to the age at which they are",
+			},
 		},
-		"cut, and it fills": {bounded(about(func(p *v1alpha1.SharedMemoryPolicy) {
-			p.Spec.Sizing = v1alpha1.Sizing{Files: files, Max: policy.Bytes(256 * policy.MiB).Quantity()}
-		})), condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi fills after 2 d 12 h: 717.0Mi are needed; raise sizing.max, or shorten the retention"}},
-		"cut, of a model without files": {bounded(about(func(p *v1alpha1.SharedMemoryPolicy) {
-			p.Spec.Sizing = v1alpha1.Sizing{Fixed: &large, Max: policy.Bytes(256 * policy.MiB).Quantity()}
-		})), condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is less than the 1Gi that are needed; raise sizing.max of the policy"}},
+		"cut, and it fills": {
+			sizeSufficient(sized(&v1alpha1.Sizing{Files: files, Max: small})),
+			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is full after 2 d 12 h, and 717.0Mi is required: raise sizing.max, or shorten the retention"},
+		},
+		"cut, of a model without files": {
+			sizeSufficient(sized(&v1alpha1.Sizing{Units: &v1alpha1.Units{Each: *sizing.GiB.Quantity(), Count: v1alpha1.Count{Literal: &one}}, Max: small})),
+			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is less than the required 1Gi: raise sizing.max"},
+		},
 	} {
 		if diff := cmp.Diff(tc.want, condition{tc.got.Status, tc.got.Reason, tc.got.Message}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
+
+var one int32 = 1

@@ -19,13 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Options say what Setup keeps, and where.
 type Options struct {
 	// Mutating and Validating are the webhook configurations as they ship. Without
-	// them none is kept, and a policy is accepted as soon as it is in force.
+	// them none is kept, and a policy is covered as soon as it is in force.
 	Mutating, Validating []byte
 	// Namespace and Deployment are this server's own. While one of them is missing
 	// or going nothing is restored.
@@ -39,8 +40,11 @@ type Options struct {
 	// CABundle is what the API server verifies this server by, and is put on what
 	// is restored; it may be nil, and may return nil while it is not known.
 	CABundle func() []byte
-	// RestoreDelay is how long damage lasts before it is mended; 0 stands for 2 s.
+	// RestoreDelay is how long damage lasts before it is repaired; 0 stands for 2 s.
 	RestoreDelay time.Duration
+	// ImageMirrors says which images count as others, for the policies and for the match
+	// condition.
+	ImageMirrors policy.Mirrors
 	// Leader says when this replica writes; nil stands for one that is alone.
 	Leader Leader
 	// Registerer takes the metrics; nil stands for the one that the manager serves.
@@ -77,7 +81,7 @@ func Setup(mgr manager.Manager, o Options) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, covered := newCatalog(), newCoverage()
+	catalog, covered := newCatalog(o.ImageMirrors), newCoverage()
 	for _, k := range keepers {
 		k.catalog, k.coverage, k.ready = catalog, covered, view.synced.Load
 		covered.set(k.kind, -1)

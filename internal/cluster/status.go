@@ -17,14 +17,15 @@ import (
 )
 
 // StatusManager is the field manager of what this package writes of a policy's
-// status: sizeLimit, charge, Accepted and Bounded.
+// status: observedGeneration, sizeLimit, memoryCost, and the conditions Accepted,
+// MatchConditionCurrent and SizeSufficient.
 const StatusManager = "shmkeeper-policy-status"
 
 const (
-	// glance is how soon a policy is looked at again that is about to be in force.
-	glance = 250 * time.Millisecond
-	// patience is how long it may take before the status says that it is not.
-	patience = 5 * time.Second
+	// pollInterval is how soon a policy is looked at again that is about to be covered.
+	pollInterval = 250 * time.Millisecond
+	// notSentTimeout is how long that may take before the status says that it is not.
+	notSentTimeout = 5 * time.Second
 )
 
 // statusWriter writes the status of policies. The leader alone runs it.
@@ -51,16 +52,16 @@ func (w *statusWriter) Reconcile(ctx context.Context, request reconcile.Request)
 	}
 	v, ok := w.catalog.about(p)
 	if !ok {
-		return reconcile.Result{RequeueAfter: glance}, nil
+		return reconcile.Result{RequeueAfter: pollInterval}, nil
 	}
 	covered := w.coverage.upTo() >= v.since
-	waiting := !covered && len(v.errs) == 0
+	waiting := !covered
 	since := v.taken
 	if w.begun.After(since) {
 		since = w.begun
 	}
-	if waiting && w.now().Sub(since) < patience {
-		return reconcile.Result{RequeueAfter: glance}, nil
+	if waiting && w.now().Sub(since) < notSentTimeout {
+		return reconcile.Result{RequeueAfter: pollInterval}, nil
 	}
 	err := w.write(ctx, p, v, covered)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -68,22 +69,23 @@ func (w *statusWriter) Reconcile(ctx context.Context, request reconcile.Request)
 		err = nil
 	}
 	if waiting {
-		return reconcile.Result{RequeueAfter: patience}, err
+		return reconcile.Result{RequeueAfter: notSentTimeout}, err
 	}
 	return reconcile.Result{}, err
 }
 
 func (w *statusWriter) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy, v verdict, covered bool) error {
-	var sizeLimit, charge *resource.Quantity
+	var sizeLimit, memoryCost *resource.Quantity
 	if v.inForce {
 		if s, ok := v.compiled.Size(); ok {
-			sizeLimit, charge = s.Limit.Quantity(), s.Charge.Quantity()
+			sizeLimit, memoryCost = s.Limit.Quantity(), s.MemoryCost.Quantity()
 		}
 	}
 	wanted := append([]metav1.Condition(nil), p.Status.Conditions...)
-	changed := !equal(sizeLimit, p.Status.SizeLimit) || !equal(charge, p.Status.Charge)
+	changed := p.Status.ObservedGeneration != p.Generation ||
+		!equal(sizeLimit, p.Status.SizeLimit) || !equal(memoryCost, p.Status.MemoryCost)
 	own := []any{}
-	for _, c := range []metav1.Condition{accepted(v, covered), bounded(v)} {
+	for _, c := range []metav1.Condition{accepted(v), matchConditionCurrent(v, covered), sizeSufficient(v)} {
 		c.ObservedGeneration, c.LastTransitionTime = p.Generation, metav1.NewTime(w.now())
 		changed = meta.SetStatusCondition(&wanted, c) || changed
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(meta.FindStatusCondition(wanted, c.Type))
@@ -95,9 +97,9 @@ func (w *statusWriter) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy
 	if !changed {
 		return nil
 	}
-	status := map[string]any{"conditions": own}
+	status := map[string]any{"observedGeneration": p.Generation, "conditions": own}
 	if sizeLimit != nil {
-		status["sizeLimit"], status["charge"] = sizeLimit.String(), charge.String()
+		status["sizeLimit"], status["memoryCost"] = sizeLimit.String(), memoryCost.String()
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{"name": p.Name, "uid": string(p.UID)},

@@ -6,86 +6,115 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Reasons of the conditions of a policy.
 const (
-	// ReasonInForce: the policy as it stands is in force, and the Pods that it
-	// governs are sent.
+	// ReasonInForce means that the current version of the policy is in force.
 	ReasonInForce = "InForce"
-	// ReasonInvalid: the policy as it stands does not compile.
+	// ReasonInvalid means that the current version of the policy does not compile.
 	ReasonInvalid = "Invalid"
-	// ReasonNotSent: the policy is in force, and the webhook configurations do not
-	// have the Pods sent that it governs.
+
+	// ReasonSent means that the webhooks are sent the Pods that the policy could match.
+	ReasonSent = "Sent"
+	// ReasonEveryPodSent means that the policy could match any Pod, as far as a match
+	// condition can see, so that the webhooks are sent all Pods.
+	ReasonEveryPodSent = "EveryPodSent"
+	// ReasonNotSent means that the webhooks' match condition may hold back Pods that the
+	// policy matches.
 	ReasonNotSent = "NotSent"
 
-	// ReasonSizeSuffices: the size holds the demand.
+	// ReasonSizeSuffices means that the size holds what is required.
 	ReasonSizeSuffices = "SizeSuffices"
-	// ReasonNeverDeleted: files are never deleted, so no size is enough.
+	// ReasonNeverDeleted means that files are never deleted, so that no size is enough.
 	ReasonNeverDeleted = "NeverDeleted"
-	// ReasonCutByMax: sizing.max is below the demand.
+	// ReasonCutByMax means that sizing.max is below what is required.
 	ReasonCutByMax = "CutByMax"
-	// ReasonSizedByPod: the size depends on the Pod.
+	// ReasonSizedByPod means that the size depends on the Pod.
 	ReasonSizedByPod = "SizedByPod"
+	// ReasonNotSized means that the policy has no sizing.
+	ReasonNotSized = "NotSized"
 )
 
 // maxMessage is what the API server allows a condition's message.
 const maxMessage = 32768
 
-// accepted says whether the policy as it stands is in force.
-func accepted(v verdict, covered bool) metav1.Condition {
+// accepted returns the condition that says whether the current version is in force.
+func accepted(v verdict) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionAccepted}
-	switch {
-	case len(v.errs) > 0:
-		c.Status, c.Reason = metav1.ConditionFalse, ReasonInvalid
-		lead := "no version of the policy is in force: "
-		if v.inForce {
-			lead = "the last version that was valid stays in force: "
-		}
-		texts := make([]string, len(v.errs))
-		for i, err := range v.errs {
-			texts[i] = err.Error()
-		}
-		c.Message = lead + strings.Join(texts, "; ")
-	case !covered:
-		c.Status, c.Reason = metav1.ConditionUnknown, ReasonNotSent
-		c.Message = "the webhook configurations do not let all Pods through yet that the policy governs: if this lasts, read the log of shmkeeper's leader, and apply the manifests again"
-	default:
+	if len(v.errs) == 0 {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, ReasonInForce, "the policy is in force"
+		return c
 	}
+	c.Status, c.Reason = metav1.ConditionFalse, ReasonInvalid
+	lead := "no version of the policy is in force: "
+	if v.inForce {
+		lead = "the last version that was valid stays in force: "
+	}
+	texts := make([]string, len(v.errs))
+	for i, err := range v.errs {
+		texts[i] = err.Error()
+	}
+	c.Message = lead + strings.Join(texts, "; ")
 	if len(c.Message) > maxMessage {
 		c.Message = strings.ToValidUTF8(c.Message[:maxMessage-4], "") + " ..."
 	}
 	return c
 }
 
-// bounded says whether the size that a policy gives is one that does not fill.
-func bounded(v verdict) metav1.Condition {
-	c := metav1.Condition{Type: v1alpha1.ConditionBounded}
-	if !v.inForce {
-		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, ReasonInvalid, "the policy gives no size: mend what the condition Accepted names"
+// matchConditionCurrent returns the condition that says whether the webhooks are sent every
+// Pod that the current version could match, or the last valid one.
+func matchConditionCurrent(v verdict, covered bool) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionMatchConditionCurrent}
+	switch {
+	case !covered:
+		c.Status, c.Reason = metav1.ConditionFalse, ReasonNotSent
+		c.Message = "the webhook configurations may hold back Pods that the policy matches: " +
+			"if this lasts, read the log of shmkeeper's leader, and apply the manifests again"
+	case !v.narrow:
+		c.Status, c.Reason = metav1.ConditionTrue, ReasonEveryPodSent
+		c.Message = "the webhooks are sent every Pod, since a match condition cannot tell which ones the policy matches: " +
+			"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted"
+	default:
+		c.Status, c.Reason = metav1.ConditionTrue, ReasonSent
+		c.Message = "the webhooks are sent the Pods that the policy could match"
+	}
+	return c
+}
+
+// sizeSufficient returns the condition that says whether the size that the policy gives
+// holds what is required.
+func sizeSufficient(v verdict) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionSizeSufficient, Status: metav1.ConditionUnknown}
+	switch {
+	case !v.inForce:
+		c.Reason, c.Message = ReasonInvalid, "the policy gives no size: fix what the condition Accepted names"
+		return c
+	case !v.sized:
+		c.Reason, c.Message = ReasonNotSized, "the policy has no sizing, and only checks what Pods mount: add sizing if it should give a size"
 		return c
 	}
 	s, ok := v.compiled.Size()
-	c.Status = metav1.ConditionFalse
 	switch {
 	case !ok:
-		c.Status, c.Reason = metav1.ConditionUnknown, ReasonSizedByPod
+		c.Reason = ReasonSizedByPod
 		c.Message = "the size depends on the Pod: kubectl shm review shows it for a manifest"
 	case !s.Bounded:
-		c.Reason = ReasonNeverDeleted
-		c.Message = fmt.Sprintf("files are never deleted, so no size is enough: %s fills after %s; delete files, and tell the policy by retention", s.Limit, policy.Span(s.FullAfter))
-	case s.Saturated && s.Fills(s.Limit):
-		c.Reason = ReasonCutByMax
-		c.Message = fmt.Sprintf("%s fills after %s: %s are needed; raise sizing.max, or shorten the retention", s.Limit, policy.Span(s.FullAfter), s.Demand)
+		c.Status, c.Reason = metav1.ConditionFalse, ReasonNeverDeleted
+		c.Message = fmt.Sprintf("files are never deleted, so no size is enough: %s is full after %s: "+
+			"have old files deleted, and set sizing.files.retention to the age at which they are", s.Limit, sizing.FormatDuration(s.FullAfter))
+	case s.Saturated && s.Overflows(s.Limit):
+		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax
+		c.Message = fmt.Sprintf("%s is full after %s, and %s is required: raise sizing.max, or shorten the retention",
+			s.Limit, sizing.FormatDuration(s.FullAfter), s.Required)
 	case s.Saturated:
-		c.Reason = ReasonCutByMax
-		c.Message = fmt.Sprintf("%s is less than the %s that are needed; raise sizing.max of the policy", s.Limit, s.Demand)
+		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax
+		c.Message = fmt.Sprintf("%s is less than the required %s: raise sizing.max", s.Limit, s.Required)
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonSizeSuffices
-		c.Message = fmt.Sprintf("%s holds the %s that are needed", s.Limit, s.Demand)
+		c.Message = fmt.Sprintf("%s holds the required %s", s.Limit, s.Required)
 	}
 	return c
 }

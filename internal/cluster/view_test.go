@@ -11,6 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/manifests/policies"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 type fakeInformer struct {
@@ -221,9 +226,13 @@ func TestMemoryOfAResourceQuota(t *testing.T) {
 func TestMemoryOfAPolicy(t *testing.T) {
 	const n, most = 1000, 16 << 10
 	before := heap()
-	c := newCatalog()
+	c := newCatalog(policy.Mirrors{})
+	files := policies.All()
 	for i := range n {
-		p := library(t)[i%15]
+		p := &v1alpha1.SharedMemoryPolicy{}
+		if err := yaml.UnmarshalStrict(files[i%len(files)].YAML, p); err != nil {
+			t.Fatal(err)
+		}
 		p.Name = fmt.Sprint(p.Name, "-", i)
 		c.put(p)
 	}

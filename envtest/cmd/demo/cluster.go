@@ -73,7 +73,7 @@ rights of its service account and no others.`)
 
 // prepare makes the namespaces and returns when the policies are in force in them.
 func (c *cluster) prepare(ctx context.Context) error {
-	if err := c.summary(ctx, "wait", "--for=condition=Accepted", "sharedmemorypolicies", "--all", "--timeout=60s"); err != nil {
+	if err := c.summary(ctx, "wait", "--for=condition=MatchConditionCurrent", "sharedmemorypolicies", "--all", "--timeout=60s"); err != nil {
 		return err
 	}
 	if err := c.kubectl(ctx, "get", "shmp", "authentik-proxy-outposts"); err != nil {
