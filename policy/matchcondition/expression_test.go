@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -22,7 +23,7 @@ var (
 // The law of the package: the expression is never narrower than the policies, and raises no
 // error, whatever the Pod.
 func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
-	var wide, narrow, sent, pods int
+	var wide, narrow, sent, evaluated, pods int
 	matched := make(map[string]int)
 	rapid.Check(t, func(t *rapid.T) {
 		var policies []*v1alpha1.SharedMemoryPolicy
@@ -30,6 +31,8 @@ func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 			policies = append(policies, genPolicy(t, fmt.Sprint("p", i)))
 		}
 		w := witness{genMirrors(t)}
+		set, valid := engine(t, policies, w.mirrors)
+		policies = valid
 		expression, ok := Expression(policies, w.mirrors)
 		if !ok {
 			wide++
@@ -55,6 +58,12 @@ func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 			if is {
 				sent++
 			}
+			if e := evaluate(t, set, pod); e.Outcome != policy.NotMatched {
+				evaluated++
+				if !is {
+					t.Fatalf("policy %q is %s, and the API server would not send the Pod by\n%s", e.Policy, e.Outcome, expression)
+				}
+			}
 			for _, p := range policies {
 				if !w.matches(p, pod) {
 					continue
@@ -70,7 +79,10 @@ func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d expressions and %d without; of %d Pods %d are sent; matched are %v", narrow, wide, pods, sent, matched)
+	t.Logf("%d expressions and %d without; of %d Pods %d are sent; %d match by the engine, and by the witness %v", narrow, wide, pods, sent, evaluated, matched)
+	if evaluated < pods/5 {
+		t.Errorf("%d of %d Pods match by the engine: widen the generators", evaluated, pods)
+	}
 	for _, kind := range []string{"labels", "images", "tmpfsPaths", "mounted"} {
 		if matched[kind] < pods/20 {
 			t.Errorf("%d of %d Pods match by %s: widen the generators", matched[kind], pods, kind)
@@ -79,6 +91,34 @@ func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 	if sent > pods*3/4 || narrow < wide {
 		t.Error("the generators leave too little to hold back: narrow the policies")
 	}
+}
+
+// engine returns the policies that are valid, and the same as the engine's.
+func engine(t *rapid.T, policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror) (set policy.Set, valid []*v1alpha1.SharedMemoryPolicy) {
+	var compiled []policy.Policy
+	for _, p := range policies {
+		c, errs := policy.Compile(p)
+		if len(errs) == 0 {
+			compiled, valid = append(compiled, c), append(valid, p)
+		}
+	}
+	var entries []string
+	for _, m := range mirrors {
+		entries = append(entries, m.From+"="+m.To)
+	}
+	parsed, err := policy.ParseMirrors(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy.NewSet(compiled...).WithImageMirrors(parsed), valid
+}
+
+func evaluate(t *rapid.T, set policy.Set, pod *corev1.Pod) policy.Evaluation {
+	subject, ok := policy.NewSubject(pod)
+	if !ok {
+		t.Fatal("a Pod is no subject")
+	}
+	return set.Evaluate(subject)
 }
 
 // count counts by what an entry matched a Pod.
@@ -94,12 +134,16 @@ func count(matched map[string]int, m *v1alpha1.Match) {
 
 // The same law for images alone, with mirrors always.
 func TestExpression_TrueForEveryImageOfAMirror(t *testing.T) {
-	var cases, plain, mirrored, sent int
+	var cases, plain, mirrored, evaluated, sent int
 	rapid.Check(t, func(t *rapid.T) {
 		glob := pick(t, "registry", "ghcr.io/", "GHCR.io:443/", "docker.io/", "registry-1.docker.io/", "", "*/", "*.io/", "[dg]*.io/") +
 			pick(t, "folder", "", "library/", "org/", "org/team/", "*/") + pick(t, "name", "nginx", "node-*", "*")
 		p := newPolicy("p", matchImages(glob))
-		mirrors := rapid.SliceOfNDistinct(rapid.SampledFrom(upstream), 1, 4, rapid.ID).Draw(t, "mirrors")
+		mirrors := rapid.SliceOfNDistinct(rapid.SampledFrom(upstream), 1, 4, mirrorPath).Draw(t, "mirrors")
+		set, valid := engine(t, []*v1alpha1.SharedMemoryPolicy{p}, mirrors)
+		if len(valid) == 0 {
+			t.Fatalf("%q is not valid", glob)
+		}
 		expression, ok := Expression([]*v1alpha1.SharedMemoryPolicy{p}, mirrors)
 		if !ok {
 			t.Fatalf("there is no expression for %q", glob)
@@ -121,6 +165,17 @@ func TestExpression_TrueForEveryImageOfAMirror(t *testing.T) {
 			if is {
 				sent++
 			}
+			if e := evaluate(t, set, pod); e.Outcome != policy.NotMatched {
+				if !(witness{}).matches(p, pod) {
+					evaluated++
+				}
+				if !is {
+					t.Fatalf("%q is %s with %q and %v, and the API server would not send it by\n%s", glob, e.Outcome, pod.Spec.Containers[0].Image, mirrors, expression)
+				}
+				if !(witness{mirrors}).matches(p, pod) {
+					t.Fatalf("%q matches %q with %v by the engine, and not by the witness", glob, pod.Spec.Containers[0].Image, mirrors)
+				}
+			}
 			switch {
 			case witness{}.matches(p, pod):
 				plain++
@@ -134,8 +189,8 @@ func TestExpression_TrueForEveryImageOfAMirror(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("of %d images %d match without a mirror, %d by one, and %d are sent", cases, plain, mirrored, sent)
-	if min(plain, mirrored, cases-sent) < cases/20 {
+	t.Logf("of %d images %d match without a mirror, %d by one, and so do %d by the engine; %d are sent", cases, plain, mirrored, evaluated, sent)
+	if min(plain, mirrored, evaluated, cases-sent) < cases/20 {
 		t.Error("less than a twentieth is of a kind: widen the generators")
 	}
 }
