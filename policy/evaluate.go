@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -115,6 +116,10 @@ func (e *Evaluation) skipped(reason Reason, detail string) Evaluation {
 // nothing: what is wrong is then said in warnings.
 func (e *Evaluation) violating(after []Violation) Evaluation {
 	if e.Guess {
+		if e.before != nil && e.before.remounter() >= 0 {
+			// It has a larger one than a guess would give, and a warning of its own.
+			after = slices.DeleteFunc(after, func(x Violation) bool { return x.Reason == NoMount })
+		}
 		e.Warnings = appendDetails(e.Warnings, after)
 		return e.skipped(Guessed, fmt.Sprintf("policy %s only guesses that the Pod writes there, so nothing that is there is changed or rejected", quote(e.Policy)))
 	}

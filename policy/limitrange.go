@@ -56,18 +56,25 @@ func exceedsRatio(limit, request sizing.Bytes, ratio resource.Quantity) bool {
 	return observed > float64(ratio.Value())
 }
 
-// keepPodRatio raises the request of the first writer whose memory changes as far as a
-// LimitRange's ratio over the whole Pod asks for.
+// keepPodRatio raises the pod-level request, or else the request of the first writer whose memory
+// changes, as far as a LimitRange's ratio over the whole Pod asks for.
 func (v *view) keepPodRatio(before *view) {
-	if len(v.subject.LimitRanges) == 0 || v.hasPodLevel() {
+	if len(v.subject.LimitRanges) == 0 {
 		return
 	}
 	whole := v.whole()
-	if whole == before.whole() || whole.limit == 0 {
+	if whole.limit <= before.whole().limit {
 		return
 	}
 	missing := v.leastRequest(corev1.LimitTypePod, whole.limit).Minus(whole.request)
 	if missing == 0 {
+		return
+	}
+	if v.pod.namesRequest {
+		v.pod.request = v.pod.request.Plus(missing).RoundUp(sizing.MiB)
+		if v.pod.limit > 0 {
+			v.pod.request = min(v.pod.request, v.pod.limit)
+		}
 		return
 	}
 	for i := range v.containers {

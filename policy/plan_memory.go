@@ -16,12 +16,12 @@ type costs struct {
 	useBefore, useAfter sizing.Bytes
 }
 
-// add counts a volume. Of one that a vertical autoscaler has measured already nothing is new.
-func (c *costs) add(v *view, vol *volume, first, autoscaled bool) {
+// add counts a volume, as far as the policy pays for it. Of one that a vertical autoscaler has
+// measured already nothing is new.
+func (c *costs) add(v *view, vol *volume, payable sizing.Bytes, first, autoscaled bool) {
 	if !vol.memory || vol.size == 0 {
 		return
 	}
-	payable := v.payable()
 	after, before := min(vol.size, payable), min(vol.written, payable)
 	if autoscaled {
 		before = after
@@ -53,13 +53,14 @@ func (c *costs) use() sizing.Bytes { return c.useAfter.Minus(c.useBefore) }
 func (v *view) costsOfWriters() (each []costs, pod costs) {
 	each = make([]costs, len(v.containers))
 	counted := make([]bool, len(v.volumes))
+	payable := v.payable()
 	for _, u := range v.uses {
 		vol, c := &v.volumes[u.volume], &v.containers[u.container]
 		first := !counted[u.volume]
-		each[u.container].add(v, vol, first, c.memory.autoscaled)
+		each[u.container].add(v, vol, payable, first, c.memory.autoscaled)
 		if first {
 			counted[u.volume] = true
-			pod.add(v, vol, true, c.memory.autoscaled)
+			pod.add(v, vol, payable, true, c.memory.autoscaled)
 		}
 	}
 	return each, pod
@@ -164,9 +165,6 @@ func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
 			to.request = from.request.Plus(use).RoundUp(sizing.MiB)
 		}
 		to.request = max(to.request, sum)
-		if to.limit > from.limit {
-			to.request = max(to.request, v.leastRequest(corev1.LimitTypePod, to.limit))
-		}
 	}
 	if to.limit > 0 {
 		to.limit = max(to.limit, sum)

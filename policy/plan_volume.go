@@ -124,12 +124,14 @@ func (v *view) crioSize() (annotation string, size sizing.Bytes) {
 }
 
 // payable returns the largest volume that the policy pays for, in bytes: nobody gets more
-// memory by a larger sizeLimit or by an annotation for the runtime.
+// memory by a larger sizeLimit, and by an annotation for the runtime at most what the policy
+// gives anybody.
 func (v *view) payable() sizing.Bytes {
-	if v.shares() {
-		return max(v.size.Limit, sizing.DefaultShm)
+	if !v.shares() || v.policy.model == nil {
+		return v.size.Limit
 	}
-	return v.size.Limit
+	_, asked := v.crioSize()
+	return max(v.size.Limit, sizing.DefaultShm, min(asked.RoundUp(sizing.MiB), v.policy.model.bounds.Max))
 }
 
 func (v *view) freeVolumeName() string {

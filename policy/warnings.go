@@ -111,6 +111,7 @@ func (v *view) warnAboutVolumes(w *warnings) {
 		case !vol.memory:
 		case vol.at:
 			v.warnAboutVolume(w, vol)
+		case vol.below && vol.size == 0 && v.rejectsUnboundedBelow():
 		case vol.below && vol.size == 0:
 			w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set a sizeLimit",
 				quote(vol.name), shorten(vol.path))
@@ -195,16 +196,16 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 	}
 	each, pod := v.costsOfWriters()
 	for i := range v.containers {
-		c := &v.containers[i]
-		limit, request := c.memory.limit, c.memory.request
-		if limit == 0 || !c.memory.namesRequest || request >= limit || each[i].after == 0 {
+		c, was := &v.containers[i], &before.containers[i].memory
+		limit, request := c.memory.limit, was.request
+		if limit == 0 || !was.namesRequest || request >= was.limit || each[i].after == 0 {
 			continue
 		}
 		// A request that holds the average use includes it, as far as anybody can tell, and what
 		// kernel memory comes on top is then no reason to warn.
 		var known sizing.Bytes
-		if use := each[i].useAfter.RoundUp(sizing.MiB); request >= use {
-			request, known = request.Minus(use), each[i].after.Minus(use)
+		if use := each[i].useBefore.RoundUp(sizing.MiB); request >= use {
+			request, known = request.Minus(use), each[i].before.Minus(use)
 		}
 		if each[i].after.Plus(request).Minus(known) > limit {
 			w.add("the memory limit of container %s, %s, is less than what a full %s costs, %s, and what it requests for itself, %s: raise the limit to %s",
@@ -240,8 +241,11 @@ func (v *view) warnAboutRaise(w *warnings, p *Plan) {
 	}
 }
 
-// limitReaders are texts by which programs are told to go by the memory limit.
-var limitReaders = [...]string{"RAMPercentage", "AUTOMEMLIMIT"}
+// Options by which a Java program goes by the memory limit: MaxRAMPercentage and its like.
+const (
+	ramPercentage = "RAMPercentage"
+	ramOption     = "Max" + ramPercentage
+)
 
 // readersOfLimit says by what a container reads its own memory limit; empty if by nothing that
 // is known.
@@ -258,16 +262,17 @@ func (v *view) readersOfLimit(ref *containerRef) string {
 		if readsLimit(env, c.Name) {
 			note(shorten(env.Name))
 		}
-		for _, text := range limitReaders {
-			if strings.Contains(env.Name, text) || strings.Contains(env.Value, text) {
-				note(shorten(env.Name))
-			}
+		switch {
+		case strings.Contains(env.Value, ramPercentage):
+			note(ramOption + " in " + shorten(env.Name))
+		case strings.Contains(env.Name, "AUTOMEMLIMIT"):
+			note(shorten(env.Name))
 		}
 	}
 	for _, list := range [...][]string{c.Command, c.Args} {
 		for _, arg := range list {
-			if strings.Contains(arg, limitReaders[0]) {
-				note("-XX:Max" + limitReaders[0])
+			if strings.Contains(arg, ramPercentage) {
+				note(ramOption)
 			}
 		}
 	}
