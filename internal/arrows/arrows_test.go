@@ -84,6 +84,8 @@ var rules = map[string]rule{
 	},
 	// A tool: it reads the engine's source and nothing else of it.
 	"internal/mutants": {thirdParty: []string{"sigs.k8s.io/yaml"}},
+	// The tables of valid and invalid policies, for tests.
+	"internal/policycases": {own: []string{"policy/v1alpha1"}, thirdParty: []string{"sigs.k8s.io/yaml"}},
 	// Independent of the engine, so that it can contradict the formula.
 	"internal/simulate":  {thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot"}},
 	"manifests":          {},

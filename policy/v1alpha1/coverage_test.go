@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/shmkeeper/shmkeeper/internal/policycases"
 )
 
 // constraints returns the lines that an API server says when each constraint under a
@@ -58,8 +60,8 @@ func TestCRD_EveryConstraintHasAnInvalidCase(t *testing.T) {
 	}
 	all := len(open)
 	index := regexp.MustCompile(`\[[0-9]+\]`)
-	eachCase(t, "invalid", func(_ *testing.T, c testCase) {
-		for _, line := range c.server() {
+	policycases.Each(t, cases+"/invalid", func(_ *testing.T, c policycases.Case) {
+		for _, line := range c.ByServer() {
 			delete(open, index.ReplaceAllString(line, "[]"))
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -55,8 +56,21 @@ func messagesAt(errs field.ErrorList, at string) string {
 type agreement struct {
 	rules              specRules
 	at                 string // the field that the messages are about
-	spec               string // as YAML, with %s for the value
+	object             string // the policy as JSON, with a placeholder for the value
 	accepted, rejected int
+}
+
+const placeholder = "VALUE"
+
+// newAgreement takes the spec as YAML, with %s for the value.
+func newAgreement(t *testing.T, rules specRules, at, spec string) *agreement {
+	t.Helper()
+	text := "{metadata: {name: p}, spec: " + fmt.Sprintf(spec, placeholder) + "}"
+	object, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &agreement{rules: rules, at: at, object: string(object)}
 }
 
 // check compares what is said about one value. What the Go type cannot hold, the API
@@ -67,18 +81,13 @@ func (a *agreement) check(t *testing.T, value any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := fmt.Sprintf(a.spec, text)
-	content, err := yaml.YAMLToJSON([]byte("{spec: " + spec + ", metadata: {name: p}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := []byte(strings.Replace(a.object, `"`+placeholder+`"`, string(text), 1))
 	var object struct {
 		Spec map[string]any `json:"spec"`
 	}
-	if err := yaml.Unmarshal(content, &object); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(content, &object); err != nil {
 		t.Fatal(err)
 	}
-	asIntegers(object.Spec)
 	byCEL := a.rules.validate(t, object.Spec)
 	p, _, err := decodeStrictly(content)
 	if err != nil {
@@ -97,23 +106,6 @@ func (a *agreement) check(t *testing.T, value any) {
 	} else {
 		a.rejected++
 	}
-}
-
-// asIntegers turns whole numbers into int64, as an API server decodes them.
-func asIntegers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for name := range v {
-			v[name] = asIntegers(v[name])
-		}
-	case []any:
-		for i := range v {
-			v[i] = asIntegers(v[i])
-		}
-	case float64:
-		return int64(v)
-	}
-	return value
 }
 
 // joined returns a text of one to most tokens.
@@ -169,7 +161,7 @@ func TestCELAndCompile_Texts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
-			a := agreement{rules: rules, at: c.at, spec: c.spec}
+			a := newAgreement(t, rules, c.at, c.spec)
 			for range 1500 {
 				if text := joined(r, c.tokens, 5); len(text) <= c.longest {
 					a.check(t, text)
@@ -226,7 +218,7 @@ func TestCELAndCompile_Quantities(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 4))
-			a := agreement{rules: rules, at: c.at, spec: c.spec}
+			a := newAgreement(t, rules, c.at, c.spec)
 			for range 1500 {
 				if r.IntN(4) == 0 {
 					a.check(t, int64(1)<<r.IntN(54)+r.Int64N(3)-1)
