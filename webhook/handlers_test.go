@@ -42,9 +42,11 @@ type brokenCluster struct{ fakeCluster }
 
 func (brokenCluster) Policies() policy.Set { panic("no policies") }
 
-func compile(t *testing.T, spec string) policy.Policy {
+func compile(t testing.TB, spec string) policy.Policy { return compileNamed(t, "p", spec) }
+
+func compileNamed(t testing.TB, name, spec string) policy.Policy {
 	t.Helper()
-	p := v1alpha1.SharedMemoryPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
+	p := v1alpha1.SharedMemoryPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func compile(t *testing.T, spec string) policy.Policy {
 }
 
 // options are for one policy, and a namespace for each mode that is named after it.
-func options(t *testing.T, spec string) Options {
+func options(t testing.TB, spec string) Options {
 	t.Helper()
 	namespaces := map[string]map[string]string{}
 	for _, mode := range []string{"audit", "warn", "enforce", "strict"} {
@@ -69,7 +71,7 @@ func options(t *testing.T, spec string) Options {
 	}
 }
 
-func request(t *testing.T, operation admissionv1.Operation, kind metav1.GroupVersionKind, namespace, object, old string) admission.Request {
+func request(t testing.TB, operation admissionv1.Operation, kind metav1.GroupVersionKind, namespace, object, old string) admission.Request {
 	t.Helper()
 	raw := func(text string) runtime.RawExtension {
 		if text == "" {
@@ -101,7 +103,7 @@ const (
 )
 
 // handle answers as a server does: with the patch encoded.
-func handle(t *testing.T, h admission.Handler, req admission.Request) admission.Response {
+func handle(t testing.TB, h admission.Handler, req admission.Request) admission.Response {
 	t.Helper()
 	r := h.Handle(context.Background(), req)
 	if err := r.Complete(req); err != nil {

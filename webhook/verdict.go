@@ -10,20 +10,20 @@ import (
 
 // What an evaluation means for a request is decided here and nowhere else. In mode Enforce:
 //
-//	request         what was             what is              what would be   verdict
-//	any             -                    matched by none      -               allow, silently
-//	mutate          -                    anything             Mutated         patch
-//	mutate          -                    anything             anything else   allow
-//	create          -                    violates             Mutated         deny: the plan was not applied
-//	create          -                    violates no check    Mutated         allow
-//	create          -                    -                    Violating       deny, with what remains
-//	create          -                    -                    anything else   allow
-//	update          being deleted        anything             -               allow, silently
-//	update          anything             violates as before   -               allow, silently
-//	update          anything             violates anew        -               deny, with what is new
-//	update          the volume was held  TooSmall or clamped, -               allow, silently
-//	                                     for more memory
-//	workload        -                    -                    anything        allow, with warnings
+//	request   what was           what is                what would be  verdict
+//	any       -                  matched by no policy   -              allow, silently
+//	mutate    -                  -                      Mutated        patch
+//	mutate    -                  -                      anything else  allow
+//	create    -                  violates its policy    Mutated        deny: nobody mutated it
+//	create    -                  violates nothing       Mutated        allow
+//	create    -                  -                      Violating      deny, for what remains
+//	create    -                  -                      anything else  allow
+//	update    is being deleted   -                      -              allow, silently
+//	update    had the violation  has the violation      -              allow, silently
+//	update    had less memory    has a volume that is   -              allow, silently
+//	                             now less than its share
+//	update    had none           has a violation        -              deny, for what is new
+//	workload  -                  -                      anything       allow, with warnings
 //
 // In mode Warn what would be denied or patched is allowed with warnings, and in mode Audit
 // without; both are counted and written into the audit log all the same. A guess has no

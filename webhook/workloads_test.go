@@ -48,10 +48,8 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 				t.Errorf("outcome %q, want %q", got, outcome)
 			}
 			first := strings.Join(r.Warnings[:min(1, len(r.Warnings))], "")
-			for wanted, words := range map[policy.Outcome]string{
-				policy.Mutated:   "Pods of this " + subject.Kind + " will be changed by SharedMemoryPolicy ",
-				policy.Violating: "Pods of this " + subject.Kind + " will be rejected, because they violate SharedMemoryPolicy ",
-			} {
+			for wanted, words := range wordsForPods(t, c) {
+				words = "Pods of this " + subject.Kind + words
 				if strings.HasPrefix(first, words) != (c.Want.Outcome == wanted) {
 					t.Errorf("outcome %s, and the first warning is %q", c.Want.Outcome, first)
 				}
@@ -62,6 +60,24 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 		if !kinds[kind] {
 			t.Errorf("no case is about a %s: add one to the cases of policytest", kind)
 		}
+	}
+}
+
+// wordsForPods returns how a warning about Pods goes on that are changed or rejected, under the
+// policy that decides.
+func wordsForPods(t *testing.T, c policytest.Case) map[policy.Outcome]string {
+	t.Helper()
+	for _, p := range c.AllPolicies(t) {
+		if p.Name == c.Want.Policy && p.Spec.Mode == v1alpha1.Warn {
+			return map[policy.Outcome]string{
+				policy.Mutated:   " would be changed in mode enforce by SharedMemoryPolicy ",
+				policy.Violating: " would violate SharedMemoryPolicy ",
+			}
+		}
+	}
+	return map[policy.Outcome]string{
+		policy.Mutated:   " will be changed by SharedMemoryPolicy ",
+		policy.Violating: " will be rejected, because they violate SharedMemoryPolicy ",
 	}
 }
 

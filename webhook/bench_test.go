@@ -1,0 +1,122 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/manifests/policies"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// incidentPod is the Pod of the incident as a mutating webhook sees it.
+const incidentPod = `
+metadata:
+  generateName: ak-outpost-authentik-embedded-outpost-587598dc4b-
+  namespace: authentik
+  annotations: {kubernetes.io/limit-ranger: "LimitRanger plugin set: memory limit for container proxy"}
+  labels:
+    app: authentik-outpost
+    app.kubernetes.io/managed-by: goauthentik.io
+    app.kubernetes.io/name: authentik-outpost-proxy
+    app.kubernetes.io/version: 2026.2.2
+    goauthentik.io/outpost-name: authentik-embedded-outpost
+    goauthentik.io/outpost-type: proxy
+    goauthentik.io/outpost-uuid: 5f3a9c6d1b7e4d0f8a2c4e6b9d1f3a57
+    pod-template-hash: 587598dc4b
+spec:
+  containers:
+  - name: proxy
+    image: ghcr.io/goauthentik/proxy:2026.2.2
+    env:
+    - {name: AUTHENTIK_HOST, value: https://auth.example.org}
+    - {name: AUTHENTIK_INSECURE, value: "false"}
+    resources: {requests: {memory: 64Mi}, limits: {memory: 256Mi}}
+    volumeMounts: [{name: kube-api-access-x7k2p, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}]
+  volumes: [{name: kube-api-access-x7k2p, projected: {sources: []}}]
+`
+
+// manyPolicies returns the library, and policies for other workloads up to n.
+func manyPolicies(tb testing.TB, n int) policy.Set {
+	tb.Helper()
+	var compiled []policy.Policy
+	for _, file := range policies.All() {
+		var p v1alpha1.SharedMemoryPolicy
+		if err := yaml.UnmarshalStrict(file.YAML, &p); err != nil {
+			tb.Fatal(err)
+		}
+		c, errs := policy.Compile(&p)
+		if len(errs) > 0 {
+			tb.Fatal(errs.ToAggregate())
+		}
+		compiled = append(compiled, c)
+	}
+	for i := len(compiled); i < n; i++ {
+		app := fmt.Sprintf("app-%d", i)
+		match := "{podSelector: {matchLabels: {app: " + app + "}}}"
+		if i%2 == 0 {
+			match = "{images: [ghcr.io/goauthentik/" + app + "]}"
+		}
+		compiled = append(compiled, compileNamed(tb, app, "{match: ["+match+"], sizing: {fixed: {size: 1Gi}}}"))
+	}
+	return policy.NewSet(compiled...)
+}
+
+// BenchmarkValidate is what a validating request costs, with 500 policies: the evaluation and the
+// violations alone, and the whole handler with the decoding of the Pod. The Pod is the
+// incident's, as it was mutated, and as it would be if it was not.
+func BenchmarkValidate(b *testing.B) {
+	o := options(b, raising)
+	o.Cluster = fakeCluster{
+		set:        manyPolicies(b, 500),
+		namespaces: map[string]map[string]string{"authentik": {v1alpha1.LabelMode: "enforce", corev1.LabelMetadataName: "authentik"}},
+	}
+	o.Metrics = NewMetrics(prometheus.NewRegistry())
+	plain := request(b, admissionv1.Create, podKind, "authentik", incidentPod, "")
+	mutated := plain
+	ops, err := jsonpatch.DecodePatch(handle(b, MutatePods(o), plain).Patch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if mutated.Object.Raw, err = ops.Apply(plain.Object.Raw); err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		request admission.Request
+		outcome policy.Outcome
+	}{{"compliant", mutated, policy.Compliant}, {"rejected", plain, policy.Mutated}} {
+		subject, err := o.podSubject(&c.request, c.request.Object)
+		if err != nil {
+			b.Fatal(err)
+		}
+		set := o.Cluster.Policies()
+		if e := set.Evaluate(subject); e.Outcome != c.outcome || e.Policy != "authentik-proxy-outposts" {
+			b.Fatalf("outcome %s by %q", e.Outcome, e.Policy)
+		}
+		b.Run("evaluation/"+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				q := question{call: createPod, is: set.Evaluate(subject.WithoutDefaults())}
+				if q.needsViolations() {
+					q.violations = q.is.Before()
+				}
+			}
+		})
+		b.Run("handler/"+c.name, func(b *testing.B) {
+			enforce := EnforcePods(o)
+			b.ReportAllocs()
+			for b.Loop() {
+				enforce.Handle(context.Background(), c.request)
+			}
+		})
+	}
+}
