@@ -81,32 +81,38 @@ func TestServerSideApply_NarrowsLists(t *testing.T) {
 		"match": {
 			`{match: [{images: [a]}, {mounted: true}]}`,
 			`{match: [{mounted: true}]}`,
-			[]string{"spec", "match"}, []any{map[string]any{"mounted": true}},
+			[]string{"spec", "match"},
+			[]any{map[string]any{"mounted": true}},
 		},
 		"exclude": {
 			`{match: [{mounted: true}], exclude: [{images: [a]}, {images: [b]}]}`,
 			`{match: [{mounted: true}], exclude: [{images: [b]}]}`,
-			[]string{"spec", "exclude"}, []any{map[string]any{"images": []any{"b"}}},
+			[]string{"spec", "exclude"},
+			[]any{map[string]any{"images": []any{"b"}}},
 		},
 		"images": {
 			`{match: [{images: [a, b]}]}`,
 			`{match: [{images: [b]}]}`,
-			[]string{"spec", "match", "images"}, []any{"b"},
+			[]string{"spec", "match", "images"},
+			[]any{"b"},
 		},
 		"writers": {
 			`{match: [{mounted: true}], writers: {names: [a, b]}}`,
 			`{match: [{mounted: true}], writers: {names: [b]}}`,
-			[]string{"spec", "writers", "names"}, []any{"b"},
+			[]string{"spec", "writers", "names"},
+			[]any{"b"},
 		},
 		"resources": {
 			`{match: [{mounted: true}], sizing: {units: {each: 1Mi, count: {resources: [a/b, c/d]}}}}`,
 			`{match: [{mounted: true}], sizing: {units: {each: 1Mi, count: {resources: [c/d]}}}}`,
-			[]string{"spec", "sizing", "units", "count", "resources"}, []any{"c/d"},
+			[]string{"spec", "sizing", "units", "count", "resources"},
+			[]any{"c/d"},
 		},
 		"options": {
 			`{match: [{mounted: true}], bindMountOptions: [noexec, nodev]}`,
 			`{match: [{mounted: true}], bindMountOptions: [nodev]}`,
-			[]string{"spec", "bindMountOptions"}, []any{"nodev"},
+			[]string{"spec", "bindMountOptions"},
+			[]any{"nodev"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
