@@ -141,7 +141,8 @@ func (c *catalog) about(p *v1alpha1.SharedMemoryPolicy) (v verdict, ok bool) {
 		return verdict{}, false
 	}
 	return verdict{
-		errs: e.errs, compiled: e.compiled, inForce: e.source != nil, sized: e.source != nil && e.source.Spec.Sizing != nil,
+		errs: e.errs, compiled: e.compiled,
+		inForce: e.source != nil, sized: e.source != nil && e.source.Spec.Sizing != nil,
 		narrow: e.narrow, since: e.revision, taken: e.taken,
 	}, true
 }

@@ -22,7 +22,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m.narrow = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "shmkeeper_match_condition_narrow",
-		Help: "1 if the webhooks' match condition holds back Pods that no policy could match, 0 if every Pod has to be sent.",
+		Help: "1 if the webhooks' match condition holds back Pods that no policy could match, " +
+			"0 if every Pod has to be sent.",
 	})
 	m.count(0, 0)
 	for _, c := range []prometheus.Collector{m.policies, m.compileErrors, m.narrow} {

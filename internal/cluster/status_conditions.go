@@ -75,8 +75,9 @@ func matchConditionCurrent(v verdict, covered bool) metav1.Condition {
 			"if this lasts, read the log of shmkeeper's leader, and apply the manifests again"
 	case !v.narrow:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonEveryPodSent
-		c.Message = "the webhooks are sent every Pod, since a match condition cannot tell which ones the policy matches: " +
-			"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted"
+		c.Message = "the webhooks are sent every Pod, since a match condition cannot tell " +
+			"which ones the policy matches: give each entry of match a podSelector that asks for " +
+			"a label, images, tmpfsPaths or mounted"
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonSent
 		c.Message = "the webhooks are sent the Pods that the policy could match"
@@ -90,10 +91,13 @@ func sizeSufficient(v verdict) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionSizeSufficient, Status: metav1.ConditionUnknown}
 	switch {
 	case !v.inForce:
-		c.Reason, c.Message = ReasonInvalid, "the policy gives no size: fix what the condition Accepted names"
+		c.Reason = ReasonInvalid
+		c.Message = "the policy gives no size: fix what the condition Accepted names"
 		return c
 	case !v.sized:
-		c.Reason, c.Message = ReasonNotSized, "the policy has no sizing, and only checks what Pods mount: add sizing if it should give a size"
+		c.Reason = ReasonNotSized
+		c.Message = "the policy has no sizing, and only checks what Pods mount: " +
+			"add sizing if it should give a size"
 		return c
 	}
 	s, ok := v.compiled.Size()
@@ -104,10 +108,12 @@ func sizeSufficient(v verdict) metav1.Condition {
 	case !s.Bounded:
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonNeverDeleted
 		c.Message = fmt.Sprintf("files are never deleted, so no size is enough: %s is full after %s: "+
-			"have old files deleted, and set sizing.files.retention to the age at which they are", s.Limit, sizing.FormatDuration(s.FullAfter))
+			"have old files deleted, and set sizing.files.retention to the age at which they are",
+			s.Limit, sizing.FormatDuration(s.FullAfter))
 	case s.Saturated && s.Overflows(s.Limit):
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax
-		c.Message = fmt.Sprintf("%s is full after %s, and %s is required: raise sizing.max, or shorten the retention",
+		c.Message = fmt.Sprintf(
+			"%s is full after %s, and %s is required: raise sizing.max, or shorten the retention",
 			s.Limit, sizing.FormatDuration(s.FullAfter), s.Required)
 	case s.Saturated:
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax

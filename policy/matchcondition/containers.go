@@ -15,8 +15,9 @@ const (
 )
 
 // imagesText is the images of the regular and sidecar containers, one on each line.
-const imagesText = "(" + initVar + `.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + ` +
-	regularVar + `).map(x, has(x.image) ? x.image : '').join('\n')`
+const imagesText = "(" + initVar +
+	`.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + ` + regularVar +
+	`).map(x, has(x.image) ? x.image : '').join('\n')`
 
 // maxFragment is how much of a name is looked for: contains costs nothing more for a text
 // of up to ten bytes.
@@ -40,10 +41,13 @@ func pathFragment(dir string) string {
 func settingsTerm(fragment string) string {
 	found := ".contains(" + literal(fragment) + ")"
 	texts := func(field string) string {
-		return fmt.Sprintf(`has(x.%[1]s) && (x.%[1]s.size() > %[2]d || x.%[1]s.exists(a, a%[3]s))`, field, maxSettings, found)
+		return fmt.Sprintf(`has(x.%[1]s) && (x.%[1]s.size() > %[2]d || x.%[1]s.exists(a, a%[3]s))`,
+			field, maxSettings, found)
 	}
-	env := fmt.Sprintf(`has(x.env) && (x.env.size() > %d || x.env.exists(a, has(a.value) && a.value%s))`, maxSettings, found)
-	return fmt.Sprintf(`%s.exists(x, %s || %s || %s)`, allContainers, texts("command"), texts("args"), env)
+	env := fmt.Sprintf(`has(x.env) && (x.env.size() > %d || `+
+		`x.env.exists(a, has(a.value) && a.value%s))`, maxSettings, found)
+	return fmt.Sprintf(`%s.exists(x, %s || %s || %s)`,
+		allContainers, texts("command"), texts("args"), env)
 }
 
 // mountsTerm returns a term that holds if the path of a mount contains one of the

@@ -33,7 +33,9 @@ const (
 // could match, and raises no error on any Pod that the API server decodes. An image below
 // a mirror's From may be matched as one below its To. ok is false if no expression is worth
 // having: then there must be no match condition, and every Pod is sent.
-func Expression(policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror) (expression string, ok bool) {
+func Expression(
+	policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror,
+) (expression string, ok bool) {
 	c := clauses{mirrors: parseMirrors(mirrors), mountFragments: make(map[string]bool)}
 	for _, p := range policies {
 		for i := range p.Spec.Match {
@@ -221,7 +223,9 @@ func (c *clauses) expression() string {
 		return "false"
 	}
 	// CEL has no variables: a list of one element and exists() bind a name.
-	bind := func(name, value, in string) string { return "[" + value + "].exists(" + name + ", " + in + ")" }
+	bind := func(name, value, in string) string {
+		return "[" + value + "].exists(" + name + ", " + in + ")"
+	}
 	e := strings.Join(either, " || ")
 	if images {
 		e = bind(imagesVar, imagesText, fmt.Sprintf("%s.size() > %d || %s", imagesVar, maxImageBytes, e))

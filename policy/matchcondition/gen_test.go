@@ -78,21 +78,23 @@ func genSelector(t *rapid.T, label string) *metav1.LabelSelector {
 
 func genMatch(t *rapid.T, label string) v1alpha1.Match {
 	var m v1alpha1.Match
-	kind := rapid.IntRange(0, 19).Draw(t, label+" kind")
-	also := func(what string) bool { return rapid.IntRange(0, 4).Draw(t, label+" and "+what) == 0 }
-	if kind < 5 || also("labels") {
+	kind := pick(t, label+" kind", "labels", "labels", "images", "images", "images", "images", "paths", "paths", "mounts", "mounts", "namespace")
+	also := func(what string) bool {
+		return kind == what || pick(t, label+" "+what, true, false, false, false, false)
+	}
+	if also("labels") {
 		m.PodSelector = genSelector(t, label+" pods")
 	}
-	if kind >= 5 && kind < 13 || also("images") {
+	if also("images") {
 		m.Images = rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) string { return genGlob(t, "glob") }), 1, 3, rapid.ID).Draw(t, label+" images")
 	}
-	if kind >= 13 && kind < 16 || also("paths") {
+	if also("paths") {
 		m.TmpfsPaths = v1alpha1.TmpfsPathsDetect
 	}
-	if kind >= 16 && kind < 19 || also("mounts") {
+	if also("mounts") {
 		m.Mounted = &yes
 	}
-	if kind == 19 || also("namespace") {
+	if also("namespace") {
 		m.NamespaceSelector = &metav1.LabelSelector{}
 	}
 	return m
@@ -117,7 +119,7 @@ func genPolicy(t *rapid.T, name string) *v1alpha1.SharedMemoryPolicy {
 }
 
 func genMirrors(t *rapid.T) []Mirror {
-	if rapid.IntRange(0, 4).Draw(t, "without mirrors") == 0 {
+	if pick(t, "without mirrors", true, false, false, false, false) {
 		return nil
 	}
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(upstream), 1, 4, mirrorPath).Draw(t, "mirrors")
@@ -140,14 +142,24 @@ func newPolicy(name string, match ...v1alpha1.Match) *v1alpha1.SharedMemoryPolic
 
 // genImageFor returns an image that one of the globs may match, by a mirror perhaps.
 func genImageFor(t *rapid.T, label string, globs []string, mirrors []Mirror) string {
+	glob := pick(t, label+" glob", globs...)
+	host, rest, found := strings.Cut(glob, "/")
+	switch lower := strings.ToLower(host); {
+	case found && strings.ContainsAny(host, `*?[\`):
+		glob = pick(t, label+" registry", "ghcr.io/", "docker.io/", "ghcr.io/", host+"/") + rest
+	case found && (lower == "ghcr.io:443" || lower == "ghcr.io"):
+		glob = "ghcr.io/" + rest
+	case found && strings.HasSuffix(host, ".docker.io"):
+		glob = "docker.io/" + rest
+	}
 	image := strings.NewReplacer("*", "x", "?", "o", `\`, "", "[dg]", "d", "[GD]", "D", "[kl]", "l", "[^a]", "b", "[mn]", "n", "[+-0]", "-").
-		Replace(pick(t, label+" glob", globs...))
+		Replace(glob)
 	for _, m := range mirrors {
 		rest, found := strings.CutPrefix(image, m.To+"/")
 		if m.To == "docker.io" && !strings.Contains(strings.SplitN(image, "/", 2)[0], ".") {
 			rest, found = image, true
 		}
-		if found && rapid.IntRange(0, 3).Draw(t, label+" mirror") > 0 {
+		if found && pick(t, label+" mirror", true, true, true, true, false) {
 			image = strings.Trim(m.From, "/") + "/" + rest
 			break
 		}

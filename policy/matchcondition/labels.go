@@ -16,13 +16,17 @@ func requirementsOf(s *metav1.LabelSelector) (out []metav1.LabelSelectorRequirem
 		return nil, false
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		out = append(out, metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{s.MatchLabels[key]}})
+		out = append(out, metav1.LabelSelectorRequirement{
+			Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{s.MatchLabels[key]},
+		})
 	}
 	return append(out, s.MatchExpressions...), true
 }
 
 // singleLabelIn returns the label and the values of a selector that asks for nothing else.
-func singleLabelIn(requirements []metav1.LabelSelectorRequirement) (key string, values []string, ok bool) {
+func singleLabelIn(
+	requirements []metav1.LabelSelectorRequirement,
+) (key string, values []string, ok bool) {
 	if len(requirements) != 1 || requirements[0].Operator != metav1.LabelSelectorOpIn {
 		return "", nil, false
 	}
