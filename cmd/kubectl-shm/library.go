@@ -117,7 +117,7 @@ func compileEach(objects []manifest.Object) ([]loadedPolicy, error) {
 	var all errorList
 	var loaded []loadedPolicy
 	for _, o := range objects {
-		l, err := compilePolicy(o)
+		l, _, err := readPolicy(o)
 		all.add(err)
 		if err == nil {
 			loaded = append(loaded, l)
@@ -130,22 +130,6 @@ func compileEach(objects []manifest.Object) ([]loadedPolicy, error) {
 func isPolicy(o manifest.Object) bool {
 	group, _, _ := strings.Cut(o.APIVersion, "/")
 	return o.Kind == v1alpha1.Kind && group == v1alpha1.GroupVersion.Group
-}
-
-func compilePolicy(o manifest.Object) (loadedPolicy, error) {
-	if err := checkVersion(o); err != nil {
-		return loadedPolicy{}, err
-	}
-	source := &v1alpha1.SharedMemoryPolicy{}
-	if err := manifest.Decode(o, source, true); err != nil {
-		return loadedPolicy{}, err
-	}
-	compiled, errs := policy.Compile(source)
-	var all errorList
-	for _, e := range errs {
-		all.add(policyError(o, e))
-	}
-	return loadedPolicy{policy: compiled, source: source, object: o}, all.err()
 }
 
 func checkVersion(o manifest.Object) error {

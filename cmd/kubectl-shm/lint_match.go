@@ -13,7 +13,8 @@ import (
 
 // isEverything reports whether an entry matches every Pod of every namespace.
 func isEverything(m *v1alpha1.Match) bool {
-	return selectsAll(m.PodSelector) && selectsAll(m.NamespaceSelector) && m.Images == nil && m.TmpfsPaths == "" && m.Mounted == nil
+	return (m.PodSelector != nil || m.NamespaceSelector != nil) &&
+		selectsAll(m.PodSelector) && selectsAll(m.NamespaceSelector) && m.Images == nil && m.TmpfsPaths == "" && m.Mounted == nil
 }
 
 func selectsAll(s *metav1.LabelSelector) bool {
@@ -88,13 +89,13 @@ func oddImage(pattern string) string {
 	case strings.Contains(pattern, "://"):
 		return "matches no image: leave out the part before ://"
 	case slices.Contains(parts, ""):
-		return `matches no image: remove the "/" that has nothing before or behind it`
+		return `matches no image: remove the "/" that has nothing before or after it`
 	case !isGlob(pattern) && literals != "", strings.ContainsAny(pattern, " \t\n"):
 		return "matches no image: use letters, digits and . _ - / only"
 	case strings.Contains(pattern, "**"):
 		return `does not match deeper folders, since "**" means the same as "*": write one "*" for each part`
 	case !isGlob(pattern) && strings.Join(parts[1:], "/") != strings.ToLower(strings.Join(parts[1:], "/")):
-		return "matches no image, whose path has small letters only: write " + parts[0] + "/" + strings.ToLower(strings.Join(parts[1:], "/"))
+		return "matches no image, whose path has lower-case letters only: write " + parts[0] + "/" + strings.ToLower(strings.Join(parts[1:], "/"))
 	case len(parts) == 1 && isGlob(pattern):
 		return "matches only Docker Hub's own images, docker.io/library/" + pattern + `: write the registry and the folder, "*" for any`
 	case len(parts) == 2 && isGlob(parts[0]):

@@ -18,50 +18,51 @@ import (
 func lint(docs []*manifest.Document) (*lintReport, error) {
 	l := &lintReport{skipped: map[string]int{}}
 	var unreadable errorList
-	var sound []loadedPolicy
+	var policies, others []manifest.Object
 	for _, d := range docs {
 		objects, err := d.Objects()
 		unreadable.add(err)
 		for _, o := range objects {
-			if !isPolicy(o) {
-				l.skipped[o.Kind]++
+			if isPolicy(o) {
+				policies = append(policies, o)
 				continue
 			}
-			l.policies++
-			before := len(l.findings)
-			if p, ok := l.policy(o); ok {
-				l.compareWith(sound, p)
-				sound = append(sound, p)
-			}
-			slices.SortStableFunc(l.findings[before:], func(a, b lintFinding) int { return cmp.Compare(a.Line, b.Line) })
+			others = append(others, o)
+			l.skipped[o.Kind]++
 		}
+	}
+	workloads := workloadsOf(others)
+	var valid []loadedPolicy
+	for _, o := range policies {
+		l.policies++
+		before := len(l.findings)
+		if p, ok := l.policy(o, workloads); ok {
+			l.compareWith(valid, p)
+			valid = append(valid, p)
+		}
+		slices.SortStableFunc(l.findings[before:], func(a, b lintFinding) int { return cmp.Compare(a.Line, b.Line) })
 	}
 	return l, unreadable.err()
 }
 
 // policy checks one policy. ok is false if it has errors that leave no policy to compare.
-func (l *lintReport) policy(o manifest.Object) (p loadedPolicy, ok bool) {
-	if err := checkVersion(o); err != nil {
-		l.errors(o, err)
+func (l *lintReport) policy(o manifest.Object, workloads []workload) (p loadedPolicy, ok bool) {
+	p, ok, err := readPolicy(o)
+	l.errors(o, err)
+	if p.source == nil {
 		return p, false
 	}
-	source := &v1alpha1.SharedMemoryPolicy{}
-	strict := manifest.Decode(o, source, true)
-	l.errors(o, strict)
-	if strict != nil && manifest.Decode(o, source, false) != nil {
-		return p, false // values that do not fit were reported above
-	}
-	compiled, errs := policy.Compile(source)
-	for _, e := range errs {
-		l.errors(o, policyError(o, e))
-	}
-	if len(errs) > 0 {
+	l.match(p)
+	l.names(p)
+	if !ok {
 		return p, false
 	}
-	p = loadedPolicy{policy: compiled, source: source, object: o}
+	l.excluded(p)
+	l.mountPath(p)
 	l.size(p)
 	l.memoryPercent(p)
-	l.match(p)
+	l.wide(p)
+	l.leftOut(p, workloads)
 	return p, true
 }
 
@@ -78,7 +79,14 @@ func (l *lintReport) errors(o manifest.Object, err error) {
 	}
 }
 
+// warn adds a warning on a field, unless there is an error on it already.
 func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) {
+	isError := func(f lintFinding) bool {
+		return f.Severity == lintError && f.File == o.Document.Source && f.Line == lineOf(o, field) && f.Field == pathInDocument(o, field)
+	}
+	if slices.ContainsFunc(l.findings, isError) {
+		return
+	}
 	l.findings = append(l.findings, lintFinding{
 		File: o.Document.Source, Line: lineOf(o, field), Policy: o.Name, Severity: lintWarning,
 		Field: pathInDocument(o, field), Message: fmt.Sprintf(format, args...),
@@ -141,6 +149,11 @@ func (l *lintReport) match(p loadedPolicy) {
 	for i := range spec.Exclude {
 		l.images(p.object, fmt.Sprintf("spec.exclude[%d].images", i), spec.Exclude[i].Images)
 	}
+}
+
+// excluded warns of an exclude that leaves nothing.
+func (l *lintReport) excluded(p loadedPolicy) {
+	spec := &p.source.Spec
 	excluded := func(m v1alpha1.Match) bool {
 		return slices.ContainsFunc(spec.Exclude, func(x v1alpha1.Match) bool { return covers(&x, &m) })
 	}

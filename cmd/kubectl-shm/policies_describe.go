@@ -44,7 +44,7 @@ func describeEntry(m *v1alpha1.Match, images int, mountPath string) string {
 }
 
 func mountPath(spec *v1alpha1.SharedMemoryPolicySpec) string {
-	p := v1alpha1.SharedMemoryPolicy{Spec: *spec}
+	p := v1alpha1.SharedMemoryPolicy{Spec: *spec.DeepCopy()}
 	v1alpha1.SetDefaults(&p)
 	return p.Spec.MountPath
 }

@@ -65,9 +65,9 @@ func writers(w *v1alpha1.Writers) string {
 func memory(p *v1alpha1.SharedMemoryPolicy) string {
 	switch {
 	case p.Spec.Sizing == nil, p.Spec.Memory.Handling == v1alpha1.MemoryRequire:
-		return fmt.Sprintf("Require: a memory limit below what the full volume costs and %s more is rejected", p.Spec.Memory.Reserve)
+		return fmt.Sprintf("Require: a memory limit that does not hold the full volume and %s beside it is rejected", p.Spec.Memory.Reserve)
 	case p.Spec.Memory.Handling == v1alpha1.MemoryRaise:
-		return fmt.Sprintf("Raise: what the full volume costs is added to the memory limit, which holds at least %s more", p.Spec.Memory.Reserve)
+		return fmt.Sprintf("Raise: the memory limit is raised by what the full volume costs, and holds at least %s beside it", p.Spec.Memory.Reserve)
 	default:
 		return "Ignore: the memory limit is left alone"
 	}

@@ -17,7 +17,7 @@ func TestPoliciesOutputs(t *testing.T) {
 		"a page of a policy of files":         {"policies/files.txt", []string{"authentik-proxy-outposts"}},
 		"a page of a policy with many images": {"policies/images.txt", []string{"oracle-database"}},
 		"a page of a policy by the unit":      {"policies/units.txt", []string{"frigate"}},
-		"one as JSON":                         {"policies/one.json", []string{"gunicorn", "-o", "json"}},
+		"one as JSON":                         {"policies/one.json", []string{"puppeteer", "-o", "json"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

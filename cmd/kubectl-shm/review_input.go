@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +12,7 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -22,7 +26,9 @@ type input struct {
 	quotas      map[string][]*corev1.ResourceQuota // by namespace
 	labels      map[string]map[string]string       // of the Namespaces
 	skipped     map[string]int                     // by kind: the objects in which nothing is to review
-	notes       []string                           // on what has a Pod template and is not reviewed
+	scalers     []podtemplate.Scaler
+	custom      map[string]bool // the kinds whose templates were found by their shape
+	notes       []string        // on what has a Pod template and is not reviewed
 	objects     int
 }
 
@@ -30,9 +36,10 @@ type input struct {
 type workload struct {
 	object  manifest.Object
 	subject policy.Subject
-	// at is the field of the template, if the object's kind does not say where it is; otherwise
-	// empty.
+	// at is the field of the template, if the object has several; otherwise empty.
 	at string
+	// fixed reports whether a change of the Pod has no place in the object.
+	fixed bool
 }
 
 // readInput reads manifests. namespace is that of objects without one. The error holds all that is
@@ -44,7 +51,7 @@ func readInput(files fileFlags, stdin io.Reader, namespace string) (*input, erro
 	}
 	in := &input{
 		docs: docs, limitRanges: map[string][]*corev1.LimitRange{}, quotas: map[string][]*corev1.ResourceQuota{},
-		labels: map[string]map[string]string{}, skipped: map[string]int{},
+		labels: map[string]map[string]string{}, skipped: map[string]int{}, custom: map[string]bool{},
 	}
 	var all errorList
 	for _, d := range docs {
@@ -59,6 +66,10 @@ func readInput(files fileFlags, stdin io.Reader, namespace string) (*input, erro
 	}
 	if err := all.err(); err != nil {
 		return nil, err
+	}
+	if len(in.custom) > 0 {
+		in.notes = append(in.notes, fmt.Sprintf("what the controllers of %s add to their Pods (labels, volumes, limits) is not known here: review the Pods as well (kubectl get pods -o yaml)",
+			strings.Join(slices.Sorted(maps.Keys(in.custom)), ", ")))
 	}
 	if in.objects == 0 && isBlank(docs) {
 		return nil, files.errNoObjects()
@@ -124,9 +135,10 @@ func decoded(o manifest.Object) (map[string]any, error) {
 	return object, nil
 }
 
-// fieldOf returns the path of a field that a JSON pointer leads to.
+// fieldOf returns the path of the field that a JSON pointer leads to.
 func fieldOf(pointer string) string {
-	return strings.TrimPrefix(listItem.ReplaceAllString(strings.ReplaceAll(pointer, "~1", "/"), ".$1[$2]"), ".")
+	path := strings.ReplaceAll(listItem.ReplaceAllString(pointer, "/$1[$2]"), "/", ".")
+	return unescape(strings.TrimPrefix(path, "."))
 }
 
 // withInitialStatus gives a ResourceQuota without status the one that it begins with: nothing is

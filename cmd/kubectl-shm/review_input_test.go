@@ -12,9 +12,9 @@ kind: SharedMemoryPolicy
 metadata: {name: p}
 spec:
   match:
-    images: [a]
+  - images: [a]
   sizing:
-    fixed: 1Gi
+    fixed: {size: 1Gi}
 `
 
 func podWithVolume(limit, more string) string {
@@ -101,7 +101,7 @@ pods.yaml:21: spec.containers[0].resources.limits.memory: "x" is not a quantity:
 			`p.yaml:9: spec.memmory: unknown field: did you mean "memory"?`,
 		},
 		"a negative duration in a policy": {
-			[]string{"pod.yaml", pod, "p.yaml", strings.Replace(policyFile, "fixed: 1Gi", `files: {createdPerMinute: "1", fileSize: 1, retention: -1h}`, 1)},
+			[]string{"pod.yaml", pod, "p.yaml", strings.Replace(policyFile, "fixed: {size: 1Gi}", `files: {createdPerMinute: "1", fileSize: 1, retention: -1h}`, 1)},
 			"-f pod.yaml -p p.yaml",
 			`p.yaml:8: spec.sizing.files.retention: Invalid value: "-1h": must be a positive duration in h, m, s or ms, such as 168h: a day is 24h`,
 		},
@@ -200,7 +200,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 
 func TestABuiltInNameIsNeverAFile(t *testing.T) {
 	inDir(t, "ray", policyFile, "pod.yaml", simplePod)
-	if got := shm("", "review", "-f", "pod.yaml", "-p", "ray"); got.code != exitOK || !strings.Contains(got.out, "1 NotGoverned") {
+	if got := shm("", "review", "-f", "pod.yaml", "-p", "ray"); got.code != exitOK || !strings.Contains(got.out, "1 NotMatched") {
 		t.Errorf("got %+v", got)
 	}
 	if got := shm("", "review", "-f", "pod.yaml", "-p", "./ray"); got.code != exitOK {

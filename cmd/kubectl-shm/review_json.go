@@ -15,7 +15,7 @@ type jsonResult struct {
 	Kind       string                `json:"kind"`
 	Namespace  string                `json:"namespace"`
 	Name       string                `json:"name"`
-	Template   string                `json:"template"` // the JSON pointer to it; empty for a Pod
+	Template   string                `json:"template"` // the JSON pointer to it; empty for a Pod itself
 	Outcome    policy.Outcome        `json:"outcome"`
 	Policy     string                `json:"policy"`
 	Reason     policy.Reason         `json:"reason"`

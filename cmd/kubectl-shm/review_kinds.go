@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/policy"
 )
 
 // typedVersions are the API versions of the kinds whose type is known.
@@ -78,24 +80,67 @@ func podSpec(typed any) *corev1.PodSpec {
 	}
 }
 
-// addOther adds the templates of an object of any other kind.
+// addOther adds the Pod templates of an object of any other kind, found by their shape. What has one
+// that cannot be read is named in a note.
 func (in *input) addOther(o manifest.Object) error {
-	if isRemovedVersion(o) {
-		in.skipped[o.Kind]++
-		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), typedVersions[o.Kind]))
+	object, err := decoded(o)
+	if err != nil {
+		return err
+	}
+	if scalers := podtemplate.Scalers([]map[string]any{object}); len(scalers) > 0 {
+		for _, s := range scalers {
+			s.Namespace = o.Namespace
+			in.scalers = append(in.scalers, s)
+		}
 		return nil
 	}
-	in.skipped[o.Kind]++
+	found, unread := podtemplate.Find(object)
+	if len(found)+len(unread) > 0 && isRemovedVersion(o) {
+		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), typedVersions[o.Kind]))
+		found, unread = nil, nil
+	}
+	for _, u := range unread {
+		in.note(o, u.Pointer, u.Why)
+	}
+	before := len(in.workloads)
+	for _, t := range found {
+		in.addTemplate(o, t, len(found) > 1)
+	}
+	if len(in.workloads) == before {
+		in.skipped[o.Kind]++
+	}
 	return nil
 }
 
-// note adds a note on a Pod template that is not reviewed. at is its field; empty for the object.
-func (in *input) note(o manifest.Object, at, why string) {
-	title := titleOf(o.Kind, o.Namespace, o.Name)
-	if at != "" {
-		title += ": " + at
+// addTemplate adds a Pod template that was found by its shape.
+func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several bool) {
+	if err := manifest.CheckPod("", t.Spec); err != nil {
+		var all errorList
+		all.add(err)
+		in.note(o, t.Pointer, "is not valid: "+all.found[0].Error())
+		return
 	}
-	in.notes = append(in.notes, title+" has a Pod template that is not looked at: it "+why)
+	in.custom[plain(o.Kind)] = true
+	at := ""
+	if several {
+		at = fieldOf(t.Pointer)
+	}
+	in.workloads = append(in.workloads, workload{
+		object: o, at: at, fixed: t.Form != podtemplate.PodTemplate,
+		subject: policy.Subject{
+			Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Pod: policy.ViewOf(t.Meta, t.Spec),
+			Pointer: t.Pointer, Suspended: t.Suspended, QueueName: t.QueueName,
+		},
+	})
+}
+
+// note adds a note on a place that has, or may have, a Pod template and is not reviewed.
+func (in *input) note(o manifest.Object, pointer, why string) {
+	title, place := titleOf(o.Kind, o.Namespace, o.Name), "it"
+	if pointer != "" {
+		place = fieldOf(pointer)
+	}
+	in.notes = append(in.notes, fmt.Sprintf("%s has a Pod template that is not looked at: %s %s", title, place, why))
 }
 
 // isRemovedVersion reports whether an object would be of a known type if it were written in another

@@ -7,73 +7,69 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
-	const adds = `adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome"`
-	limitRange := func(item string) string {
-		return "{apiVersion: v1, kind: LimitRange, metadata: {name: small}, spec: {limits: [{type: Container, " + item + "}]}}\n---\n"
-	}
-	mutated := func(warning string) ran {
-		if warning != "" {
-			warning = "  warning: " + warning + "\n"
-		}
-		return ran{out: "Mutated  Pod/default/browser  selenium  2Gi\n  " + adds + "\n" + warning + "\n1 object reviewed: 1 Mutated; 1 other object passed\n"}
-	}
-	tests := map[string]struct {
-		in, args string
-		want     ran
-	}{
-		"a default limit that a maximum keeps from being raised is refused": {
-			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") + simplePod,
-			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a lower sizing.fixed
-  warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
+// limitRange returns a LimitRange for containers, and what separates it from the next document.
+func limitRange(item string) string {
+	return "{apiVersion: v1, kind: LimitRange, metadata: {name: small}, spec: {limits: [{type: Container, " + item + "}]}}\n---\n"
+}
 
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
-`},
+func TestReview_LimitRange(t *testing.T) {
+	const (
+		adds  = `adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome"`
+		given = `  note: LimitRange "small" gives container "chrome" a memory limit of `
+		with  = ", with which it is evaluated\n"
+	)
+	mutated := func(raises, note string) ran {
+		return ran{out: "Mutated  Pod/default/browser  selenium  2Gi\n  " + adds + raises + "\n" + note + "\n1 reviewed under the library's policies: 1 Mutated\n"}
+	}
+	violating := func(object, why, note string) ran {
+		return ran{code: 1, out: "Violating  " + object + "  selenium  2Gi\n" +
+			`  violates SharedMemoryPolicy "selenium": the memory of container "chrome" would have to be ` + why +
+			" ask whoever administers the namespace for more memory\n" + noVolume + note +
+			"\n1 reviewed under the library's policies: 1 Violating; 1 would be rejected\n"}
+	}
+	const fits = `2309Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: ` +
+		`the largest size that would fit is 766Mi: set annotation shmkeeper.dev/size-limit: 766Mi if that is enough, or`
+	tests := map[string]struct {
+		in   string
+		want ran
+	}{
+		"a default limit that a maximum keeps from being raised is rejected": {
+			in:   limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") + simplePod,
+			want: violating("Pod/default/browser", fits, given+"256Mi"+with),
 		},
 		"a maximum alone is the default limit too": {
 			in: limitRange("max: {memory: 1Gi}") + simplePod,
-			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 1Gi to 3076.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 3077Mi, or lower the size by a lower sizing.fixed
-  warning: LimitRange "small" gives container "chrome" a memory limit of 1Gi, with which it was judged
-
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
-`},
+			want: violating("Pod/default/browser", `3077Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: no size would fit:`,
+				given+"1Gi"+with),
 		},
-		"a default limit that is raised is a warning": {
-			in:   limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + simplePod,
-			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 64Mi to 2116.7Mi`),
-		},
-		"a default limit serves as request where no other is named": {
-			in:   limitRange("default: {memory: 256Mi}") + simplePod,
-			want: mutated(`LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper also raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 256Mi to 2308.7Mi`),
-		},
-		"a template is judged like the Pods that it makes": {
+		"a template is evaluated like the Pods that it makes": {
 			in: limitRange("default: {memory: 256Mi}, max: {memory: 1Gi}") +
 				"{apiVersion: apps/v1, kind: Deployment, metadata: {name: browser}, spec: {template: {spec: {containers: [{name: chrome, image: selenium/node-chrome}]}}}}",
-			want: ran{code: 1, out: `Violating  Deployment/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 256Mi to 2308.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2309Mi, or lower the size by a lower sizing.fixed
-  warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi, with which it was judged
-
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
-`},
+			want: violating("Deployment/default/browser", fits, given+"256Mi"+with),
 		},
-		"a default that changes nothing is not told": {
-			in:   limitRange("defaultRequest: {memory: 64Mi}") + simplePod,
-			want: mutated(""),
+		"a default limit is raised": {
+			in: limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + simplePod,
+			want: mutated(`, raises the memory limit of "chrome" from 256Mi to 2309Mi and its request from 64Mi to 576Mi`,
+				given+"256Mi"+with),
 		},
-		"a container that has a limit of its own keeps it": {
-			in: limitRange("default: {memory: 256Mi}, max: {memory: 8Gi}") + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
-			want: ran{out: `Mutated  Pod/default/browser  selenium  2Gi
-  ` + adds + `, raises the memory limit of "chrome" from 512Mi to 2564.7Mi and makes its request 2564.7Mi
-
-1 object reviewed: 1 Mutated; 1 other object passed
-`},
+		"a default limit is the request if no other is named": {
+			in: limitRange("default: {memory: 256Mi}") + simplePod,
+			want: mutated(`, raises the memory limit of "chrome" from 256Mi to 2309Mi and its request from 256Mi to 768Mi`,
+				given+"256Mi"+with),
+		},
+		"a default request is raised": {
+			in: limitRange("defaultRequest: {memory: 64Mi}") + simplePod,
+			want: mutated(`, raises the memory request of "chrome" from 64Mi to 576Mi`,
+				strings.Replace(given, "limit of", "request of", 1)+"64Mi"+with),
+		},
+		"a container that has a limit keeps it": {
+			in:   limitRange("default: {memory: 256Mi}, max: {memory: 8Gi}") + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
+			want: mutated(`, raises the memory limit of "chrome" from 512Mi to 2565Mi and makes its request 1Gi`, ""),
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := shm(test.in, append([]string{"review", "-f", "-"}, strings.Fields(test.args)...)...)
+			got := shm(test.in, "review", "-f", "-")
 			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(ran{})); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -81,16 +77,45 @@ func TestReviewDecidesWithWhatLimitRangesGive(t *testing.T) {
 	}
 }
 
-// What a LimitRange gives is not written, so that the output changes nothing when it is reviewed again.
-func TestWhatLimitRangesGiveIsNotWritten(t *testing.T) {
-	in := "{apiVersion: v1, kind: LimitRange, metadata: {name: small}, spec: {limits: [{type: Container, default: {memory: 256Mi}}]}}\n---\n" + simplePod
-	first := shm(in, "review", "-f", "-", "-o", "yaml")
-	if first.code != exitOK || strings.Contains(first.out, "resources") || !strings.Contains(first.out, "sizeLimit: 2Gi") {
-		t.Errorf("got %+v", first)
+// What is raised is written, also if a LimitRange gives what it is raised from: a manifest without a
+// limit would be given the LimitRange's, with which the full volume is an OOM kill.
+func TestReview_WritesWhatLimitRangesLeadTo(t *testing.T) {
+	const unused = "---\napiVersion: shmkeeper.dev/v1alpha1\nkind: SharedMemoryPolicy\nmetadata: {name: p}\nspec:\n" +
+		"  match: [{images: [selenium/node-chrome]}]\n  sizing: {fixed: {size: 1Gi, expectedUsePercent: 0}}\n"
+	tests := map[string]struct {
+		in   string
+		want string // the container's resources
+	}{
+		"limit and request": {
+			in:   limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + simplePod,
+			want: "    resources:\n      limits:\n        memory: 2309Mi\n      requests:\n        memory: 576Mi\n",
+		},
+		"beside a request that is written": {
+			in:   limitRange("default: {memory: 256Mi, cpu: 1}") + simplePod + "    resources:\n      requests: {cpu: 1, memory: 100Mi}\n",
+			want: "    resources:\n      requests: {cpu: 1, memory: 612Mi}\n      limits:\n        memory: 2309Mi\n",
+		},
+		"a request that does not change, since the limit would be taken for it": {
+			in:   limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + simplePod + unused,
+			want: "    resources:\n      limits:\n        memory: 1283Mi\n      requests:\n        memory: 64Mi\n",
+		},
+		"a request alone": {
+			in:   limitRange("defaultRequest: {memory: 64Mi}") + simplePod,
+			want: "    resources:\n      requests:\n        memory: 576Mi\n",
+		},
+		"nothing for another resource": {
+			in:   limitRange("default: {cpu: 1}") + simplePod,
+			want: "    image: selenium/node-chrome\n    volumeMounts:\n    - name: shmkeeper-shm\n      mountPath: /dev/shm\n  volumes:\n",
+		},
 	}
-	again := shm(first.out, "review", "-f", "-", "-o", "yaml")
-	want := `Pod/default/browser: warning: LimitRange "small" gives container "chrome" a memory limit of 256Mi: with it shmkeeper raises the memory limit of "chrome" from 256Mi to 2308.7Mi and its request from 256Mi to 2308.7Mi` + "\n"
-	if diff := cmp.Diff(ran{out: first.out, errOut: want}, again, cmp.AllowUnexported(ran{})); diff != "" {
-		t.Errorf("the second review (-want +got):\n%s", diff)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			first := shm(test.in, "review", "-f", "-", "-o", "yaml")
+			if first.code != exitOK || !strings.Contains(first.out, test.want) {
+				t.Errorf("exit status %d, want %q in\n%s", first.code, test.want, first.out)
+			}
+			if again := shm(first.out, "review", "-f", "-"); !strings.HasPrefix(again.out, "Compliant ") {
+				t.Errorf("the second review says\n%s", again.out)
+			}
+		})
 	}
 }

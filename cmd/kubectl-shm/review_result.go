@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -89,8 +91,15 @@ func (r *reviewer) results() ([]result, error) {
 // fitted to the object as it is written.
 func (r *reviewer) review(w workload) (result, error) {
 	admitted, given := limitrange.Apply(w.subject)
+	refused := aboveLimit(admitted.Pod)
+	if refused != "" {
+		admitted, given = w.subject, nil // no such Pod reaches the webhook
+	}
 	out := result{workload: w, Evaluation: r.set.Evaluate(admitted)}
 	out.warnings = slices.Clone(out.Evaluation.Warnings)
+	if refused != "" {
+		out.warnings = append(out.warnings, refused)
+	}
 	out.mode = r.effectiveMode(&out)
 	if out.Outcome == policy.NotMatched {
 		out.notes = append(out.notes, r.nearby.notes(admitted)...)
@@ -102,11 +111,19 @@ func (r *reviewer) review(w workload) (result, error) {
 	if out.Outcome != policy.Mutated && out.Outcome != policy.Compliant {
 		return out, nil
 	}
+	ops := out.Plan.Patch(admitted)
+	out.warnings = append(out.warnings, r.scalerWarnings(&out, ops)...)
+	if w.fixed {
+		if len(ops) > 0 {
+			out.notes = append(out.notes, "the change is made in the Pods and not written here, as the object holds no whole Pod template: "+fieldOf(w.subject.Pointer)+" stays as it is")
+		}
+		return out, nil
+	}
 	f, err := newFitting(w)
 	if err != nil {
 		return result{}, err
 	}
-	if err := f.apply(out.Plan.Patch(admitted)); err != nil {
+	if err := f.apply(ops); err != nil {
 		return result{}, err
 	}
 	if err := f.keepRequests(admitted); err != nil {
@@ -119,6 +136,19 @@ func (r *reviewer) review(w workload) (result, error) {
 		out.patch = f.ops
 	}
 	return out, nil
+}
+
+// aboveLimit says which container requests more memory than a LimitRange makes its limit; empty for
+// none. An API server rejects such a Pod.
+func aboveLimit(pod *policy.PodView) string {
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		limit, request := limitOf(c.Resources), requestOf(c.Resources)
+		if limit != nil && request != nil && request.Cmp(*limit) > 0 {
+			return fmt.Sprintf("container %q requests %s, and a LimitRange gives it a memory limit of %s, so the API server rejects the Pod: set a limit of at least %s",
+				c.Name, request, limit, request)
+		}
+	}
+	return ""
 }
 
 // effectiveMode returns the mode that counts for a result, and warns of a label that is none.
@@ -143,6 +173,33 @@ func (r *reviewer) namespaceLabels(namespace string) map[string]string {
 	return labels
 }
 
+// scalerWarnings warns of autoscalers that act on a memory request that is raised.
+func (r *reviewer) scalerWarnings(out *result, ops []jsonpatch.Operation) []string {
+	if !slices.ContainsFunc(ops, func(op jsonpatch.Operation) bool { return strings.Contains(op.Path, "/resources") }) {
+		return nil
+	}
+	var warnings []string
+	for _, s := range r.in.scalers {
+		if !s.OnMemory || s.Namespace != out.subject.Namespace || s.TargetKind != out.object.Kind || s.TargetName != out.object.Name {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s %q %s", s.Kind, s.Name, scalerEffect(s)))
+	}
+	return warnings
+}
+
+// scalerEffect says what a raised request means to an autoscaler.
+func scalerEffect(s podtemplate.Scaler) string {
+	switch {
+	case s.Kind != "VerticalPodAutoscaler":
+		return "compares the memory in use with the request, which is raised, so it scales out later: lower its target, or scale by another metric"
+	case s.Writes:
+		return "replaces the raised request and limit by figures from measured use: set its minAllowed.memory to what the process and the volume need"
+	default:
+		return "recommends requests from measured use, which includes what is in the volume: do not add the volume to them again"
+	}
+}
+
 // noLimit warns of a volume in a Pod that nothing limits, if no LimitRange is known: one that the
 // namespace has would give the Pod a limit that does not pay for the volume.
 func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
@@ -154,14 +211,16 @@ func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
 		return ""
 	}
 	p := r.settings.policies[i]
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+	// The names are those that the controller gives, and may not be written.
+	named := slices.Concat(out.subject.Pod.Spec.InitContainers, out.subject.Pod.Spec.Containers)
+	for i, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		volume := volumeAt(pod, &c, p.policy.MountPath())
 		if volume == nil || limitOf(c.Resources) != nil {
 			continue
 		}
 		cost := out.Size.MemoryCostOf(sizeOf(volume)).Plus(p.reserve()).RoundUp(sizing.MiB)
 		return fmt.Sprintf("container %q has no memory limit: %s one below %s, it is OOM-killed before %s is full: set a limit, or add the LimitRange to the input",
-			c.Name, unknownLimitRange, cost.Quantity(), p.policy.MountPath())
+			named[i].Name, unknownLimitRange, cost.Quantity(), p.policy.MountPath())
 	}
 	return ""
 }

@@ -13,6 +13,24 @@ import (
 
 const examples = "../../examples"
 
+// exampleManifests are the flags that name all examples but the policy.
+func exampleManifests() []string {
+	var args []string
+	for _, name := range []string{"hand-written-outpost", "incident-deployment", "incident-pod", "naive-repair"} {
+		args = append(args, "-f", examples+"/"+name+".yaml")
+	}
+	return args
+}
+
+// Parts of what is said about a Pod of simplePod.
+const (
+	noFigures = `  warning: the Pod has no memory request or limit, so none is raised: the scheduler does not know that 512Mi are in use at /dev/shm on average: set a memory request
+  warning: container "chrome" has no memory limit: if a LimitRange of the namespace gives it one below 2085Mi, it is OOM-killed before /dev/shm is full: set a limit, or add the LimitRange to the input
+`
+	noVolume = `  violates SharedMemoryPolicy "selenium": container "chrome" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: mount a Memory emptyDir with sizeLimit: 2Gi there
+`
+)
+
 func TestReviewOutputs(t *testing.T) {
 	tests := map[string]struct {
 		golden string
@@ -20,46 +38,49 @@ func TestReviewOutputs(t *testing.T) {
 		want   int
 	}{
 		"a report of all examples": {
-			"review/report.txt", []string{"-f", examples}, exitOK,
+			"review/report.txt", exampleManifests(), exitOK,
 		},
 		"a diff of all examples": {
-			"review/changes.diff", []string{"-f", examples, "-o", "diff"}, exitOK,
+			"review/changes.diff", append(exampleManifests(), "-o", "diff"), exitOK,
 		},
 		"the examples with their changes": {
-			"review/changed.yaml", []string{"-f", examples, "-o", "yaml"}, exitOK,
+			"review/changed.yaml", append(exampleManifests(), "-o", "yaml"), exitOK,
 		},
 		"the incident's Pod as JSON": {
 			"review/incident.json", []string{"-f", examples + "/incident-pod.yaml", "-o", "json"}, exitOK,
 		},
 		"the patches of the examples": {
-			"review/patches.json", []string{"-f", examples, "-o", "patch"}, exitOK,
+			"review/patches.json", append(exampleManifests(), "-o", "patch"), exitOK,
 		},
-		"a report of a Pod that is refused": {
-			"review/refused.txt", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml"}, exitRejected,
+		"a report of a Pod that is rejected": {
+			"review/rejected.txt", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml"}, exitRejected,
 		},
-		"a Pod that is refused as JSON": {
-			"review/refused.json", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml", "-o", "json"}, exitRejected,
+		"a Pod that is rejected as JSON": {
+			"review/rejected.json", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml", "-o", "json"}, exitRejected,
 		},
 		"a report in mode audit": {
-			"review/audit.txt", []string{"-f", examples, "-p", "authentik-proxy-outposts", "-p", examples + "/require-policy.yaml", "--mode", "audit"}, exitOK,
+			"review/audit.txt", append(exampleManifests(), "-p", "authentik-proxy-outposts", "-p", examples+"/require-policy.yaml", "--mode", "audit"), exitOK,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := shm("", append([]string{"review"}, test.args...)...)
-			if got.code != test.want || got.errOut != "" {
+			if got.code != test.want {
 				t.Errorf("exit status %d, want %d; standard error %q", got.code, test.want, got.errOut)
 			}
 			golden(t, test.golden, []byte(got.out))
+			if got.errOut != "" {
+				golden(t, test.golden+".stderr", []byte(got.errOut))
+			}
 		})
 	}
 }
 
 func TestReviewingTheOutputAgainChangesNothing(t *testing.T) {
-	first := shm("", "review", "-f", examples, "-o", "yaml")
+	first := shm("", append(exampleManifests(), "review", "-o", "yaml")...)
 	again := shm(first.out, "review", "-f", "-", "-o", "yaml")
-	if again.code != exitOK || again.errOut != "" {
-		t.Fatalf("exit status %d, standard error %q", again.code, again.errOut)
+	if again.code != exitOK || again.errOut != first.errOut {
+		t.Fatalf("exit status %d, standard error (-first +second)\n%s", again.code, cmp.Diff(first.errOut, again.errOut))
 	}
 	if diff := cmp.Diff(first.out, again.out); diff != "" {
 		t.Errorf("the second review changes (-first +second):\n%s", diff)
@@ -111,7 +132,7 @@ func TestTheFirstRepairIsRefusedWithBothReasons(t *testing.T) {
 		details[v.Reason] = v.Detail
 	}
 	for reason, want := range map[string]string{
-		"ClampedByMemoryLimit": `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi that volume "dshm" has`,
+		"ClampedByMemoryLimit": `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "dshm"`,
 		"OOMBeforeFull":        `container "proxy" would be OOM-killed before the volume is full`,
 	} {
 		if !strings.HasPrefix(details[reason], want) {
@@ -141,7 +162,7 @@ spec:
   volumes: [{name: shm, emptyDir: {}}]
 `
 
-const diskViolation = `SharedMemoryPolicy "selenium": container "chrome" mounts volume "shm" at /dev/shm, which is not a Memory emptyDir; mount a Memory emptyDir with sizeLimit: 2Gi there`
+const diskViolation = `SharedMemoryPolicy "selenium": container "chrome" mounts volume "shm" at /dev/shm, which is not a Memory emptyDir: mount a Memory emptyDir with sizeLimit: 2Gi there`
 
 func TestReviewReports(t *testing.T) {
 	tests := map[string]struct {
@@ -150,26 +171,26 @@ func TestReviewReports(t *testing.T) {
 	}{
 		"a Pod that no policy matches is left alone": {
 			in: "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}",
-			want: ran{out: `NotGoverned  Pod/default/a  -  -
+			want: ran{out: `NotMatched  Pod/default/a  -  -
   no policy matches
 
-1 object reviewed: 1 NotGoverned; 0 other objects passed
+1 reviewed under the library's policies: 1 NotMatched
 `},
 		},
 		"a name that would break the line is quoted": {
 			in: `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a\nb \u001b[1m"},"spec":{"containers":[{"name":"a","image":"nginx"}]}}`,
-			want: ran{out: `NotGoverned  Pod/default/"a\nb \x1b[1m"  -  -
+			want: ran{out: `NotMatched  Pod/default/"a\nb \x1b[1m"  -  -
   no policy matches
 
-1 object reviewed: 1 NotGoverned; 0 other objects passed
+1 reviewed under the library's policies: 1 NotMatched
 `},
 		},
 		"a Pod on the node's /dev/shm is left alone, with the reason": {
 			in: simplePod + "  hostIPC: true\n",
-			want: ran{out: `NotGoverned  Pod/default/browser  -  -
-  it has hostIPC and uses the node's own /dev/shm
+			want: ran{out: `Skipped  Pod/default/browser  selenium  -
+  container "chrome" uses the node's own /dev/shm by hostIPC, which it shares with every Pod of the node that does so: nothing bounds it but the node's memory
 
-1 object reviewed: 1 NotGoverned; 0 other objects passed
+1 reviewed under the library's policies: 1 Skipped
 `},
 		},
 		"a violation is refused with exit status 1": {
@@ -177,7 +198,7 @@ func TestReviewReports(t *testing.T) {
 			want: ran{code: 1, out: `Violating  Pod/shop/browser  selenium  2Gi
   violates ` + diskViolation + `
 
-1 object reviewed: 1 Violating; 0 other objects passed; 1 would be refused
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"--mode warn refuses nothing": {
@@ -185,15 +206,15 @@ func TestReviewReports(t *testing.T) {
 			want: ran{out: `Violating (warn)  Pod/shop/browser  selenium  2Gi
   would violate ` + diskViolation + `
 
-1 object reviewed: 1 Violating; 0 other objects passed
+1 reviewed under the library's policies: 1 Violating
 `},
 		},
 		"--mode audit changes nothing and says what would be": {
 			in: simplePod, args: "--mode audit",
 			want: ran{out: `Mutated (audit)  Pod/default/browser  selenium  2Gi
-  would be changed in mode enforce: adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome"
-
-1 object reviewed: 1 Mutated; 0 other objects passed
+  would be changed in mode enforce: adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome"
+` + noFigures + `
+1 reviewed under the library's policies: 1 Mutated
 `},
 		},
 		"the label of the namespace lowers the mode": {
@@ -201,7 +222,7 @@ func TestReviewReports(t *testing.T) {
 			want: ran{out: `Violating (audit)  Pod/shop/browser  selenium  2Gi
   would violate ` + diskViolation + `
 
-1 object reviewed: 1 Violating; 0 other objects passed
+1 reviewed under the library's policies: 1 Violating
 `},
 		},
 		"a Namespace in the stream gives its labels to its own Pods only": {
@@ -212,7 +233,7 @@ func TestReviewReports(t *testing.T) {
 Violating         Pod/lab/browser   selenium  2Gi
   violates ` + diskViolation + `
 
-2 objects reviewed: 2 Violating; 1 other object passed; 1 would be refused
+2 reviewed under the library's policies: 2 Violating; 1 would be rejected
 `},
 		},
 		"--namespace-labels come before those of a Namespace": {
@@ -221,16 +242,16 @@ Violating         Pod/lab/browser   selenium  2Gi
 			want: ran{code: 1, out: `Violating  Pod/shop/browser  selenium  2Gi
   violates ` + diskViolation + `
 
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"an unknown mode on the namespace is audit, with a warning": {
 			in: simplePod, args: "--namespace-labels shmkeeper.dev/mode=on",
 			want: ran{out: `Mutated (audit)  Pod/default/browser  selenium  2Gi
-  would be changed in mode enforce: adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome"
+  would be changed in mode enforce: adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome"
   warning: namespace "default": label shmkeeper.dev/mode: mode "on" is unknown and counts as audit: write audit, warn or enforce
-
-1 object reviewed: 1 Mutated; 0 other objects passed
+` + noFigures + `
+1 reviewed under the library's policies: 1 Mutated
 `},
 		},
 		"a LimitRange refuses a limit that would have to be raised above it": {
@@ -238,9 +259,9 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory limit of container "chrome" would have to be raised from 512Mi to 2564.7Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: raise max.memory of the LimitRange to 2565Mi, or lower the size by a lower sizing.fixed
-
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+  violates SharedMemoryPolicy "selenium": the memory of container "chrome" would have to be 2565Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: the largest size that would fit is 510Mi: set annotation shmkeeper.dev/size-limit: 510Mi if that is enough, or ask whoever administers the namespace for more memory
+` + noVolume + `
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"a LimitRange of another namespace does not count": {
@@ -248,9 +269,9 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod,
 			want: ran{out: `Mutated  Pod/default/browser  selenium  2Gi
-  adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome"
-
-1 object reviewed: 1 Mutated; 1 other object passed
+  adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome"
+` + noFigures + `
+1 reviewed under the library's policies: 1 Mutated
 `},
 		},
 		"a ResourceQuota refuses a Pod that would have to be raised above what it leaves": {
@@ -258,9 +279,9 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 4613Mi, or lower the size by a lower sizing.fixed
-
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask whoever administers the namespace for more memory
+` + noVolume + `
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"nothing is used of a ResourceQuota without status": {
@@ -268,9 +289,9 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2564.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2565Mi, or lower the size by a lower sizing.fixed
-
-1 object reviewed: 1 Violating; 1 other object passed; 1 would be refused
+  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask whoever administers the namespace for more memory
+` + noVolume + `
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"a ResourceQuota counts what a LimitRange gives": {
@@ -280,10 +301,10 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod needs 2308.7Mi of limits.memory, of which shmkeeper adds 2052.7Mi for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: raise limits.memory under spec.hard of the ResourceQuota to at least 2309Mi, or lower the size by a lower sizing.fixed
-  warning: LimitRange "limits" gives container "chrome" a memory limit of 256Mi, with which it was judged
+  violates SharedMemoryPolicy "selenium": the Pod would need 2309Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1787Mi: set annotation shmkeeper.dev/size-limit: 1787Mi if that is enough, or ask whoever administers the namespace for more memory
+` + noVolume + `  note: LimitRange "limits" gives container "chrome" a memory limit of 256Mi, with which it is evaluated
 
-1 object reviewed: 1 Violating; 2 other objects passed; 1 would be refused
+1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
 		},
 		"a ResourceQuota of another namespace does not count": {
@@ -291,52 +312,52 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{out: `Mutated  Pod/default/browser  selenium  2Gi
-  adds a Memory emptyDir of 2Gi, mounts it at /dev/shm in "chrome", raises the memory limit of "chrome" from 512Mi to 2564.7Mi and makes its request 2564.7Mi
+  adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome", raises the memory limit of "chrome" from 512Mi to 2565Mi and makes its request 1Gi
 
-1 object reviewed: 1 Mutated; 1 other object passed
+1 reviewed under the library's policies: 1 Mutated
 `},
 		},
 		"Lists are looked into, and -n names the namespace of what has none": {
 			in:   "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}, {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}]}",
 			args: "-n lab",
-			want: ran{out: `NotGoverned  Pod/lab/a  -  -
+			want: ran{out: `NotMatched  Pod/lab/a  -  -
   no policy matches
 
-1 object reviewed: 1 NotGoverned; 1 other object passed
+1 reviewed under the library's policies: 1 NotMatched; 1 skipped (1 ConfigMap)
 `},
 		},
 		"workloads of versions that are not looked at are named": {
-			in: "{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: old}}\n---\n" +
-				"{apiVersion: batch/v1beta1, kind: CronJob, metadata: {name: older, namespace: lab}}\n---\n" + mountedOnDisk,
+			in: "{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: old}, spec: {template: {spec: {containers: [{name: a, image: a}]}}}}\n---\n" +
+				"{apiVersion: batch/v1beta1, kind: CronJob, metadata: {name: older, namespace: lab}, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: a, image: a}]}}}}}}\n---\n" + mountedOnDisk,
 			args: "--mode warn",
 			want: ran{out: `Violating (warn)  Pod/shop/browser  selenium  2Gi
   would violate ` + diskViolation + `
-note: Deployment/default/old is of extensions/v1beta1, which is not looked at: write apps/v1
-note: CronJob/lab/older is of batch/v1beta1, which is not looked at: write batch/v1
+note: Deployment/default/old has a Pod template that is not looked at: it is of extensions/v1beta1, which no API server has any more: write apps/v1
+note: CronJob/lab/older has a Pod template that is not looked at: it is of batch/v1beta1, which no API server has any more: write batch/v1
 
-1 object reviewed: 1 Violating; 2 other objects passed
+1 reviewed under the library's policies: 1 Violating; 2 skipped (1 CronJob, 1 Deployment)
 `},
 		},
 		"workloads of other projects just pass": {
 			in:   "{apiVersion: batch.volcano.sh/v1alpha1, kind: Job, metadata: {name: a}}",
-			want: ran{out: "0 objects reviewed; 1 other object passed\n"},
+			want: ran{out: "0 reviewed under the library's policies; 1 skipped (1 Job)\n"},
 		},
 		"a ReplicationController without a template passes": {
 			in:   "{apiVersion: v1, kind: ReplicationController, metadata: {name: a}, spec: {replicas: 0}}",
-			want: ran{out: "0 objects reviewed; 1 other object passed\n"},
+			want: ran{out: "0 reviewed under the library's policies; 1 skipped (1 ReplicationController)\n"},
 		},
 		"an empty List is no mistake": {
 			in:   "{apiVersion: v1, kind: List, items: []}",
-			want: ran{out: "0 objects reviewed; 0 other objects passed\n"},
+			want: ran{out: "0 reviewed under the library's policies\n"},
 		},
 		"a volume of a claim template is a volume": {
 			in: `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: a}, spec: {
  volumeClaimTemplates: [{metadata: {name: data}}],
  template: {spec: {containers: [{name: a, image: nginx, volumeMounts: [{name: data, mountPath: /data}]}]}}}}`,
-			want: ran{out: `NotGoverned  StatefulSet/default/a  -  -
+			want: ran{out: `NotMatched  StatefulSet/default/a  -  -
   no policy matches
 
-1 object reviewed: 1 NotGoverned; 0 other objects passed
+1 reviewed under the library's policies: 1 NotMatched
 `},
 		},
 	}
@@ -352,8 +373,8 @@ note: CronJob/lab/older is of batch/v1beta1, which is not looked at: write batch
 
 func TestOutputsForProgramsNameWhatIsNotLookedAtOnStandardError(t *testing.T) {
 	for _, output := range []string{"json", "yaml", "diff", "patch"} {
-		got := shm("{apiVersion: apps/v1beta1, kind: Deployment, metadata: {name: \"a\\nb\"}}", "review", "-f", "-", "-o", output)
-		want := "note: Deployment/default/\"a\\nb\" is of apps/v1beta1, which is not looked at: write apps/v1\n"
+		got := shm("{apiVersion: apps/v1beta1, kind: Deployment, metadata: {name: \"a\\nb\"}, spec: {template: {spec: {containers: [{name: a, image: a}]}}}}", "review", "-f", "-", "-o", output)
+		want := "note: Deployment/default/\"a\\nb\" has a Pod template that is not looked at: it is of apps/v1beta1, which no API server has any more: write apps/v1\n"
 		if got.errOut != want || got.code != exitOK {
 			t.Errorf("-o %s: exit status %d, got %q, want %q", output, got.code, got.errOut, want)
 		}
@@ -450,8 +471,8 @@ spec:
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := shm(test.in, "review", "-f", "-", "-o", "yaml")
-			if diff := cmp.Diff(ran{out: test.want}, got, cmp.AllowUnexported(ran{})); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
+			if diff := cmp.Diff(test.want, got.out); diff != "" {
+				t.Errorf("exit status %d (-want +got)\n%s", got.code, diff)
 			}
 			if again := shm(got.out, "review", "-f", "-", "-o", "yaml"); again.out != got.out {
 				t.Errorf("the second review gives\n%s", again.out)
@@ -485,14 +506,16 @@ func TestJSONHasAllFieldsAndNoNulls(t *testing.T) {
     "kind": "Pod",
     "namespace": "default",
     "name": "a",
-    "outcome": "NotGoverned",
+    "template": "",
+    "outcome": "NotMatched",
     "policy": "",
     "reason": "NoPolicy",
     "detail": "no policy matches",
     "sizeLimit": "",
     "patch": [],
     "violations": [],
-    "warnings": []
+    "warnings": [],
+    "notes": []
   }
 ]
 `

@@ -195,12 +195,14 @@ spec:
 			`--min: "3k" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
 --max: "3Pi" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
 --headroom: "1001" must be from 0 to 1000
+--kernel-bytes-per-file: "255" must be from 256 to 65536
 --page-size: "5Ki" must be 4Ki, 16Ki or 64Ki
 --files-per-minute: "-3" must be a positive decimal number of files a minute, such as "18" or "0.5"
 --batch: "0" must be from 1 to 1000000
 --retention: "-5h" must be a positive duration in h, m, s or ms, such as 168h: a day is 24h
 --sweep-interval: "5 minutes" must be a duration in h, m, s or ms, such as 5m: a day is 24h
 --file-size: "0" must be greater than 0 and at most 1Pi, such as 1500 or 16Ki
+--name-length: "256" must be from 1 to 255
 --overflow-probability: "1" must be a probability from 1e-12 to 0.1, such as "1e-6"`,
 		},
 		"numbers that are none": {
