@@ -31,15 +31,20 @@ type rule struct {
 // rules has one row for each package. A package without a row and a row without a package both fail.
 var rules = map[string]rule{
 	"cmd/kubectl-shm": {
-		own: []string{"internal/limitrange", "internal/manifest", "internal/simulate", "manifests/policies", "policy", "policy/v1alpha1"},
+		own: []string{
+			"internal/limitrange", "internal/manifest", "internal/podtemplate", "internal/simulate", "manifests/policies",
+			"policy", "policy/matchcondition", "policy/sizing", "policy/v1alpha1",
+		},
 		thirdParty: []string{
 			"github.com/aymanbagabas/go-udiff",
+			"github.com/evanphx/json-patch/v5",
 			"github.com/spf13/cobra",
 			"github.com/spf13/pflag", // the flags of cobra's commands
 			"golang.org/x/term",
 			"gomodules.xyz/jsonpatch/v2",
 			"k8s.io/api",
 			"k8s.io/apimachinery",
+			"sigs.k8s.io/json",
 			"sigs.k8s.io/yaml",
 		},
 		// The verbs work without a cluster, so nothing that could call one is linked.
