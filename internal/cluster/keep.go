@@ -148,8 +148,9 @@ func (k *keeper) condition(ctx context.Context, live client.Object) error {
 		if narrow {
 			log.V(1).Info("wrote the match condition", "revision", revision)
 		} else {
-			log.Info("every Pod is sent to the webhooks, since no match condition fits the policies: the condition " +
-				"MatchConditionCurrent of each policy says whether it could match any Pod")
+			log.Info("every Pod is sent to the webhooks: either a policy could match any Pod, and the reason of " +
+				"its condition MatchConditionCurrent is EveryPodSent, or a match condition for all policies and " +
+				"image mirrors would be too costly; use fewer of them")
 		}
 	}
 	if covered {

@@ -246,7 +246,21 @@ func TestExpression_HoldsBack(t *testing.T) {
 		"a mount without the label":                 {of(v1alpha1.Match{PodSelector: selecting("a"), Mounted: &yes}), podMounting("/dev/shm"), false},
 		"more mounts than are searched":             {of(matchMounted), podMounting(make([]string, maxMounts+1)...), true},
 		"a mount so long that it is not searched":   {of(matchMounted), podMounting("/" + strings.Repeat("a", maxMountPathBytes)), true},
-		"a namespace selector beside the label":     {of(v1alpha1.Match{PodSelector: selecting("a"), NamespaceSelector: selecting("x")}), podWith(nil, "nginx"), false},
+		"as many settings as are searched":          {of(matchPaths), podSetting(maxSettings, maxSettings, maxSettings), false},
+		"more parts of a command than are searched": {of(matchPaths), podSetting(maxSettings+1, 0, 0), true},
+		"more arguments than are searched":          {of(matchPaths), podSetting(0, maxSettings+1, 0), true},
+		"more variables than are searched":          {of(matchPaths), podSetting(0, 0, maxSettings+1), true},
+		"a path in a command":                       {of(matchPaths), withCommand(podWith(nil, "nginx"), "ls", "/dev/shm"), true},
+		"the label of one of two entries with paths": {
+			of(v1alpha1.Match{PodSelector: selecting("a"), TmpfsPaths: v1alpha1.TmpfsPathsDetect}, v1alpha1.Match{Images: []string{"busybox"}, TmpfsPaths: v1alpha1.TmpfsPathsDetect}),
+			podWith(app("a"), "nginx"), false,
+		},
+		"an entry with mounts that asks for nothing else": {
+			of(v1alpha1.Match{PodSelector: selecting("a"), Mounted: &yes}, matchMounted), podMounting("/dev/shm"), true,
+		},
+		"a letter outside ASCII whose lower case is within": {of(matchImages("ghcr.io/goauthentik/proxy")), podWith(nil, "GHCR.\u0130O/goauthentik/proxy"), true},
+		"such a letter in the policy":                       {of(matchImages("ghcr.\u0130o/goauthentik/proxy")), podWith(nil, "ghcr.io/goauthentik/proxy"), true},
+		"a namespace selector beside the label":             {of(v1alpha1.Match{PodSelector: selecting("a"), NamespaceSelector: selecting("x")}), podWith(nil, "nginx"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := sent(t, tc.pod, nil, tc.match...); got != tc.want {
@@ -279,6 +293,8 @@ func TestExpression_Spellings(t *testing.T) {
 		{"nginx", "library/nginx", "docker.io/nginx", "docker.io/library/nginx", "index.docker.io/nginx", "registry-1.docker.io/library/nginx", "Docker.IO:443/nginx"},
 		{"selenium/node-chrome", "docker.io/selenium/node-chrome", "registry-1.docker.io:443/selenium/node-chrome", "INDEX.docker.io/selenium/node-chrome"},
 		{"localhost:5000/app", "LOCALHOST:5000/app"},
+		{"localhost/app", "LOCALHOST/app", "localhost:443/app"},
+		{"Registry/app", "REGISTRY/app"},
 	} {
 		for _, glob := range spellings {
 			for _, image := range spellings {
@@ -332,6 +348,14 @@ func TestExpression_AbsentIfItCannotBeWritten(t *testing.T) {
 		return p
 	}
 	empty := v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}
+	no := false
+	var labels, patterns, both []*v1alpha1.SharedMemoryPolicy
+	for i := range 480 {
+		labels = append(labels, newPolicy("p", v1alpha1.Match{PodSelector: selecting(fmt.Sprintf("value-%012d", i))}))
+		image := fmt.Sprintf("ghcr.io/org/image-%03d", i)
+		patterns = append(patterns, newPolicy("p", matchImages(image)))
+		both = append(both, newPolicy("p", v1alpha1.Match{Images: []string{image}, Mounted: &yes}))
+	}
 	var many, mounts []*v1alpha1.SharedMemoryPolicy
 	for i := range 1000 {
 		many = append(many, newPolicy("p", matchImages(fmt.Sprint("ghcr.io/org/image-", i))))
@@ -349,6 +373,11 @@ func TestExpression_AbsentIfItCannotBeWritten(t *testing.T) {
 		"an entry without a field":             one(v1alpha1.Match{}),
 		"a glob that is not one":               one(matchImages("a[")),
 		"more text than is evaluated":          many,
+		"more labels than are evaluated":       labels,
+		"more patterns than are evaluated":     patterns,
+		"more patterns beside mounts":          both,
+		"an escaped slash":                     one(matchImages(`ghcr.io\/nginx`)),
+		"mounted as it cannot be":              one(v1alpha1.Match{Mounted: &no}),
 		"settings searched for two paths":      {newPolicy("o", matchPaths), at("/data", matchPaths)},
 		"mounts searched for too many paths":   mounts,
 		"a path that ends in nothing":          {at("/", matchMounted)},
@@ -362,6 +391,60 @@ func TestExpression_AbsentIfItCannotBeWritten(t *testing.T) {
 	}
 	if expression, ok := Expression(mounts[1:], nil); !ok {
 		t.Errorf("there is no expression for %d paths: %s", maxMountFragments, expression)
+	}
+}
+
+// What a reader of the webhook configuration finds.
+func TestExpression_Text(t *testing.T) {
+	got, ok := Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", matchApp, matchImages("nginx", "ghcr.io/goauthentik/*"))}, nil)
+	const want = `request.kind.kind != 'Pod' || object == null || ` +
+		`[has(object.metadata.labels) ? object.metadata.labels : {}].exists(l, ` +
+		`[has(object.spec.initContainers) ? object.spec.initContainers : []].exists(n, ` +
+		`[object.spec.containers != null ? object.spec.containers : []].exists(r, n.size() + r.size() > 32 || ` +
+		`[(n.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + r).map(x, has(x.image) ? x.image : '').join('\n')].exists(i, ` +
+		`i.size() > 2048 || 'app' in l && l['app'] == 'a' || i.matches('(?im)^(?:` +
+		`(?:(?:index[.]|registry-1[.])?docker[.]io(?::443)?/)?(?:library/nginx|nginx)|ghcr[.]io(?::443)?/goauthentik/[^/]*` +
+		`)(?:[:@]|$)|[^ -~\U0000005cn]')))))`
+	if got != want || !ok {
+		t.Errorf("the expression is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A mirror that has nothing below it, or is of nothing that the policy names, adds nothing.
+func TestExpression_MirrorsThatDoNotMatter(t *testing.T) {
+	policies := []*v1alpha1.SharedMemoryPolicy{newPolicy("p", matchImages("ghcr.io/goauthentik"))}
+	want, _ := Expression(policies, nil)
+	for _, m := range []Mirror{{"", "ghcr.io"}, {"/", "ghcr.io"}, {"harbor.local", ""}, {"harbor.local", "quay.io"}, {"harbor.local", "ghcr.io/goauthentik"}} {
+		if got, ok := Expression(policies, []Mirror{m}); got != want || !ok {
+			t.Errorf("%q makes the expression\n%s\nwant\n%s", m, got, want)
+		}
+	}
+}
+
+func TestPathFragment(t *testing.T) {
+	for dir, want := range map[string]string{
+		"": "shm", "/dev/shm": "shm", "/cache": "cache", "/a/0123456789": "0123456789", "/a/0123456789a": "0123456789",
+		"/a/012345678é": "012345678", "/a/01234567é": "01234567é", "/": "",
+	} {
+		if got := pathFragment(dir); got != want {
+			t.Errorf("of %q: %q, want %q", dir, got, want)
+		}
+	}
+}
+
+// A policy that is not valid yet may be on a replica of another version.
+func TestExpression_OddPath(t *testing.T) {
+	p := newPolicy("p", matchMounted, matchPaths)
+	p.Spec.MountPath = `/it's\'`
+	expression, ok := Expression([]*v1alpha1.SharedMemoryPolicy{p}, nil)
+	if !ok {
+		t.Fatal("there is no expression")
+	}
+	c := mustCompile(t, expression, "oldest")
+	for path, want := range map[string]bool{p.Spec.MountPath: true, "/its": false} {
+		if is, err := c.sends(podMounting(path)); is != want || err != nil {
+			t.Errorf("a mount at %q is sent: %v, %v by\n%s", path, is, err, expression)
+		}
 	}
 }
 
@@ -420,6 +503,9 @@ func TestExpression_Cost(t *testing.T) {
 			c := corev1.Container{Image: strings.Repeat("i", maxImageBytes/maxContainers-1)}
 			for range mounts {
 				c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{MountPath: strings.Repeat("a", maxMountPathBytes)})
+			}
+			if len(pod.Spec.Containers) == 0 {
+				c.Image += "i" // the names are as long together as is searched
 			}
 			for range settings {
 				c.Args, c.Command = append(c.Args, ""), append(c.Command, "")
@@ -484,6 +570,19 @@ func withInit(pod *corev1.Pod, image string, restart corev1.ContainerRestartPoli
 func podNaming(path string) *corev1.Pod {
 	pod := podWith(nil, "nginx")
 	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "DIR", Value: path}}
+	return pod
+}
+
+func withCommand(pod *corev1.Pod, command ...string) *corev1.Pod {
+	pod.Spec.Containers[0].Command = command
+	return pod
+}
+
+// podSetting returns a Pod with so many parts of a command, arguments and variables.
+func podSetting(command, args, env int) *corev1.Pod {
+	pod := podWith(nil, "nginx")
+	c := &pod.Spec.Containers[0]
+	c.Command, c.Args, c.Env = make([]string, command), make([]string, args), make([]corev1.EnvVar, env)
 	return pod
 }
 

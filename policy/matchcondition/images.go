@@ -49,7 +49,7 @@ func (m mirror) below(parts []part) (tails [][]part) {
 		return nil
 	}
 	for i, to := range m.to {
-		if !parts[i].matches(to.glob) {
+		if !matches(parts[i].glob, to.glob) {
 			return nil
 		}
 	}
@@ -113,7 +113,7 @@ func complete(parts []part) []part {
 // hubLibrary is the folder of Docker Hub's own images, which may be left out.
 const hubLibrary = "library"
 
-func isLibrary(parts []part) bool { return len(parts) == 2 && parts[0].matches(hubLibrary) }
+func isLibrary(parts []part) bool { return len(parts) == 2 && matches(parts[0].glob, hubLibrary) }
 
 // spellings returns patterns for a repository that consists of head, whose first part is the
 // registry, and tail.
@@ -123,10 +123,9 @@ func spellings(head, tail []part) (out []pattern) {
 		folder = joinParts(head[1:]) + "/"
 	}
 	if host.glob != hubName {
-		name := strings.TrimSuffix(host.pattern, "[:]443")
-		out = append(out, pattern{name + port + "/" + folder, joinParts(tail)})
+		out = append(out, pattern{host.pattern + port + "/" + folder, joinParts(tail)})
 	}
-	if host.matches(hubName) {
+	if matches(host.glob, hubName) {
 		out = append(out, pattern{hub + folder, joinParts(tail)})
 		if all := slices.Concat(head[1:], tail); isLibrary(all) {
 			out = append(out, pattern{hub, all[1].pattern})
@@ -159,11 +158,10 @@ func oneOf(patterns []pattern) string {
 
 // alternation returns a regular expression for what one of the given ones fits.
 func alternation(patterns []string) string {
-	sorted := slices.Compact(slices.Sorted(slices.Values(patterns)))
-	if len(sorted) == 1 {
-		return sorted[0]
+	if len(patterns) == 1 {
+		return patterns[0]
 	}
-	return `(?:` + strings.Join(sorted, "|") + `)`
+	return `(?:` + strings.Join(slices.Sorted(slices.Values(patterns)), "|") + `)`
 }
 
 func matches(glob, text string) bool {
@@ -199,11 +197,6 @@ func literalPart(text string) part {
 // wild reports whether the part may stand for several texts, or for one in another spelling.
 func (p part) wild() bool { return strings.ContainsAny(p.glob, `*?[\`) }
 
-// matches reports whether the part stands for a text, in upper or lower case.
-func (p part) matches(text string) bool {
-	return matches(p.glob, text) || matches(strings.ToLower(p.glob), strings.ToLower(text))
-}
-
 func joinParts(parts []part) string {
 	patterns := make([]string, len(parts))
 	for i, p := range parts {
@@ -231,7 +224,7 @@ func globParts(glob string) (parts []part, ok bool) {
 			take("?", `[^/]`)
 		case '[':
 			width = bracketEnd(rest)
-			if width < 0 || matches(rest[:width], "/") {
+			if matches(rest[:width], "/") {
 				return nil, false
 			}
 			take(rest[:width], `[^/]`)
@@ -250,8 +243,8 @@ func globParts(glob string) (parts []part, ok bool) {
 	return append(parts, now), true
 }
 
-// bracketEnd returns the length of the bracket that a text begins with, the shortest that
-// is one; -1 for none.
+// bracketEnd returns the length of the bracket that a valid glob begins with: the shortest
+// that is one.
 func bracketEnd(text string) int {
 	for end := 2; end <= len(text); end++ {
 		if text[end-1] != ']' {
@@ -261,7 +254,7 @@ func bracketEnd(text string) int {
 			return end
 		}
 	}
-	return -1
+	return len(text)
 }
 
 // quoteRune returns a regular expression for a character. One outside ASCII stands for any:
