@@ -24,6 +24,7 @@ type Options struct {
 	Kubeconfig    string
 	Namespace     string
 	MaxMode       string
+	ImageMirrors  []string
 	CertSource    string
 	CertDir       string
 	CADuration    time.Duration
@@ -48,8 +49,9 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file with the address of the API server and the credentials; empty in a cluster")
 	f.StringVar(&o.Namespace, "namespace", "shmkeeper-system", "namespace in which the server runs")
 	f.StringVar(&o.MaxMode, "max-mode", "enforce", "the most that any namespace or policy can ask for: audit, warn or enforce. audit is a dry run for the whole cluster")
+	f.StringSliceVar(&o.ImageMirrors, "image-mirrors", nil, "registries that copy others, as MIRROR=REPOSITORY, separated by commas or given more than once: with harbor.local/ghcr=ghcr.io an image harbor.local/ghcr/x/y counts as ghcr.io/x/y")
 	f.StringVar(&o.CertSource, "cert-source", selfManaged, "where the serving certificate is from: self-managed (a CA of its own in a Secret) or directory (tls.crt and tls.key in --cert-dir, such as cert-manager writes)")
-	f.StringVar(&o.CertDir, "cert-dir", "", "folder with tls.crt and tls.key, for --cert-source=directory; they are read anew when they change")
+	f.StringVar(&o.CertDir, "cert-dir", "", "folder with tls.crt and tls.key, for --cert-source=directory; they are read again when they change")
 	f.DurationVar(&o.CADuration, "ca-duration", 365*24*time.Hour, "how long a CA of our own is valid; it is changed after two thirds of that. For --cert-source=self-managed, like the next three")
 	f.DurationVar(&o.LeafDuration, "cert-duration", 7*24*time.Hour, "how long a serving certificate is valid; it is replaced after two thirds of that")
 	f.DurationVar(&o.CASettle, "ca-settle", time.Minute, "how long after a new CA is published every API server is taken to know it")
@@ -67,20 +69,23 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.Version, "version", false, "print the version and stop")
 }
 
-// Validate says what is wrong with the flags: every mistake, each with its flag.
+// Validate returns all that is wrong with the flags, each mistake with its flag.
 func (o *Options) Validate(args []string) error {
 	var errs []error
 	wrong := func(flag, value, remedy string) {
 		errs = append(errs, fmt.Errorf("--%s: %q %s", flag, value, remedy))
 	}
 	if len(args) > 0 {
-		errs = append(errs, fmt.Errorf("%q is no flag: see --help for the flags", args[0]))
+		errs = append(errs, fmt.Errorf("%q is not a flag: see --help for the flags", args[0]))
 	}
 	if problems := content.IsDNS1123Label(o.Namespace); len(problems) > 0 {
-		wrong("namespace", o.Namespace, "is no name of a namespace: write the one that the server runs in")
+		wrong("namespace", o.Namespace, "is not the name of a namespace: write the one that the server runs in")
 	}
 	if _, err := policy.ParseMode(o.MaxMode); err != nil {
-		wrong("max-mode", o.MaxMode, "is no mode: write audit, warn or enforce")
+		wrong("max-mode", o.MaxMode, "is not a mode: use audit, warn or enforce")
+	}
+	if _, err := policy.ParseMirrors(o.ImageMirrors); err != nil {
+		errs = append(errs, fmt.Errorf("--image-mirrors: %w", err))
 	}
 	switch o.CertSource {
 	case directory:
@@ -103,16 +108,16 @@ func (o *Options) Validate(args []string) error {
 		}
 	}
 	if o.WebhookHost != "" && net.ParseIP(o.WebhookHost) == nil {
-		wrong("webhook-host", o.WebhookHost, "is no IP address: write one of this machine, or leave it out")
+		wrong("webhook-host", o.WebhookHost, "is not an IP address: write one of this machine, or leave it out")
 	}
 	if o.WebhookPort < 1 || o.WebhookPort > 65535 {
-		wrong("webhook-port", strconv.Itoa(o.WebhookPort), "is no port: write one from 1 to 65535")
+		wrong("webhook-port", strconv.Itoa(o.WebhookPort), "is not a port: write one from 1 to 65535")
 	}
 	for flag, address := range map[string]string{
 		"health-probe-bind-address": o.ProbeAddr, "metrics-bind-address": o.MetricsAddr, "pprof-bind-address": o.PprofAddr,
 	} {
 		if _, _, err := net.SplitHostPort(address); address != "0" && err != nil {
-			wrong(flag, address, "is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none")
+			wrong(flag, address, "is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none")
 		}
 	}
 	if o.ShutdownDelay < 0 || o.ShutdownDelay > time.Minute {

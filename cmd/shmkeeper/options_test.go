@@ -44,6 +44,7 @@ func TestValidateAccepts(t *testing.T) {
 		"another name of the own namespace":   "--namespace=shm-0",
 		"the file of a developer's cluster":   "--kubeconfig=config --webhook-host=127.0.0.1",
 		"an address with the name of a host":  "--metrics-bind-address=localhost:8443",
+		"mirrors, by commas and one by one":   "--image-mirrors=harbor.local/ghcr=ghcr.io,harbor.local/hub=docker.io --image-mirrors=mirror:5000/quay=quay.io",
 		"a CA and a leaf of a different life": "--ca-duration=720h --cert-duration=24h --ca-settle=10s --ca-resync=5s",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,13 +58,21 @@ func TestValidateAccepts(t *testing.T) {
 
 func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
 	for name, c := range map[string]struct{ args, want string }{
-		"a word that is no flag":     {"enforce", `"enforce" is no flag: see --help for the flags`},
-		"an empty namespace":         {"--namespace=", `--namespace: "" is no name of a namespace: write the one that the server runs in`},
-		"a namespace with a capital": {"--namespace=Shm", `--namespace: "Shm" is no name of a namespace: write the one that the server runs in`},
-		"an unknown mode":            {"--max-mode=strict", `--max-mode: "strict" is no mode: write audit, warn or enforce`},
-		"a mode as policies have it": {"--max-mode=Enforce", `--max-mode: "Enforce" is no mode: write audit, warn or enforce`},
-		"an empty mode":              {"--max-mode=", `--max-mode: "" is no mode: write audit, warn or enforce`},
-		"an unknown source":          {"--cert-source=vault", `--cert-source: "vault" is unknown: write self-managed or directory`},
+		"a word that is no flag":     {"enforce", `"enforce" is not a flag: see --help for the flags`},
+		"an empty namespace":         {"--namespace=", `--namespace: "" is not the name of a namespace: write the one that the server runs in`},
+		"a namespace with a capital": {"--namespace=Shm", `--namespace: "Shm" is not the name of a namespace: write the one that the server runs in`},
+		"an unknown mode":            {"--max-mode=strict", `--max-mode: "strict" is not a mode: use audit, warn or enforce`},
+		"a mode as policies have it": {"--max-mode=Enforce", `--max-mode: "Enforce" is not a mode: use audit, warn or enforce`},
+		"an empty mode":              {"--max-mode=", `--max-mode: "" is not a mode: use audit, warn or enforce`},
+		"a mirror of nothing": {
+			"--image-mirrors=harbor.local/ghcr=ghcr.io,harbor.local/hub", `--image-mirrors: image mirror "harbor.local/hub": must be MIRROR=REPOSITORY, ` +
+				`both beginning with a registry's host: write for example harbor.local/ghcr=ghcr.io`,
+		},
+		"a mirror that is given twice": {
+			"--image-mirrors=harbor.local/ghcr=ghcr.io --image-mirrors=harbor.local/ghcr/=quay.io",
+			`--image-mirrors: image mirror "harbor.local/ghcr/=quay.io": "harbor.local/ghcr" is given twice: remove one of them`,
+		},
+		"an unknown source": {"--cert-source=vault", `--cert-source: "vault" is unknown: write self-managed or directory`},
 		"an unknown source says nothing of the folder": {
 			"--cert-source=vault --cert-dir=/certs", `--cert-source: "vault" is unknown: write self-managed or directory`,
 		},
@@ -72,13 +81,13 @@ func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
 			"--cert-dir=/certs",
 			`--cert-dir: "/certs" has no effect with --cert-source=self-managed: leave it out, or write --cert-source=directory`,
 		},
-		"a host by its name":              {"--webhook-host=localhost", `--webhook-host: "localhost" is no IP address: write one of this machine, or leave it out`},
-		"port 0":                          {"--webhook-port=0", `--webhook-port: "0" is no port: write one from 1 to 65535`},
-		"a negative port":                 {"--webhook-port=-1", `--webhook-port: "-1" is no port: write one from 1 to 65535`},
-		"a port that is too large":        {"--webhook-port=65536", `--webhook-port: "65536" is no port: write one from 1 to 65535`},
-		"a port in place of probes":       {"--health-probe-bind-address=8081", `--health-probe-bind-address: "8081" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
-		"an empty metrics address":        {"--metrics-bind-address=", `--metrics-bind-address: "" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
-		"an IPv6 address, unbracketed":    {"--pprof-bind-address=::1:6060", `--pprof-bind-address: "::1:6060" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
+		"a host by its name":              {"--webhook-host=localhost", `--webhook-host: "localhost" is not an IP address: write one of this machine, or leave it out`},
+		"port 0":                          {"--webhook-port=0", `--webhook-port: "0" is not a port: write one from 1 to 65535`},
+		"a negative port":                 {"--webhook-port=-1", `--webhook-port: "-1" is not a port: write one from 1 to 65535`},
+		"a port that is too large":        {"--webhook-port=65536", `--webhook-port: "65536" is not a port: write one from 1 to 65535`},
+		"a port in place of probes":       {"--health-probe-bind-address=8081", `--health-probe-bind-address: "8081" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
+		"an empty metrics address":        {"--metrics-bind-address=", `--metrics-bind-address: "" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
+		"an IPv6 address, unbracketed":    {"--pprof-bind-address=::1:6060", `--pprof-bind-address: "::1:6060" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`},
 		"a certificate that is too short": {"--cert-duration=2m", `--cert-duration: "2m0s" leaves no time to replace a certificate when the Secret is read every 30s: write at least 3m0s, or a smaller positive --ca-resync`},
 		"a CA that is too short":          {"--ca-duration=24h", `--ca-duration: "24h0m0s" leaves no time to change a CA before certificates of it outlive it: write at least 504h4m30s, or a smaller --cert-duration`},
 		"a negative delay":                {"--shutdown-delay=-1s", `--shutdown-delay: "-1s" is out of range: write a duration from 0s to 1m`},
@@ -101,18 +110,18 @@ func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
 
 func TestValidateTellsAllMistakesAtOnceAndSorted(t *testing.T) {
 	want := strings.Join([]string{
-		`"now" is no flag: see --help for the flags`,
+		`"now" is not a flag: see --help for the flags`,
 		`--cert-dir: "" is empty: name the folder with tls.crt and tls.key`,
-		`--health-probe-bind-address: "b" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
+		`--health-probe-bind-address: "b" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
 		`--log-format: "xml" is unknown: write json or text`,
 		`--log-level: "trace" is unknown: write debug, info, warn or error`,
-		`--max-mode: "strict" is no mode: write audit, warn or enforce`,
-		`--metrics-bind-address: "a" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
-		`--namespace: "a/b" is no name of a namespace: write the one that the server runs in`,
-		`--pprof-bind-address: "c" is no address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
+		`--max-mode: "strict" is not a mode: use audit, warn or enforce`,
+		`--metrics-bind-address: "a" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
+		`--namespace: "a/b" is not the name of a namespace: write the one that the server runs in`,
+		`--pprof-bind-address: "c" is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none`,
 		`--shutdown-delay: "1h0m0s" is out of range: write a duration from 0s to 1m`,
-		`--webhook-host: "here" is no IP address: write one of this machine, or leave it out`,
-		`--webhook-port: "0" is no port: write one from 1 to 65535`,
+		`--webhook-host: "here" is not an IP address: write one of this machine, or leave it out`,
+		`--webhook-port: "0" is not a port: write one from 1 to 65535`,
 	}, "\n")
 	o, flags := parsed(t, "now", "--namespace=a/b", "--max-mode=strict", "--cert-source=directory", "--webhook-host=here", "--webhook-port=0",
 		"--metrics-bind-address=a", "--health-probe-bind-address=b", "--pprof-bind-address=c", "--shutdown-delay=1h", "--log-format=xml", "--log-level=trace")
@@ -143,8 +152,12 @@ func TestTheDocumentedDefaultsAreTheFlags(t *testing.T) {
 				value = d.String()
 			}
 		}
-		if !found || value != f.DefValue {
-			t.Errorf("docs/server.md gives --%s the default %q, not %q: mend its row", f.Name, value, f.DefValue)
+		want := f.DefValue
+		if f.Value.Type() == "stringSlice" {
+			want = strings.Trim(want, "[]")
+		}
+		if !found || value != want {
+			t.Errorf("docs/server.md gives --%s the default %q, not %q: fix its row", f.Name, value, want)
 		}
 	})
 }
@@ -165,7 +178,7 @@ func TestTheExitStatusAndTheLastWord(t *testing.T) {
 			"error: invalid argument \"1d\" for \"--ca-settle\" flag: time: unknown unit \"d\" in duration \"1d\": see --help for the flags\n",
 		},
 		"a value that makes no sense": {
-			"--max-mode=strict", 2, "error: --max-mode: \"strict\" is no mode: write audit, warn or enforce\n",
+			"--max-mode=strict", 2, "error: --max-mode: \"strict\" is not a mode: use audit, warn or enforce\n",
 		},
 		"an API server that is nowhere": {
 			"--kubeconfig=nowhere", 1,

@@ -152,6 +152,10 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 	if err != nil {
 		return nil, nil, err
 	}
+	mirrors, err := policy.ParseMirrors(o.ImageMirrors)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--image-mirrors: %w", err)
+	}
 	// Not the manager's own election: a manager that loses it ends at once, and with it the webhooks.
 	var election *leader.Election
 	var leads cluster.Leader
@@ -167,6 +171,7 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 		KeepEdits:        !o.Restore,
 		AnyFailurePolicy: mode != v1alpha1.Enforce,
 		CABundle:         bundleOf(source),
+		ImageMirrors:     mirrors,
 		Leader:           leads,
 	})
 	if err != nil {
@@ -201,7 +206,7 @@ func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Serv
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", func(*http.Request) error { return source.Ready() }),
 		mgr.AddReadyzCheck("webhooks", server.StartedChecker()),
-		mgr.AddReadyzCheck("policies", knowsAll(view)),
+		mgr.AddReadyzCheck("policies", cachesSynced(view)),
 		mgr.AddReadyzCheck("draining", func(*http.Request) error {
 			if draining.Load() {
 				return errors.New("the server is stopping")
@@ -223,8 +228,8 @@ func closeWhileDraining(draining *atomic.Bool, next http.Handler) http.Handler {
 	})
 }
 
-// knowsAll passes once the view has all that there was at the start.
-func knowsAll(view *cluster.View) healthz.Checker {
+// cachesSynced returns a check that passes once the view has all that there was at the start.
+func cachesSynced(view *cluster.View) healthz.Checker {
 	return func(*http.Request) error {
 		if !view.Synced() {
 			return errors.New("the policies, namespaces, limit ranges and resource quotas are not all known yet: see that the server may list and watch them")

@@ -12,7 +12,7 @@ import (
 
 func TestAServerThatDoesNotKnowTheClusterIsNotReadyAndSaysWhy(t *testing.T) {
 	const want = "the policies, namespaces, limit ranges and resource quotas are not all known yet: see that the server may list and watch them"
-	if err := knowsAll(&cluster.View{})(nil); err == nil || err.Error() != want {
+	if err := cachesSynced(&cluster.View{})(nil); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
