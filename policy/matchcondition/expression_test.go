@@ -80,6 +80,9 @@ func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 		}
 	})
 	t.Logf("%d expressions and %d without; of %d Pods %d are sent; %d match by the engine, and by the witness %v", narrow, wide, pods, sent, evaluated, matched)
+	if testing.Short() {
+		return // too few cases for shares to mean anything
+	}
 	if evaluated < pods/5 {
 		t.Errorf("%d of %d Pods match by the engine: widen the generators", evaluated, pods)
 	}
@@ -190,7 +193,7 @@ func TestExpression_TrueForEveryImageOfAMirror(t *testing.T) {
 		}
 	})
 	t.Logf("of %d images %d match without a mirror, %d by one, and so do %d by the engine; %d are sent", cases, plain, mirrored, evaluated, sent)
-	if min(plain, mirrored, evaluated, cases-sent) < cases/20 {
+	if !testing.Short() && min(plain, mirrored, evaluated, cases-sent) < cases/20 {
 		t.Error("less than a twentieth is of a kind: widen the generators")
 	}
 }
