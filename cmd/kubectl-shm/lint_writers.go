@@ -34,8 +34,8 @@ func (l *lintReport) names(p loadedPolicy) {
 
 // mountPath warns of a mount path at which the image may have something.
 func (l *lintReport) mountPath(p loadedPolicy) {
-	if at := p.source.Spec.MountPath; at != "" && at != "/dev/shm" {
-		l.warn(p.object, "spec.mountPath", "%q is not /dev/shm: the volume hides what the image has there, and only the writers get it: make sure that the directory is empty and that no other container needs what is in it", at)
+	if at := p.source.Spec.MountPath; at != "" && at != defaultMountPath {
+		l.warn(p.object, "spec.mountPath", "%q is not "+defaultMountPath+": the volume hides what the image has there, and only the writers get it: make sure that the directory is empty and that no other container needs what is in it", at)
 	}
 }
 

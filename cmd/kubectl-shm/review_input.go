@@ -160,8 +160,11 @@ func (in *input) chosenPolicies(names []string, stdin io.Reader) (loaded []loade
 	case len(names) > 0:
 		if n := len(in.policies); n > 0 {
 			in.skipped[v1alpha1.Kind] += n
-			in.notes = append(in.notes, plural(n, "SharedMemoryPolicy", "SharedMemoryPolicies")+
-				" of the input not used, since -p names others: leave -p out to use them")
+			which, it := "1 SharedMemoryPolicy of the input is", "it"
+			if n > 1 {
+				which, it = fmt.Sprintf("%d SharedMemoryPolicies of the input are", n), "them"
+			}
+			in.notes = append(in.notes, which+" not used, since -p names others: leave -p out to use "+it)
 		}
 		loaded, err = loadPolicies(names, stdin)
 		return loaded, "the policies of -p " + strings.Join(names, ", "), err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,11 +51,17 @@ func (n *nearby) notes(s policy.Subject) []string {
 		notes = append(notes, v.Detail)
 	}
 	notes = append(notes, e.Warnings...)
-	if miss := n.nearest(s); miss != "" {
+	switch miss := n.nearest(s); {
+	case miss != "":
 		notes = append(notes, miss)
+	case e.Outcome != policy.NotMatched:
+		notes = append(notes, "no policy comes near: to have "+defaultMountPath+" sized, match the Pod by its labels or image in a policy of your own")
 	}
 	return notes
 }
+
+// defaultMountPath is where a policy that names no mountPath looks.
+const defaultMountPath = "/dev/shm"
 
 // miss is how a policy fails to match, the nearest first.
 type miss int
@@ -161,7 +168,7 @@ func (m *missing) labels() (miss, string) {
 		other := m.entry.DeepCopy()
 		other.PodSelector.MatchLabels[key] = value
 		if m.matchesWith(other) {
-			return missLabelValue, m.label(key, value, want)
+			return missLabelValue, m.label(key, value, strconv.Quote(want))
 		}
 	}
 	for i, r := range m.entry.PodSelector.MatchExpressions {
@@ -172,7 +179,7 @@ func (m *missing) labels() (miss, string) {
 		other := m.entry.DeepCopy()
 		other.PodSelector.MatchExpressions[i].Values = []string{value}
 		if m.matchesWith(other) {
-			return missLabelValue, m.label(r.Key, value, strings.Join(r.Values, `" or "`))
+			return missLabelValue, m.label(r.Key, value, `"`+strings.Join(r.Values, `" or "`)+`"`)
 		}
 	}
 	if len(m.entry.Images) == 0 {
@@ -188,7 +195,7 @@ func (m *missing) labels() (miss, string) {
 }
 
 func (m *missing) label(key, value, want string) string {
-	return fmt.Sprintf("policy %q matches but for label %s, which is %q and not %q: correct the label, or add the value to the policy's podSelector",
+	return fmt.Sprintf("policy %q matches but for label %s, which is %q and not %s: correct the label, or add the value to the policy's podSelector",
 		m.name(), key, value, want)
 }
 

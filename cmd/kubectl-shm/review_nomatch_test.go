@@ -1,0 +1,141 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReview_NearestMiss(t *testing.T) {
+	policyOf := func(match string) string {
+		return "---\napiVersion: shmkeeper.dev/v1alpha1\nkind: SharedMemoryPolicy\nmetadata: {name: p}\nspec:\n  match: [{" + match + "}]\n  sizing: {fixed: {size: 1Gi}}\n"
+	}
+	pod := func(labels, image string) string {
+		return "{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {" + labels + "}}, spec: {containers: [{name: c, image: '" + image + "'}]}}\n"
+	}
+	tests := map[string]struct {
+		in, more, want string
+	}{
+		"nothing is near": {in: pod("", "nginx") + policyOf("images: [ghcr.io/a/b]")},
+		"another registry": {
+			in:   pod("", "harbor.local/ghcr/a/b:1") + policyOf("images: [ghcr.io/a/b]"),
+			want: `image "harbor.local/ghcr/a/b" of container "c" is not in the registry of "ghcr.io/a/b", which policy "p" matches: if it is a copy, give --image-mirrors harbor.local/ghcr=ghcr.io, or add the image to match in a copy of the policy`,
+		},
+		"a copy of Docker Hub's, with digest": {
+			in:   pod("", "registry:5000/hub/postgres@sha256:1") + policyOf("images: [postgres]"),
+			want: `image "registry:5000/hub/postgres" of container "c" is not in the registry of "postgres", which policy "p" matches: if it is a copy, give --image-mirrors registry:5000/hub=docker.io, or add the image to match in a copy of the policy`,
+		},
+		"a user's image of the same short name on Docker Hub is not near": {in: pod("", "me/postgres") + policyOf("images: [postgres]")},
+		"nearly the same name": {
+			in:   pod("", "ghcr.io/a/b-dev:1") + policyOf("images: [ghcr.io/a/b]"),
+			want: `image "ghcr.io/a/b-dev" of container "c" is nearly "ghcr.io/a/b", which policy "p" matches: add the image to match in a copy of the policy if it is the same program`,
+		},
+		"another value of the label": {
+			in:   pod("type: ldap", "nginx") + policyOf("podSelector: {matchLabels: {type: proxy}}"),
+			want: `policy "p" matches but for label type, which is "ldap" and not "proxy": correct the label, or add the value to the policy's podSelector`,
+		},
+		"another value of a label that may have several": {
+			in:   pod("type: ldap", "nginx") + policyOf("podSelector: {matchExpressions: [{key: type, operator: In, values: [proxy, rac]}]}"),
+			want: `policy "p" matches but for label type, which is "ldap" and not "proxy" or "rac": correct the label, or add the value to the policy's podSelector`,
+		},
+		"two labels with other values are not near": {in: pod("type: ldap, tier: a", "nginx") + policyOf("podSelector: {matchLabels: {type: proxy, tier: b}}")},
+		"the image without the label": {
+			in:   pod("", "ghcr.io/a/b") + policyOf("images: [ghcr.io/a/b], podSelector: {matchLabels: {type: proxy}}"),
+			want: `policy "p" matches the image but not the labels, which must be type=proxy: add them if it is the same program`,
+		},
+		"the namespace": {
+			in:   pod("", "ghcr.io/a/b") + policyOf("images: [ghcr.io/a/b], namespaceSelector: {matchLabels: {team: x}}"),
+			want: `policy "p" matches but for the namespace, which must have the labels team=x: give them by --namespace-labels, or add the Namespace to the input`,
+		},
+		"an exclude": {
+			in:   pod("type: proxy", "ghcr.io/a/b") + strings.Replace(policyOf("images: [ghcr.io/a/b]"), "  sizing", "  exclude: [{podSelector: {matchLabels: {type: proxy}}}]\n  sizing", 1),
+			want: `policy "p" matches but for its exclude: change exclude if that is not meant`,
+		},
+		"the nearest of several": {
+			in:   pod("type: ldap", "harbor.local/ghcr/a/b") + policyOf("images: [ghcr.io/a/b]}, {podSelector: {matchLabels: {type: proxy}}"),
+			want: `policy "p" matches but for label type, which is "ldap" and not "proxy": correct the label, or add the value to the policy's podSelector`,
+		},
+		"the image of an init container": {
+			in:   "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {initContainers: [{name: i, image: ghcr.io/a/b}], containers: [{name: c, image: nginx}]}}\n" + policyOf("images: [ghcr.io/a/b]"),
+			want: `policy "p" matches the image of init container "i", which only prepares the Pod and so matches nothing: match the Pod by its labels`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := "NotMatched  Pod/default/a  -  -\n  no policy matches\n"
+			if test.want != "" {
+				want += "  note: " + test.want + "\n"
+			}
+			want += "\n1 reviewed under the policies of the input: 1 NotMatched\n"
+			got := shm(test.in, "review", "-f", "-")
+			if diff := cmp.Diff(ran{out: want}, got, cmp.AllowUnexported(ran{})); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the note on a copy in another registry tells to give makes the policy match.
+func TestReview_ImageMirrors(t *testing.T) {
+	pod := strings.Replace(simplePod, "selenium/", "harbor.local/hub/selenium/", 1)
+	if got := shm(pod, "review", "-f", "-"); !strings.Contains(got.out, "give --image-mirrors harbor.local/hub=docker.io, or") {
+		t.Errorf("without mirrors: %+v", got)
+	}
+	for _, flags := range [][]string{
+		{"--image-mirrors", "harbor.local/hub=docker.io"},
+		{"--image-mirrors", "harbor.local/ghcr=ghcr.io,harbor.local/hub=docker.io"},
+		{"--image-mirrors", "harbor.local/ghcr=ghcr.io", "--image-mirrors", "harbor.local/hub=docker.io"},
+	} {
+		got := shm(pod, append([]string{"review", "-f", "-"}, flags...)...)
+		if !strings.HasPrefix(got.out, "Mutated  Pod/default/browser  selenium  2Gi\n") {
+			t.Errorf("%v: %+v", flags, got)
+		}
+	}
+	got := shm(pod, "review", "-f", "-", "--image-mirrors", "hub")
+	want := `error: --image-mirrors: image mirror "hub": must be MIRROR=REPOSITORY, both beginning with a registry's host: write for example harbor.local/ghcr=ghcr.io` + "\n"
+	if diff := cmp.Diff(ran{code: exitUsage, errOut: want}, got, cmp.AllowUnexported(ran{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestReview_WhosePolicies(t *testing.T) {
+	inDir(t, "pod.yaml", podWithVolume("1Gi", ""), "p.yaml", policyFile, "bad.yaml", strings.Replace(policyFile, "images: [a]", "images: []", 1))
+	tests := map[string]struct {
+		args string
+		want ran
+	}{
+		"the library's": {
+			"-f pod.yaml",
+			ran{out: "Compliant  Pod/default/a  hygiene  -\n  volume \"shm\" at /dev/shm has no sizeLimit and is left as it is\n" +
+				"  warning: volume \"shm\" at /dev/shm has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs\n" +
+				"\n1 reviewed under the library's policies: 1 Compliant\n"},
+		},
+		"those of the input": {
+			"-f pod.yaml -f p.yaml",
+			ran{out: "Compliant  Pod/default/a  p  1Gi\n  volume \"shm\" at /dev/shm has no sizeLimit and is left as it is\n" +
+				"  warning: volume \"shm\" at /dev/shm has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs (by policy \"p\" 1Gi)\n" +
+				"\n1 reviewed under the policies of the input: 1 Compliant\n"},
+		},
+		"those of -p, also if the input has some": {
+			"-f pod.yaml -f p.yaml -p ray",
+			ran{out: "NotMatched  Pod/default/a  -  -\n  no policy matches\n" +
+				"  note: volume \"shm\" at /dev/shm has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs\n" +
+				"  note: no policy comes near: to have /dev/shm sized, match the Pod by its labels or image in a policy of your own\n" +
+				"note: 1 SharedMemoryPolicy of the input is not used, since -p names others: leave -p out to use it\n" +
+				"\n1 reviewed under the policies of -p ray: 1 NotMatched; 1 skipped (1 SharedMemoryPolicy)\n"},
+		},
+		"the input's are read as strictly as those of -p": {
+			"-f pod.yaml -f bad.yaml",
+			ran{code: exitUsage, errOut: "error: bad.yaml:6: spec.match[0].images: Invalid value: 0: must have at least one entry: add one, or leave the field out\n"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := shm("", append([]string{"review"}, strings.Fields(test.args)...)...)
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(ran{})); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
