@@ -35,10 +35,17 @@ var (
 	texts    = []string{"", "--tmp=/dev/shm/", "/dev//shm/x", "sh -c 'cd /dev/shm'", "/data", "shm", "file:///data/x", "/dev/x/../shm"}
 	paths    = []string{"", "/dev/shm", "/dev/shm/", "/dev//shm/sub", "dev/shm", "/dev/shm/../shm", "/dev/./shm", "/dev/shmx", "/data", "data/x", "/dev"}
 	upstream = []Mirror{
-		{"harbor.local/ghcr", "ghcr.io"}, {"mirror.local:443/ghcr", "ghcr.io"}, {"localhost:5000", "ghcr.io"},
-		{"harbor.local/hub", "docker.io"}, {"harbor.local/mirrors/hub", "docker.io"}, {"mirror.local", "docker.io"},
-		{"HARBOR.local:443/hub/", "index.docker.io"}, {"harbor.local", "docker.io/library"},
-		{"mirror.local/org", "ghcr.io/org/team"}, {"docker.io", "ghcr.io"}, {"localhost:5000", "docker.io/org"},
+		{"harbor.local/ghcr", "ghcr.io"},
+		{"mirror.local:443/ghcr", "ghcr.io"},
+		{"localhost:5000", "ghcr.io"},
+		{"harbor.local/hub", "docker.io"},
+		{"harbor.local/mirrors/hub", "docker.io"},
+		{"mirror.local", "docker.io"},
+		{"HARBOR.local:443/hub/", "index.docker.io"},
+		{"harbor.local", "docker.io/library"},
+		{"mirror.local/org", "ghcr.io/org/team"},
+		{"docker.io", "ghcr.io"},
+		{"localhost:5000", "docker.io/org"},
 		{"docker.io/library", "ghcr.io/org"},
 	}
 )
