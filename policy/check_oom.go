@@ -64,7 +64,7 @@ func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
 		f.path = v.policy.mountPath + " and below"
 	}
 	// What memoryPercent gives beside a volume that takes all of the limit says nothing.
-	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.size > v.size.Limit && vol.elsewhere == "" {
+	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.size > v.payable() && vol.elsewhere == "" {
 		f.tooLarge = vol
 	}
 }
@@ -96,10 +96,14 @@ func (v *view) fullVolumes() fullVolumes {
 
 func (v *view) remedyForOOM(f *fullSum) string {
 	raise := fmt.Sprintf("raise the memory limit to at least %s", f.written.Plus(v.policy.reserve).RoundUp(sizing.MiB))
-	if f.tooLarge != nil {
-		return fmt.Sprintf("lower the sizeLimit of volume %s to %s, which is enough, or %s", quote(f.tooLarge.name), v.size.Limit, raise)
+	if f.tooLarge == nil {
+		return raise
 	}
-	return raise
+	if f.tooLarge.index >= len(v.subject.Pod.Spec.Volumes) {
+		annotation, _ := v.crioSize()
+		return fmt.Sprintf("lower annotation %s to %s, which is enough, or %s", annotation, v.size.Limit, raise)
+	}
+	return fmt.Sprintf("lower the sizeLimit of volume %s to %s, which is enough, or %s", quote(f.tooLarge.name), v.size.Limit, raise)
 }
 
 // shorten cuts a text for a message.

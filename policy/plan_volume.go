@@ -124,14 +124,12 @@ func (v *view) crioSize() (annotation string, size sizing.Bytes) {
 }
 
 // payable returns the largest volume that the policy pays for, in bytes: nobody gets more
-// memory by a larger sizeLimit, and by an annotation for the runtime at most what the policy
-// gives anybody.
+// memory by a larger sizeLimit or by an annotation for the runtime.
 func (v *view) payable() sizing.Bytes {
-	if !v.shares() || v.policy.model == nil {
-		return v.size.Limit
+	if v.shares() {
+		return max(v.size.Limit, sizing.DefaultShm)
 	}
-	_, asked := v.crioSize()
-	return max(v.size.Limit, sizing.DefaultShm, min(asked.RoundUp(sizing.MiB), v.policy.model.bounds.Max))
+	return v.size.Limit
 }
 
 func (v *view) freeVolumeName() string {
