@@ -12,16 +12,16 @@ const (
 )
 
 // tooComplex returns TooComplex for a Pod that is beyond the bounds: more than 256 containers
-// of all kinds, 1,024 mounts, 1,024 volumes, or 64 KiB of commands, arguments and
-// environment. nil for every other.
-func tooComplex(pod *PodView) *Violation {
-	spec := &pod.Spec
+// of all kinds, 1,024 mounts, 1,024 volumes (claim templates included), or 64 KiB of commands,
+// arguments and environment. nil for every other.
+func tooComplex(s *Subject) *Violation {
+	spec := &s.Pod.Spec
 	containers := len(spec.InitContainers) + len(spec.Containers) + len(spec.EphemeralContainers)
 	if containers > mostContainers {
 		return beyond("containers", containers, mostContainers)
 	}
-	if len(spec.Volumes) > mostVolumes {
-		return beyond("volumes", len(spec.Volumes), mostVolumes)
+	if volumes := len(spec.Volumes) + len(s.Claims); volumes > mostVolumes {
+		return beyond("volumes", volumes, mostVolumes)
 	}
 	mounts, text := 0, 0
 	for _, list := range [...][]ContainerView{spec.InitContainers, spec.Containers, spec.EphemeralContainers} {

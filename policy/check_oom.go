@@ -2,8 +2,10 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // OOMBeforeFull: a writer's memory limit, or the Pod's, does not hold the memory cost of what it
@@ -30,12 +32,12 @@ func (v *view) oomBeforeFull() []Violation {
 		f := &full.each[i]
 		if limit := c.memory.limit; f.cost > 0 && limit > 0 && limit < f.cost.Plus(v.policy.reserve) {
 			out.add(OOMBeforeFull, c.name, "container %s would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s, which must hold %s for the process too: %s",
-				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, v.remedyForOOM(f))
+				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, v.remedyForOOM(f, limit))
 		}
 	}
 	if limit := v.podLevelLimit(); full.all.cost > 0 && limit > 0 && limit < full.all.cost.Plus(v.policy.reserve) {
 		out.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s, which must hold %s for the processes too: %s",
-			full.all.path, full.all.cost, limit, v.policy.reserve, v.remedyForOOM(&full.all))
+			full.all.path, full.all.cost, limit, v.policy.reserve, v.remedyForOOM(&full.all, limit))
 	}
 	return out
 }
@@ -64,7 +66,7 @@ func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
 		f.path = v.policy.mountPath + " and below"
 	}
 	// What memoryPercent gives beside a volume that takes all of the limit says nothing.
-	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.size > v.payable() && vol.elsewhere == "" {
+	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.at && vol.size > v.payable() && vol.elsewhere == "" {
 		f.tooLarge = vol
 	}
 }
@@ -94,23 +96,30 @@ func (v *view) fullVolumes() fullVolumes {
 	return full
 }
 
-func (v *view) remedyForOOM(f *fullSum) string {
+func (v *view) remedyForOOM(f *fullSum, limit sizing.Bytes) string {
 	raise := fmt.Sprintf("raise the memory limit to at least %s", f.written.Plus(v.policy.reserve).RoundUp(sizing.MiB))
 	if f.tooLarge == nil {
 		return raise
 	}
+	enough := ", which is enough"
+	if least := v.size.cost(v.size.Limit).Plus(v.policy.reserve); v.policy.handling() != v1alpha1.MemoryRaise && limit < least {
+		enough = fmt.Sprintf(" and raise the memory limit to %s", least.RoundUp(sizing.MiB))
+	}
 	if f.tooLarge.index >= len(v.subject.Pod.Spec.Volumes) {
 		annotation, _ := v.crioSize()
-		return fmt.Sprintf("lower annotation %s to %s, which is enough, or %s", annotation, v.size.Limit, raise)
+		return fmt.Sprintf("lower annotation %s to %s%s, or %s", annotation, v.size.Limit, enough, raise)
 	}
-	return fmt.Sprintf("lower the sizeLimit of volume %s to %s, which is enough, or %s", quote(f.tooLarge.name), v.size.Limit, raise)
+	return fmt.Sprintf("lower the sizeLimit of volume %s to %s%s, or %s", quote(f.tooLarge.name), v.size.Limit, enough, raise)
 }
 
 // shorten cuts a text for a message.
 func shorten(text string) string {
 	const longest = 128
 	if len(text) > longest {
-		return text[:longest] + "..."
+		return cut(text, longest) + "..."
 	}
 	return text
 }
+
+// cut returns the beginning of a text, without a character that is cut in two.
+func cut(text string, length int) string { return strings.ToValidUTF8(text[:length], "") }

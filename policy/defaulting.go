@@ -21,7 +21,7 @@ import (
 // alone, only the last is asked.
 func (s Subject) WithoutDefaults() Subject {
 	r := s.Pod.Spec.Resources
-	if r == nil || s.Pointer != "" || len(s.Pod.Metadata.ManagedFields) == 0 || len(s.Pod.Spec.Containers) > mostContainers {
+	if r == nil || s.Pointer != "" || len(s.Pod.Metadata.ManagedFields) == 0 || len(s.Pod.Metadata.ManagedFields) > mostManagers || len(s.Pod.Spec.Containers) > mostContainers {
 		return s
 	}
 	_, limited := r.Limits[corev1.ResourceMemory]
@@ -56,6 +56,10 @@ func (s Subject) WithoutDefaults() Subject {
 	s.Pod = &pod
 	return s
 }
+
+// mostManagers is how many entries of metadata.managedFields are read: an API server keeps ten
+// for updates, and one for each applier.
+const mostManagers = 256
 
 // fieldSet are fields as metadata.managedFields names them: "f:memory".
 type fieldSet map[string]json.RawMessage

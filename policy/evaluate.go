@@ -75,7 +75,7 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 	if second != nil {
 		e.warn("policy %s also matches and is not applied, as policy %s comes first", quote(second.name), quote(p.name))
 	}
-	if found := tooComplex(subject.Pod); found != nil {
+	if found := tooComplex(&subject); found != nil {
 		e.found = []Violation{*found}
 		return e.violating(e.found)
 	}
@@ -88,6 +88,9 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 	e.Size, e.before = before.size.Size, before
 	plan, after, blocked := before.plan(e.Guess)
 	remaining := after.violations()
+	if len(remaining) > 0 && !plan.Empty() {
+		remaining = asWritten(remaining, before.violations(), p.name)
+	}
 	switch {
 	case len(remaining) > 0: // what a plan cannot fix in full, it leaves alone
 		e.Warnings = before.appendWarnings(e.Warnings, nil, before)
@@ -125,6 +128,29 @@ func (e *Evaluation) violating(after []Violation) Evaluation {
 	}
 	e.Outcome, e.Reason, e.Detail, e.After = Violating, after[0].Reason, joinDetails(after), after
 	return *e
+}
+
+// asWritten returns what would remain after a plan that is not carried out, in the words that are
+// true of the Pod as it is.
+func asWritten(remaining, before []Violation, policy string) []Violation {
+	type kind struct {
+		reason    Reason
+		container string
+	}
+	details := make(map[kind]string, len(before))
+	for _, x := range before {
+		details[kind{x.Reason, x.Container}] = x.Detail
+	}
+	out := make([]Violation, len(remaining))
+	for i, x := range remaining {
+		if detail, found := details[kind{x.Reason, x.Container}]; found {
+			x.Detail = detail
+		} else {
+			x.Detail = fmt.Sprintf("changed as policy %s asks for, %s", quote(policy), x.Detail)
+		}
+		out[i] = x
+	}
+	return out
 }
 
 // mostWarnings bounds how many violations become warnings.
@@ -173,7 +199,7 @@ func (v *view) describeCompliant() string {
 		if v.policy.model == nil || vol.size < v.size.Minimum {
 			return fmt.Sprintf("volume %s of %s at %s is left as it is", quote(vol.name), vol.size, v.policy.mountPath)
 		}
-		return fmt.Sprintf("volume %s of %s at %s holds the %s that are required", quote(vol.name), vol.size, v.policy.mountPath, v.size.Minimum)
+		return fmt.Sprintf("volume %s of %s at %s is as large as policy %s asks for", quote(vol.name), vol.size, v.policy.mountPath, quote(v.policy.name))
 	}
 	return "nothing has to change"
 }

@@ -10,7 +10,10 @@ import (
 // blockers says which LimitRanges and quotas do not admit a plan, each with the largest size
 // that would fit and what its reader can do. v is the Pod as it would be, before as it is.
 func (v *view) blockers(before *view, p *Plan) []Violation {
-	blocked := v.blockedBy(before, p)
+	if clamped := v.clampedBelowRuntime(p); clamped != nil {
+		return clamped
+	}
+	blocked := v.blockedBy(before, p, mostBlockers)
 	if len(blocked) == 0 {
 		return nil
 	}
@@ -21,12 +24,35 @@ func (v *view) blockers(before *view, p *Plan) []Violation {
 	return blocked
 }
 
-func (v *view) blockedBy(before *view, p *Plan) []Violation {
-	return append(v.limitRangeViolations(before, p), v.quotaViolations(before)...)
+// clampedBelowRuntime says why a volume must not be added that the kubelet would make smaller than
+// what the runtime gives without it. With the memory raised, it never does.
+func (v *view) clampedBelowRuntime(p *Plan) []Violation {
+	if p.volume == nil || v.looksAtMemory() {
+		return nil // the checks look
+	}
+	mounted, had := v.mounted(sizing.BytesOf(*p.volume.EmptyDir.SizeLimit)), v.runtimeSize()
+	if mounted >= had {
+		return nil
+	}
+	var out findings
+	out.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s, less than the %s that the Pod has without a volume, because of its memory limit: raise the memory limit to at least %s",
+		mounted, p.mountPath, had, v.size.cost(had).Plus(v.policy.reserve).RoundUp(sizing.MiB))
+	return out
 }
 
-// largestFit returns the largest size in whole MiB, in bytes, with which the memory would be
-// admitted; 0 if none would.
+// mostBlockers bounds how many of the figures that are not admitted are reported.
+const mostBlockers = 8
+
+func (v *view) blockedBy(before *view, p *Plan, most int) []Violation {
+	out := v.limitRangeViolations(before, p, most)
+	if len(out) < most {
+		out = append(out, v.quotaViolations(before, p, most-len(out))...)
+	}
+	return out
+}
+
+// largestFit returns the largest size in whole MiB, in bytes, with which the Pod would be
+// compliant and its memory admitted; 0 if there is none.
 func (v *view) largestFit() sizing.Bytes {
 	most := int(v.size.Limit / sizing.MiB)
 	return sizing.Bytes(sort.Search(most, func(mib int) bool {
@@ -39,7 +65,7 @@ func (v *view) fits(limit sizing.Bytes) bool {
 	smaller.size.Size = v.size.WithLimit(limit)
 	var p Plan
 	after := smaller.planned(&p)
-	return len(after.blockedBy(smaller, &p)) == 0
+	return len(after.blockedBy(smaller, &p, 1)) == 0 && len(after.violations()) == 0
 }
 
 // remedyForNoRoom says what the owner of the Pod can do if there is no room for its memory.

@@ -9,6 +9,8 @@ import (
 type glob struct {
 	pattern string
 	literal bool
+	// prefix is the text before the first wildcard, with which every match begins.
+	prefix string
 	// literalPart is a text that every match contains: the longest stretch of the pattern
 	// that stands for itself. It rules out most names at little cost.
 	literalPart string
@@ -17,6 +19,9 @@ type glob struct {
 func newGlob(pattern string) (glob, error) {
 	_, err := path.Match(pattern, "")
 	g := glob{pattern: pattern, literal: !strings.ContainsAny(pattern, `*?[\`)}
+	if i := strings.IndexAny(pattern, `*?[\`); i > 0 {
+		g.prefix = pattern[:i]
+	}
 	if !strings.ContainsAny(pattern, `[]\`) {
 		for _, text := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' || r == '?' }) {
 			if len(text) > len(g.literalPart) {
@@ -27,13 +32,13 @@ func newGlob(pattern string) (glob, error) {
 	return g, err
 }
 
-func (g glob) matches(name string) bool {
+func (g *glob) matches(name string) bool {
 	switch {
 	case g.literal:
 		return g.pattern == name
 	case g.pattern == "*":
 		return !strings.Contains(name, "/")
-	case !strings.Contains(name, g.literalPart):
+	case !strings.HasPrefix(name, g.prefix) || !strings.Contains(name, g.literalPart):
 		return false
 	}
 	ok, err := path.Match(g.pattern, name)

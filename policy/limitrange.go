@@ -57,7 +57,7 @@ func exceedsRatio(limit, request sizing.Bytes, ratio resource.Quantity) bool {
 }
 
 // keepPodRatio raises the pod-level request, or else the request of the first writer whose memory
-// changes, as far as a LimitRange's ratio over the whole Pod asks for.
+// changes and counts, as far as a LimitRange's ratio over the whole Pod asks for.
 func (v *view) keepPodRatio(before *view) {
 	if len(v.subject.LimitRanges) == 0 {
 		return
@@ -66,12 +66,9 @@ func (v *view) keepPodRatio(before *view) {
 	if whole.limit <= before.whole().limit {
 		return
 	}
-	missing := v.leastRequest(corev1.LimitTypePod, whole.limit).Minus(whole.request)
-	if missing == 0 {
-		return
-	}
+	least := v.leastRequest(corev1.LimitTypePod, whole.limit)
 	if v.pod.namesRequest {
-		v.pod.request = v.pod.request.Plus(missing).RoundUp(sizing.MiB)
+		v.pod.request = max(v.pod.request, least)
 		if v.pod.limit > 0 {
 			v.pod.request = min(v.pod.request, v.pod.limit)
 		}
@@ -79,9 +76,17 @@ func (v *view) keepPodRatio(before *view) {
 	}
 	for i := range v.containers {
 		m := &v.containers[i].memory
-		if *m != before.containers[i].memory && m.limit > 0 && m.namesRequest {
-			m.request = min(m.request.Plus(missing).RoundUp(sizing.MiB), m.limit)
+		was := v.whole().request
+		if was >= least {
 			return
+		}
+		if *m == before.containers[i].memory || m.limit == 0 || !m.namesRequest {
+			continue
+		}
+		request := m.request
+		m.request = min(request.Plus(least.Minus(was)).RoundUp(sizing.MiB), m.limit)
+		if v.whole().request == was {
+			m.request = request // an init container that needs less than the others do together
 		}
 	}
 }
@@ -91,7 +96,7 @@ func (v *view) keepPodRatio(before *view) {
 func (v *view) whole() memory {
 	m := v.pod
 	if !m.namesRequest {
-		m.request = v.sumOf(requestOf)
+		m.request, m.namesRequest = v.sumOf(requestOf), true
 		if m.limit > 0 {
 			m.request = v.defaultPodRequest()
 		}
@@ -105,24 +110,29 @@ func (v *view) whole() memory {
 	return m
 }
 
-// limitRangeViolations says which LimitRanges do not admit the memory of a plan.
-func (v *view) limitRangeViolations(before *view, p *Plan) []Violation {
+// limitRangeViolations says which LimitRanges do not admit the memory of a plan, and stops after
+// so many.
+func (v *view) limitRangeViolations(before *view, p *Plan, most int) []Violation {
 	if len(p.memory) == 0 {
 		return nil
 	}
 	var out []Violation
+	wholeBefore, whole := before.whole(), v.whole()
 	for _, limitRange := range v.subject.LimitRanges {
 		for i := range limitRange.Spec.Limits {
 			item := &limitRange.Spec.Limits[i]
 			switch item.Type {
 			case corev1.LimitTypeContainer:
 				for k := range p.memory {
-					if c := &p.memory[k]; c.container != nil {
-						out = append(out, v.exceeds(limitRange.Name, item, c.container.name, c.from, c.to)...)
+					if c := &p.memory[k]; c.container != nil && len(out) < most {
+						out = append(out, v.exceeds(p, limitRange.Name, item, c.container.name, c.from, c.to)...)
 					}
 				}
 			case corev1.LimitTypePod:
-				out = append(out, v.exceeds(limitRange.Name, item, "", before.whole(), v.whole())...)
+				out = append(out, v.exceeds(p, limitRange.Name, item, "", wholeBefore, whole)...)
+			}
+			if len(out) >= most {
+				return out[:most]
 			}
 		}
 	}
@@ -131,7 +141,7 @@ func (v *view) limitRangeViolations(before *view, p *Plan) []Violation {
 
 // exceeds compares the memory of a container, or of the Pod if it is empty, with one item
 // of a LimitRange. What was too much as its owner wrote it is left to LimitRanger.
-func (v *view) exceeds(name string, item *corev1.LimitRangeItem, container string, from, to memory) []Violation {
+func (v *view) exceeds(p *Plan, name string, item *corev1.LimitRangeItem, container string, from, to memory) []Violation {
 	whose, each := "the Pod's memory ", "a Pod"
 	if container != "" {
 		whose, each = "the memory of container "+quote(container)+" ", "a container"
@@ -143,13 +153,13 @@ func (v *view) exceeds(name string, item *corev1.LimitRangeItem, container strin
 		most := sizing.BytesOf(largest)
 		if figure, was := max(to.limit, requestOf(&to)), max(from.limit, requestOf(&from)); figure > most && figure > was {
 			return violation("would have to be %s for a %s of %s, and LimitRange %s allows %s at most %s",
-				figure, v.policy.mountPath, v.size.Limit, quote(name), each, largest.String())
+				figure, v.policy.mountPath, v.plannedSize(p), quote(name), each, largest.String())
 		}
 	}
 	ratio, found := item.MaxLimitRequestRatio[corev1.ResourceMemory]
 	if found && to.limit > from.limit && exceedsRatio(to.limit, requestOf(&to), ratio) {
 		return violation("would have to be %s with a request of %s for a %s of %s, and LimitRange %s allows %s at most %s times the request",
-			to.limit, requestOf(&to), v.policy.mountPath, v.size.Limit, quote(name), each, ratio.String())
+			to.limit, requestOf(&to), v.policy.mountPath, v.plannedSize(p), quote(name), each, ratio.String())
 	}
 	return nil
 }

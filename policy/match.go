@@ -27,10 +27,15 @@ type matching struct {
 	// init container matches nothing, so that a tool that prepares something does not
 	// decide about the Pod, and neither does a debug container's.
 	repos []string
-	paths []pathUse
+	// repoSet holds the same, for a Pod of many containers, when it is first asked for.
+	repoSet map[string]bool
+	paths   []pathUse
 	// tried has a bit for each policy that was tried, so that none is tried twice.
 	tried []uint64
 }
+
+// fewRepos is how many repositories are compared one by one.
+const fewRepos = 32
 
 // pathUse is what a Pod does with one mount path.
 type pathUse struct {
@@ -111,9 +116,32 @@ func (m *matching) matches(entry *matcher, mountPath string) bool {
 }
 
 func (m *matching) anyImage(globs []glob) bool {
-	for _, repo := range m.repos {
-		if anyImageMatches(globs, repo) {
-			return true
+	if len(m.repos) <= fewRepos {
+		for _, repo := range m.repos {
+			if anyImageMatches(globs, repo) {
+				return true
+			}
+		}
+		return false
+	}
+	if m.repoSet == nil {
+		m.repoSet = make(map[string]bool, len(m.repos))
+		for _, repo := range m.repos {
+			m.repoSet[repo] = true
+		}
+	}
+	for i := range globs {
+		g := &globs[i]
+		if g.literal {
+			if m.repoSet[g.pattern] {
+				return true
+			}
+			continue
+		}
+		for _, repo := range m.repos {
+			if len(repo) <= longestRepository && g.matches(repo) {
+				return true
+			}
 		}
 	}
 	return false
@@ -136,9 +164,8 @@ func (m *matching) anyEntry(entries []matcher, mountPath string) bool {
 
 // grounds are the reasons for which a policy matches a subject.
 type grounds struct {
-	images  []glob // of the entries that match
-	mounted bool   // an entry that matches asks for a mount
-	guess   bool   // every entry that matches is a guess
+	images []glob // of the entries that match
+	guess  bool   // every entry that matches is a guess
 }
 
 func (m *matching) groundsOf(p *compiled) grounds {
@@ -153,7 +180,6 @@ func (m *matching) groundsOf(p *compiled) grounds {
 		} else {
 			g.images = append(g.images[:len(g.images):len(g.images)], entry.images...)
 		}
-		g.mounted = g.mounted || entry.mounted
 		g.guess = g.guess && entry.isGuess()
 	}
 	return g

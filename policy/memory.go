@@ -57,14 +57,17 @@ const (
 func (v *view) markAutoscaled() {
 	annotations := v.subject.Pod.Metadata.Annotations
 	updates, found := annotations[autoscalerUpdates]
-	if !found || len(updates) > mostTextOfPod {
+	list, listed := annotations[autoscalerKnows]
+	if !found || len(updates)+len(list) > mostTextOfPod {
 		return
 	}
-	knows, listed := annotations[autoscalerKnows]
-	written := writtenByAutoscaler(updates)
+	written, known := writtenByAutoscaler(updates), map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		known[strings.TrimSpace(name)] = true
+	}
 	for i := range v.containers {
 		c := &v.containers[i]
-		if c.role == regular && written[c.index] && (!listed || isListed(knows, c.name)) {
+		if c.role == regular && written[c.index] && (!listed || known[c.name]) {
 			c.memory.autoscaled = true
 		}
 	}
@@ -98,13 +101,4 @@ func smallNumber(text string) (n int, ok bool) {
 		n = 10*n + int(text[i]-'0')
 	}
 	return n, true
-}
-
-func isListed(list, name string) bool {
-	for part := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(part) == name {
-			return true
-		}
-	}
-	return false
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"path"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -147,7 +146,7 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 	v.steps++
 	c := container{name: source.Name, role: is, index: index, source: source, memory: newMemory(source.Resources)}
 	c.named = source.namesPath(v.policy.mountPath)
-	c.remounts = c.named && source.remounts(v.policy.mountPath)
+	c.remounts = source.remounts(v.policy.mountPath)
 	position := len(v.containers)
 	for i := range source.VolumeMounts {
 		v.steps++
@@ -164,10 +163,11 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 		if where == below {
 			continue
 		}
+		// Of several mounts at the path, in different spellings, only one counts.
+		hostPath := v.volumes[found].hostPath
+		isHost := hostPath != "" && isUnder(path.Join(hostPath, m.SubPath), runtimeShm)
+		c.hostShm = isHost && (c.hostShm || !c.mounted)
 		c.mounted = true
-		if hostPath := v.volumes[found].hostPath; hostPath != "" && isUnder(path.Join(hostPath, m.SubPath), runtimeShm) {
-			c.hostShm = true
-		}
 	}
 	for i := range source.VolumeDevices {
 		v.steps++
@@ -181,13 +181,20 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 
 // finder finds volumes by their names: those of the spec, and those that a view has.
 type finder struct {
-	spec  []VolumeView
-	named map[string]int // in spec; nil for a short list
-	seen  map[string]int // in view.volumes; nil for a short list
+	spec   []VolumeView
+	claims map[string]bool
+	named  map[string]int // in spec; nil for a short list
+	seen   map[string]int // in view.volumes; nil for a short list
 }
 
 func newFinder(s *Subject) *finder {
 	f := &finder{spec: s.Pod.Spec.Volumes}
+	if len(s.Claims) > 0 {
+		f.claims = make(map[string]bool, len(s.Claims))
+		for _, claim := range s.Claims {
+			f.claims[claim] = true
+		}
+	}
 	if len(f.spec) > fewVolumes {
 		f.named = make(map[string]int, len(f.spec))
 		for i := range f.spec {
@@ -240,7 +247,7 @@ func (v *view) volumeOf(name string, f *finder) int {
 		}
 	}
 	index, ok := f.inSpec(name)
-	vol := volume{name: name, index: index, claim: slices.Contains(v.subject.Claims, name)}
+	vol := volume{name: name, index: index, claim: f.claims[name]}
 	if index >= 0 && ok {
 		source := &f.spec[index]
 		vol.memory = source.EmptyDir != nil && source.EmptyDir.Medium == corev1.StorageMediumMemory
@@ -250,7 +257,7 @@ func (v *view) volumeOf(name string, f *finder) int {
 		if vol.memory && source.EmptyDir.SizeLimit != nil {
 			vol.size = sizing.BytesOf(*source.EmptyDir.SizeLimit)
 		}
-		if vol.size > maxQuantity { // no node has the memory: it bounds nothing
+		if vol.size >= maxQuantity { // no node has the memory: it bounds nothing
 			vol.size = 0
 		}
 	}

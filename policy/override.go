@@ -214,7 +214,7 @@ const (
 // quote quotes a value for a message and shortens a long one.
 func quote(text string) string {
 	if len(text) > longestQuoted {
-		return strconv.Quote(text[:longestQuoted]) + "..."
+		return strconv.Quote(cut(text, longestQuoted)) + "..."
 	}
 	return strconv.Quote(text)
 }

@@ -89,6 +89,9 @@ func (b *patch) memory(at string, resources *corev1.ResourceRequirements, c *mem
 type annotation struct{ name, value string }
 
 func (b *patch) annotations(present map[string]string, set [2]annotation) {
+	if !haveRoom(present, set) {
+		return
+	}
 	if len(present) == 0 {
 		all := make(map[string]string, len(set))
 		for _, a := range set {
@@ -106,6 +109,20 @@ func (b *patch) annotations(present map[string]string, set [2]annotation) {
 			b.replace(path, a.value)
 		}
 	}
+}
+
+// haveRoom reports whether an API server accepts a Pod's annotations with ours: it counts all
+// names and values, up to 256 KiB (ValidateAnnotationsSize in k8s.io/apimachinery).
+func haveRoom(present map[string]string, set [2]annotation) bool {
+	const most = 256 << 10
+	total := 0
+	for name, value := range present {
+		total += len(name) + len(value)
+	}
+	for _, a := range set {
+		total += len(a.name) + len(a.value) // one that is there already counts twice: it is small
+	}
+	return total <= most
 }
 
 // escape writes a name as a part of a JSON pointer (RFC 6901).

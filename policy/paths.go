@@ -85,10 +85,10 @@ func anyMentions(texts []string, dir string) bool {
 	return false
 }
 
-// namesPath reports whether a container's environment, command or arguments, or the command of
-// its postStart hook, name a path at or under dir.
+// namesPath reports whether a container's environment, command or arguments name a path at or
+// under dir.
 func (c *ContainerView) namesPath(dir string) bool {
-	if anyMentions(c.Command, dir) || anyMentions(c.Args, dir) || anyMentions(c.postStart(), dir) {
+	if anyMentions(c.Command, dir) || anyMentions(c.Args, dir) {
 		return true
 	}
 	for i := range c.Env {

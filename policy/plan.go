@@ -99,6 +99,14 @@ func (v *view) planned(p *Plan) *view {
 	return after
 }
 
+// plannedSize returns the size of the volume that a plan adds, or else what the policy gives.
+func (v *view) plannedSize(p *Plan) sizing.Bytes {
+	if p.volume != nil {
+		return v.volumes[len(v.volumes)-1].size
+	}
+	return v.size.Limit
+}
+
 // copy returns a view that can be changed while v stays as it is.
 func (v *view) copy() *view {
 	out := *v

@@ -14,6 +14,8 @@ type use struct{ container, volume int }
 type costs struct {
 	before, after       sizing.Bytes
 	useBefore, useAfter sizing.Bytes
+	// sizeBefore are the volumes themselves, without the kernel memory.
+	sizeBefore sizing.Bytes
 }
 
 // add counts a volume, as far as the policy pays for it. Of one that a vertical autoscaler has
@@ -28,6 +30,7 @@ func (c *costs) add(v *view, vol *volume, payable sizing.Bytes, first, autoscale
 	}
 	c.after = c.after.Plus(v.size.cost(after))
 	c.before = c.before.Plus(v.size.cost(before))
+	c.sizeBefore = c.sizeBefore.Plus(before)
 	if first {
 		c.useAfter = c.useAfter.Plus(v.size.AverageUseOf(after))
 		c.useBefore = c.useBefore.Plus(v.size.AverageUseOf(before))
@@ -48,12 +51,11 @@ func (c *costs) limit(limit, reserve sizing.Bytes) sizing.Bytes {
 // use returns how much more is in use on average than before.
 func (c *costs) use() sizing.Bytes { return c.useAfter.Minus(c.useBefore) }
 
-// costsOfWriters returns the costs for each container, and for the Pod as a whole. The average
-// use of a volume is counted for its first writer, and once for the Pod.
-func (v *view) costsOfWriters() (each []costs, pod costs) {
+// costsOfWriters returns the costs for each container, and for the Pod as a whole, of volumes up
+// to a size. The average use of a volume is counted for its first writer, and once for the Pod.
+func (v *view) costsOfWriters(payable sizing.Bytes) (each []costs, pod costs) {
 	each = make([]costs, len(v.containers))
 	counted := make([]bool, len(v.volumes))
-	payable := v.payable()
 	for _, u := range v.uses {
 		vol, c := &v.volumes[u.volume], &v.containers[u.container]
 		first := !counted[u.volume]
@@ -91,12 +93,12 @@ func (v *view) writtenInPod(s *size) sizing.Bytes {
 // writer's limit holds what its volumes cost and the reserve; what is in use on average is
 // added to the request of a volume's first writer. No other container's figures change.
 func (v *view) planMemory(before *view, p *Plan) {
-	each, pod := v.costsOfWriters()
+	each, pod := v.costsOfWriters(v.payable())
 	guaranteed := before.guaranteed()
 	podLevel := v.hasPodLevel()
 	for i := range v.containers {
 		if each[i].after > 0 {
-			v.raise(&v.containers[i].memory, &each[i], guaranteed && !podLevel)
+			v.raise(&v.containers[i].memory, &each[i], before.mayRequest(), guaranteed && !podLevel)
 		}
 	}
 	if podLevel {
@@ -107,14 +109,16 @@ func (v *view) planMemory(before *view, p *Plan) {
 }
 
 // raise raises the limit and request of one writer. The request stays below the limit if it
-// was below, so that the QoS class stays, and is high enough for the ratios of LimitRanges.
-func (v *view) raise(m *memory, c *costs, guaranteed bool) {
+// was below, so that the QoS class stays, and is high enough for the ratios of LimitRanges. Where
+// there is neither a request nor a limit, a request is written if it may be.
+func (v *view) raise(m *memory, c *costs, mayRequest, guaranteed bool) {
 	from := *m
 	m.limit = c.limit(from.limit, v.policy.reserve)
 	use := c.use()
 	filledIn := !from.namesRequest && from.limit > 0 // an API server makes the request the limit
 	switch {
-	case from.limit == 0 && !from.namesRequest && (use == 0 || !v.mayRequest()),
+	case from.limit == 0 && from.namesLimit, // the API server takes it for a limit, which no request may exceed
+		from.limit == 0 && from.request == 0 && (use == 0 || !mayRequest),
 		use == 0 && m.limit == from.limit:
 		return
 	}
@@ -161,7 +165,7 @@ func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
 		to.limit = max(pod.limit(from.limit, v.policy.reserve), v.highestRaised(before))
 	}
 	if from.namesRequest {
-		if use := pod.use(); use > 0 {
+		if use := pod.use(); use > 0 && before.hasMemory() && !(from.namesLimit && from.limit == 0) {
 			to.request = from.request.Plus(use).RoundUp(sizing.MiB)
 		}
 		to.request = max(to.request, sum)

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"regexp"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -114,7 +116,7 @@ func (v *view) crioSize() (annotation string, size sizing.Bytes) {
 		return "", 0
 	}
 	for _, name := range crioAnnotations {
-		if q, ok := parseBytes(annotations[name]); ok {
+		if q, ok := parseShmSize(annotations[name]); ok {
 			if asked := sizing.BytesOf(q); asked > size && asked <= maxQuantity {
 				annotation, size = name, asked
 			}
@@ -122,6 +124,17 @@ func (v *view) crioSize() (annotation string, size sizing.Bytes) {
 	}
 	return annotation, size
 }
+
+// parseShmSize reads any quantity, as CRI-O does, but for exponents that no memory has.
+func parseShmSize(text string) (q resource.Quantity, ok bool) {
+	if len(text) > longestOverride || !shmSizePattern.MatchString(text) {
+		return resource.Quantity{}, false
+	}
+	q, err := resource.ParseQuantity(text)
+	return q, err == nil
+}
+
+var shmSizePattern = regexp.MustCompile(`^[+]?[0-9]+([.][0-9]*)?([KMGTP]i|[kMGTP]|[eE][+]?[0-9]{1,2})?$`)
 
 // payable returns the largest volume that the policy pays for, in bytes: nobody gets more
 // memory by a larger sizeLimit or by an annotation for the runtime.

@@ -74,7 +74,15 @@ func (v *view) anyNames(name corev1.ResourceName) bool {
 	return false
 }
 
-// hasMemory reports whether anything in the Pod has a memory request or limit.
+// hasMemory reports whether anything in the Pod has a memory request or limit. One of 0 is none.
 func (v *view) hasMemory() bool {
-	return v.pod.namesLimit || v.pod.namesRequest || v.anyNames(corev1.ResourceMemory)
+	if v.pod.limit > 0 || v.pod.request > 0 {
+		return true
+	}
+	for i := range v.containers {
+		if c := &v.containers[i]; c.role != ephemeral && (c.memory.limit > 0 || c.memory.request > 0) {
+			return true
+		}
+	}
+	return false
 }

@@ -15,7 +15,7 @@ import (
 // quota plugin would reject the Pod, for an amount that nobody wrote; so the Pod is left as it
 // is, and the refusal of what is missing names the largest size that would fit. A Pod that does
 // not fit as its owner wrote it is left to the plugin.
-func (v *view) quotaViolations(before *view) []Violation {
+func (v *view) quotaViolations(before *view, p *Plan, most int) []Violation {
 	if len(v.subject.ResourceQuotas) == 0 {
 		return nil
 	}
@@ -40,9 +40,9 @@ func (v *view) quotaViolations(before *view) []Violation {
 			if had.of(name) > left || !before.specifies(name) {
 				return nil
 			}
-			if needs.of(name) > left {
+			if needs.of(name) > left && len(out) < most {
 				out.add(ExceedsQuota, "", "the Pod would need %s of %s, of which %s are for a %s of %s, and ResourceQuota %s leaves %s of its %s",
-					needs.of(name), name, needs.of(name).Minus(had.of(name)), v.policy.mountPath, v.size.Limit, quote(quota.Name), left, hard.String())
+					needs.of(name), name, needs.of(name).Minus(had.of(name)), v.policy.mountPath, v.plannedSize(p), quote(quota.Name), left, hard.String())
 			}
 		}
 	}

@@ -149,7 +149,7 @@ func (v *view) sizeByPolicy() string {
 	if v.policy.model == nil || v.size.unfounded {
 		return ""
 	}
-	return fmt.Sprintf(" (by policy %s %s)", quote(v.policy.name), v.newSize())
+	return fmt.Sprintf(" (policy %s gives %s)", quote(v.policy.name), v.newSize())
 }
 
 // warnAboutSharing says which containers meet in /dev/shm, or no longer do, and which remount it.
@@ -159,7 +159,12 @@ func (v *view) warnAboutSharing(w *warnings) {
 	}
 	for i := range v.containers {
 		c := &v.containers[i]
-		if c.role != ephemeral && c.remounts {
+		switch {
+		case c.role == ephemeral || !c.remounts:
+		case c.occupied():
+			w.add("container %s remounts /dev/shm itself (%s): the kubelet evicts a Pod that uses more than the sizeLimit of its volume, so remove the remount and set the sizeLimit",
+				quote(c.name), quote(c.remountText()))
+		default:
 			w.add("container %s remounts /dev/shm itself (%s) and is left alone: the kubelet evicts a Pod that uses more than the sizeLimit of its volume, so remove the remount before a volume is mounted there",
 				quote(c.name), quote(c.remountText()))
 		}
@@ -194,7 +199,7 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 	if v.policy.model == nil {
 		return
 	}
-	each, pod := v.costsOfWriters()
+	each, pod := v.costsOfWriters(sizing.MaxBytes)
 	for i := range v.containers {
 		c, was := &v.containers[i], &before.containers[i].memory
 		limit, request := c.memory.limit, was.request
@@ -205,7 +210,7 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 		// kernel memory comes on top is then no reason to warn.
 		var known sizing.Bytes
 		if use := each[i].useBefore.RoundUp(sizing.MiB); request >= use {
-			request, known = request.Minus(use), each[i].before.Minus(use)
+			request, known = request.Minus(use), each[i].before.Minus(each[i].sizeBefore)
 		}
 		if each[i].after.Plus(request).Minus(known) > limit {
 			w.add("the memory limit of container %s, %s, is less than what a full %s costs, %s, and what it requests for itself, %s: raise the limit to %s",

@@ -20,7 +20,9 @@ func (v *view) chooseWriters(why *grounds, mirrors Mirrors) {
 	}) {
 		return
 	}
-	if why.mounted && v.choose(func(c *container) bool {
+	// What a policy only checks is what is mounted. One that sizes must not go by that, as it would
+	// find other writers after it has mounted a volume.
+	if v.policy.model == nil && v.choose(func(c *container) bool {
 		return longRunning(c) && c.source.mounts(v.policy.mountPath)
 	}) {
 		return
