@@ -137,14 +137,16 @@ func asWritten(remaining, before []Violation, policy string) []Violation {
 		reason    Reason
 		container string
 	}
-	details := make(map[kind]string, len(before))
+	details := make(map[kind][]string, len(before))
 	for _, x := range before {
-		details[kind{x.Reason, x.Container}] = x.Detail
+		k := kind{x.Reason, x.Container}
+		details[k] = append(details[k], x.Detail)
 	}
 	out := make([]Violation, len(remaining))
 	for i, x := range remaining {
-		if detail, found := details[kind{x.Reason, x.Container}]; found {
-			x.Detail = detail
+		k := kind{x.Reason, x.Container}
+		if left := details[k]; len(left) > 0 {
+			x.Detail, details[k] = left[0], left[1:]
 		} else {
 			x.Detail = fmt.Sprintf("changed as policy %s asks for, %s", quote(policy), x.Detail)
 		}
