@@ -33,7 +33,7 @@ func FuzzReview(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	// A few policies, one of each kind, keep the rate up.
-	review := []string{"review", "-f", "-", "-o", "yaml", "-p", "authentik-proxy-outposts", "-p", "frigate", "-p", "gunicorn", "-p", "ray", "-p", "selenium"}
+	review := []string{"review", "-f", "-", "-o", "yaml", "-p", "authentik-proxy-outposts", "-p", "frigate", "-p", "hygiene", "-p", "ray", "-p", "selenium"}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		first := shm(string(in), review...)
 		switch first.code {

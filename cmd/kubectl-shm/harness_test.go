@@ -50,3 +50,16 @@ func bytesOf(t *testing.T, value any) int64 {
 	}
 	return q.Value()
 }
+
+// inOrder fails unless a text has all parts, each after the one before.
+func inOrder(t *testing.T, text string, parts []string) {
+	t.Helper()
+	rest := text
+	for _, part := range parts {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			t.Fatalf("no %q, or not in its order, in\n%s", part, text)
+		}
+		rest = after
+	}
+}

@@ -8,7 +8,7 @@ import (
 )
 
 // The examples of these commands read files of the repository, from its root.
-func TestEveryExampleInTheHelpWorks(t *testing.T) {
+func TestHelp_EveryExampleWorks(t *testing.T) {
 	refused := []string{"kubectl shm review -f examples/naive-repair.yaml -p examples/require-policy.yaml"}
 	tried := 0
 	t.Chdir("../..")

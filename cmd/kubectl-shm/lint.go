@@ -17,18 +17,21 @@ func newLintCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint -f FILE...|DIR|-",
 		Short: "Find what is wrong with SharedMemoryPolicies",
-		Long: `Finds what is wrong with SharedMemoryPolicies. Errors are what the API server would
-refuse. Warnings are what it cannot say: a size that fills up, a match that takes every
-Pod, an image pattern that fits none, an exclude that leaves nothing, two policies of which
-only one can ever govern. All other objects pass and are counted.
+		Long: `Finds all that is wrong with SharedMemoryPolicies, in one go. Errors are what the API
+server would reject, and what would keep the policy from being used. Warnings are what no
+rule can say: a size that fills up, a match of every Pod or one that every Pod is sent for,
+a pattern or name that nothing can have, an exclude that leaves nothing, a mount path that
+hides something, two policies of which only one can ever decide, and, if the Pods are among
+the manifests, containers that name the path and are not among the writers. Other objects
+are skipped and counted; without a policy there is nothing to lint, which is an error.
 
 Prints a line for each finding, "file:line: name: error|warning: field: message"; with
 -o json a list of {file, line, policy, severity, field, message}.
 
-Exit status: 0 when there are at most warnings; 2 when there are errors, for bad usage,
-and for files that cannot be read. With 2 all is told on standard error and standard output
-is empty, except that -o json prints the list of findings there whenever the files could
-be read.`,
+Exit status: 0 if there are at most warnings; 2 if there are errors, for bad usage, for
+files that cannot be read and for files without a policy. With 2 everything goes to standard
+error and standard output is empty, except that -o json prints the list of findings there
+whenever the files could be read.`,
 		Example: `  # A policy before it is applied
   kubectl shm lint -f examples/require-policy.yaml
 

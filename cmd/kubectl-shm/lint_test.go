@@ -179,7 +179,7 @@ stdin:9: p: warning: spec.exclude: leaves out every Pod that spec.match matches,
 	}
 }
 
-func TestLintFindingsAsJSON(t *testing.T) {
+func TestLint_JSON(t *testing.T) {
 	got := shm(policyFile+"  memmory: Raise\n", "lint", "-f", "-", "-o", "json")
 	want := ran{code: exitUsage, out: `[
   {
@@ -200,7 +200,7 @@ func TestLintFindingsAsJSON(t *testing.T) {
 	}
 }
 
-func TestLintFailsOnWhatCannotBeRead(t *testing.T) {
+func TestLint_UnreadableInput(t *testing.T) {
 	tests := map[string]struct{ in, args, want string }{
 		"malformed YAML":  {in: "a: [", args: "-f -", want: "stdin:2: is not YAML: did not find expected node content: mend the syntax there"},
 		"no policy":       {in: simplePod, args: "-f -", want: "stdin: there is no SharedMemoryPolicy in it, 1 skipped (1 Pod): name a file that has one"},
@@ -220,7 +220,7 @@ func TestLintFailsOnWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestTheLibraryAndTheExamplesAreClean(t *testing.T) {
+func TestLint_LibraryAndExamplesAreClean(t *testing.T) {
 	for _, dir := range []string{"../../manifests/policies", examples} {
 		if got := shm("", "lint", "-f", dir); got.code != exitOK || !strings.Contains(got.out, ": 0 errors, 0 warnings") {
 			t.Errorf("%s: %+v", dir, got)
@@ -228,7 +228,7 @@ func TestTheLibraryAndTheExamplesAreClean(t *testing.T) {
 	}
 }
 
-func TestOddImages(t *testing.T) {
+func TestOddImage(t *testing.T) {
 	tests := map[string]string{
 		"ghcr.io/goauthentik/proxy": "",
 		"nginx":                     "",

@@ -11,8 +11,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
-// locate gives errors about fields of an object the file and the line in which the object has them. Errors of another
-// kind stay as they are.
+// locate adds to errors about fields of an object the file and the line of the field. Errors of
+// another kind stay as they are.
 func locate(o manifest.Object, err error) error {
 	var all errorList
 	all.add(err)
@@ -25,7 +25,7 @@ func locate(o manifest.Object, err error) error {
 	return all.err()
 }
 
-// fieldError is an error about a field, whose path is that within the object.
+// fieldError returns an error about a field, whose path is that within the object.
 func fieldError(o manifest.Object, path, problem, remedy string) *manifest.Error {
 	return &manifest.Error{
 		Source: o.Document.Source, Line: lineOf(o, path),
@@ -48,10 +48,11 @@ func pathInDocument(o manifest.Object, path string) string {
 	}
 }
 
-// lineOf is the line on which the document of an object has a field, or the nearest field around it that is there.
+// lineOf returns the line on which the document of an object has a field, or the nearest field around
+// it that is there.
 //
-// manifest.Decode tells the line of every value that does not fit its type. So the field is decoded into a type
-// that nothing fits.
+// manifest.Decode reports the line of every value that does not fit its type. So the field is decoded
+// into a type that nothing fits.
 func lineOf(o manifest.Object, path string) int {
 	steps := pathSteps.FindAllString(path, -1)
 	for ; len(steps) > 0; steps = steps[:len(steps)-1] {

@@ -77,7 +77,7 @@ func listPolicies(s streams, output string, names []string) error {
 	return nil
 }
 
-// libraryText is the text of the policies as one stream.
+// libraryText returns the text of the policies as one stream.
 func libraryText(loaded []loadedPolicy) string {
 	var b bytes.Buffer
 	for i, l := range loaded {

@@ -8,7 +8,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 )
 
-func TestPoliciesOutputs(t *testing.T) {
+func TestPolicies_Outputs(t *testing.T) {
 	tests := map[string]struct {
 		golden string
 		args   []string
@@ -30,7 +30,7 @@ func TestPoliciesOutputs(t *testing.T) {
 	}
 }
 
-func TestPoliciesAsYAMLAreTheFiles(t *testing.T) {
+func TestPolicies_YAMLIsTheFiles(t *testing.T) {
 	var all string
 	for i, f := range policies.All() {
 		if i > 0 {
@@ -50,7 +50,7 @@ func TestPoliciesAsYAMLAreTheFiles(t *testing.T) {
 	}
 }
 
-func TestPoliciesRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestPolicies_InvalidArguments(t *testing.T) {
 	for args, want := range map[[2]string]string{
 		{"outposts"}:   `"outposts" is not a built-in policy: kubectl shm policies lists them`,
 		{"ray", "b"}:   `"b" is one name too many: give one or none`,

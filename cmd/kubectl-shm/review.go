@@ -110,7 +110,7 @@ func (o reviewOptions) validate() error {
 		return errors.New(`-p: "-" is stdin, which -f reads already: give the policies as a file`)
 	}
 	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
-		return fmt.Errorf("-n: %s is not the name of a namespace: write small letters, digits and -", strconv.Quote(o.namespace))
+		return fmt.Errorf("-n: %s is not the name of a namespace: write lower-case letters, digits and -", strconv.Quote(o.namespace))
 	}
 	if err := oneOf("--mode", o.mode, modes()); err != nil {
 		return err

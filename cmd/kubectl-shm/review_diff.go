@@ -32,7 +32,8 @@ func writeDiff(w io.Writer, docs []*manifest.Document, color bool) error {
 	return nil
 }
 
-// fileDiff compares the documents of one file as they were read with what they are now. It is empty where they are the same.
+// fileDiff compares the documents of one file as they were read with what they are now. It returns
+// nothing if they are the same.
 func fileDiff(docs []*manifest.Document) (string, error) {
 	// Both names are the file's, so that patch -p0 finds it.
 	all := udiff.UnifiedDiff{From: docs[0].Source, To: docs[0].Source}
@@ -60,7 +61,7 @@ func fileDiff(docs []*manifest.Document) (string, error) {
 	return all.String(), nil
 }
 
-// hunksOf are the places at which two texts differ, with three lines around each.
+// hunksOf returns the places at which two texts differ, with three lines around each.
 func hunksOf(before, after string) ([]*udiff.Hunk, error) {
 	const context = 3
 	diff, err := udiff.ToUnifiedDiff("", "", before, udiff.Lines(before, after), context)

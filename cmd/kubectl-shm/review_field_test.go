@@ -7,7 +7,7 @@ import (
 )
 
 // Manifests with the shape of public reports, each with what review or lint has to say about it.
-func TestField(t *testing.T) {
+func TestReviewAndLint_FieldCases(t *testing.T) {
 	tests := map[string]struct {
 		args  string
 		code  int
@@ -124,14 +124,7 @@ func TestField(t *testing.T) {
 			if got.code != test.code {
 				t.Errorf("exit status %d, want %d", got.code, test.code)
 			}
-			rest := text
-			for _, part := range test.says {
-				_, after, found := strings.Cut(rest, part)
-				if !found {
-					t.Fatalf("no %q, or not in its order, in\n%s", part, text)
-				}
-				rest = after
-			}
+			inOrder(t, text, test.says)
 			if slices.ContainsFunc(test.never, func(part string) bool { return strings.Contains(text, part) }) {
 				t.Errorf("one of %q is in\n%s", test.never, text)
 			}

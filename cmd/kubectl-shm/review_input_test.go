@@ -33,7 +33,7 @@ spec:
 ` + more
 }
 
-func TestReviewRefusesBadInputWithoutOutput(t *testing.T) {
+func TestReview_BadInputHasNoOutput(t *testing.T) {
 	pod := podWithVolume("1Gi", "")
 	tests := map[string]struct {
 		files []string // name and content in turn
@@ -137,7 +137,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		},
 		"a second file without -f": {
 			nil, "-f a.yaml b.yaml",
-			`"b.yaml" is no flag: write -f before each file`,
+			`"b.yaml" is not a flag: write -f before each file`,
 		},
 		"standard input for manifests and policies": {
 			nil, "-f - -p -",
@@ -180,7 +180,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		},
 		"a namespace that could not be": {
 			nil, "-f - -n A",
-			`-n: "A" is not the name of a namespace: write small letters, digits and -`,
+			`-n: "A" is not the name of a namespace: write lower-case letters, digits and -`,
 		},
 		"an unknown flag": {
 			nil, "-f - --dry-run",
@@ -198,7 +198,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 	}
 }
 
-func TestABuiltInNameIsNeverAFile(t *testing.T) {
+func TestReview_BuiltInNameIsNeverAFile(t *testing.T) {
 	inDir(t, "ray", policyFile, "pod.yaml", simplePod)
 	if got := shm("", "review", "-f", "pod.yaml", "-p", "ray"); got.code != exitOK || !strings.Contains(got.out, "1 NotMatched") {
 		t.Errorf("got %+v", got)
@@ -208,7 +208,7 @@ func TestABuiltInNameIsNeverAFile(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyMistakesAreTold(t *testing.T) {
+func TestErrorList_ReportsAtMostSoMany(t *testing.T) {
 	got := shm(strings.Repeat(podWithVolume("-1Gi", "---\n"), maxErrors+3), "review", "-f", "-")
 	lines := strings.Split(strings.TrimSpace(got.errOut), "\n")
 	if last := lines[len(lines)-1]; got.code != exitUsage || len(lines) != maxErrors+1 || last != "and 3 more like these" {

@@ -46,7 +46,7 @@ func TestReview_PodTemplatesOfOtherKinds(t *testing.T) {
 				"\n\n0 reviewed under the library's policies; 1 skipped (1 Cluster)\n",
 		},
 		"what has no Pod is skipped and counted, the most frequent kind first": {
-			in: strings.Repeat("{apiVersion: v1, kind: Service, metadata: {name: s}}\n---\n", 3) + "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i}}",
+			in:   strings.Repeat("{apiVersion: v1, kind: Service, metadata: {name: s}}\n---\n", 3) + "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i}}",
 			want: "0 reviewed under the library's policies; 4 skipped (3 Service, 1 Ingress)\n",
 		},
 	}

@@ -44,7 +44,7 @@ func (r result) violation(v policy.Violation) string {
 	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, r.Policy, v.Detail)
 }
 
-// settings are what a review assumes about the cluster.
+// settings represents what a review assumes about the cluster.
 type settings struct {
 	policies []loadedPolicy
 	mirrors  policy.Mirrors
@@ -91,14 +91,14 @@ func (r *reviewer) results() ([]result, error) {
 // fitted to the object as it is written.
 func (r *reviewer) review(w workload) (result, error) {
 	admitted, given := limitrange.Apply(w.subject)
-	refused := aboveLimit(admitted.Pod)
-	if refused != "" {
+	invalid := aboveLimit(admitted.Pod)
+	if invalid != "" {
 		admitted, given = w.subject, nil // no such Pod reaches the webhook
 	}
 	out := result{workload: w, Evaluation: r.set.Evaluate(admitted)}
 	out.warnings = slices.Clone(out.Evaluation.Warnings)
-	if refused != "" {
-		out.warnings = append(out.warnings, refused)
+	if invalid != "" {
+		out.warnings = append(out.warnings, invalid)
 	}
 	out.mode = r.effectiveMode(&out)
 	if out.Outcome == policy.NotMatched {

@@ -16,7 +16,7 @@ const (
 	exitUsage    = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
 )
 
-// streams are where a command reads and writes.
+// streams holds what a command reads from and writes to.
 type streams struct {
 	in          io.Reader
 	out, errOut io.Writer
@@ -30,7 +30,7 @@ var (
 	errInvalidInput = errors.New("the input is not valid")      // exitUsage
 )
 
-// run is the whole program. What a command prints is held back until it has
+// run runs the whole program. What a command prints is held back until it has
 // succeeded, so that bad input prints nothing but its error.
 func run(args []string, s streams) int {
 	var out bytes.Buffer

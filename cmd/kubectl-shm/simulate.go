@@ -15,7 +15,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// simulateOptions are the flags of simulate, as they were written.
+// simulateOptions holds the flags of simulate, as they were written.
 type simulateOptions struct {
 	model            *modelFlags
 	sizes            []string
@@ -67,10 +67,10 @@ formats.`,
 	f.StringArrayVar(&o.sizes, "size", nil, "`SIZE` of a further volume to fill, such as 512Mi; may be repeated")
 	f.StringVar(&o.days, "days", "", "`NUMBER` of days to play; decimals are allowed (default: twice as long as a file lives)")
 	f.StringVar(&o.span, "span", "", "`DURATION` to play, instead of --days")
-	f.StringVar(&o.step, "step", "", "`DURATION` from one row of the table to the next (default: 24h, less where the span is short)")
+	f.StringVar(&o.step, "step", "", "`DURATION` from one row of the table to the next (default: 24h, less if the span is short)")
 	f.StringVar(&o.seed, "seed", "1", "`NUMBER` that picks the history")
 	addOutputFlag(cmd, &o.output, simulateFormats())
-	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write to instead of standard output; .csv, .svg and .png say the format where -o does not, and .txt and no suffix a table")
+	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write to instead of standard output; .csv, .svg and .png say the format if -o does not, and .txt and no suffix a table")
 	explainUsage(cmd)
 	return cmd
 }
@@ -104,10 +104,11 @@ func (o *simulateOptions) run(s streams) error {
 	return o.deliver(s.out, out.Bytes(), curves)
 }
 
-// suffixes are what the name of a file says about what to write to it.
+// suffixes says what to write to a file of a name.
 var suffixes = map[string]string{"": "table", ".txt": "table", ".csv": "csv", ".svg": "svg", ".png": "png"}
 
-// format is what to write: -o, or what the name of the file says. terminal says whether a person reads what no file takes.
+// format returns what to write: what -o says, or the name of the file. terminal reports whether a
+// person reads what goes to no file.
 func (o *simulateOptions) format(terminal bool) (string, error) {
 	format := o.output
 	if o.changed("output-file") && o.file == "" {
@@ -123,12 +124,12 @@ func (o *simulateOptions) format(terminal bool) (string, error) {
 		return "", err
 	}
 	if format == "png" && o.file == "" && terminal {
-		return "", fmt.Errorf(`--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`)
+		return "", fmt.Errorf(`--output: "png" is not text for a terminal: name a file with -O, such as -O fill.png`)
 	}
 	return format, nil
 }
 
-// deliver writes to the file where one is named, and says on standard output
+// deliver writes to the file if one is named, and says on standard output
 // what is in it.
 func (o *simulateOptions) deliver(out io.Writer, content []byte, curves []simulate.Curve) error {
 	if o.file == "" {
@@ -147,7 +148,7 @@ func (o *simulateOptions) deliver(out io.Writer, content []byte, curves []simula
 	return nil
 }
 
-// simulation is a run to play.
+// simulation represents a run to play.
 type simulation struct {
 	// name is the policy's; empty for a model that flags describe.
 	name    string
@@ -156,7 +157,7 @@ type simulation struct {
 	volumes []simulate.Volume
 	options simulate.Options
 	unit    simulate.Unit
-	// notes say where what is played is not what was asked for.
+	// notes say in what the run differs from what was asked for.
 	notes []string
 }
 
@@ -183,9 +184,8 @@ func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) 
 	}
 }
 
-// volumesFor are the volumes to fill: the runtime's default, the sizes given, and
-// the computed one. The kernel rounds a size up to whole pages; a note says where
-// that makes a difference.
+// volumesFor returns the volumes to fill: the runtime's default, the given sizes, and the computed
+// one. The kernel rounds a size up to whole pages; a note says if that makes a difference.
 func volumesFor(sizes []string, computed, page sizing.Bytes) (volumes []simulate.Volume, notes []string, err error) {
 	const mostSizes = 6
 	if len(sizes) > mostSizes {

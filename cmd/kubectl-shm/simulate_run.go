@@ -46,8 +46,8 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 	return r, nil
 }
 
-// toPlay is a compiled files model as the simulation takes it. The compiler has
-// read the same texts, so that an error here is a mistake of this program.
+// toPlay returns a compiled files model as the simulation takes it. The compiler has read the same
+// texts, so an error here is a mistake of this program.
 func (m model) toPlay(size sizing.Size) (simulate.Model, error) {
 	f := m.spec.Sizing.Files
 	out := simulate.Model{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
@@ -60,7 +60,7 @@ func (m model) toPlay(size sizing.Size) (simulate.Model, error) {
 	return out, errors.Join(errs[:]...)
 }
 
-// causeOf is an error of the file system without the path, which the message names already.
+// causeOf returns an error of the file system without the path, which the message names already.
 func causeOf(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -17,7 +17,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-func TestSimulateShowsHowItFills(t *testing.T) {
+func TestSimulate_ShowsHowItFills(t *testing.T) {
 	for file, args := range map[string][]string{
 		"week.txt":      incident("--retention", "168h", "--size", "256Mi", "--size", "512Mi"),
 		"week.csv":      incident("--retention", "168h", "-o", "csv"),
@@ -37,7 +37,7 @@ func TestSimulateShowsHowItFills(t *testing.T) {
 	}
 }
 
-func TestSimulateWritesPictures(t *testing.T) {
+func TestSimulate_WritesPictures(t *testing.T) {
 	inDir(t)
 	want := `default 64Mi: ENOSPC first after 15 h 12 min; 328,985 of 361,753 files refused
 computed 897Mi: not full in 14 d; peak 181,715 files (709.8 MiB, 79 %% of 897Mi)
@@ -75,10 +75,10 @@ written to %s
 	}
 }
 
-func TestSimulateKeepsPicturesOffATerminal(t *testing.T) {
+func TestSimulate_KeepsPicturesOffATerminal(t *testing.T) {
 	o := simulateOptions{output: "png", changed: func(flag string) bool { return flag == "output" }}
 	_, err := o.format(true)
-	want := `--output: "png" is no text for a terminal: name a file with -O, such as -O fill.png`
+	want := `--output: "png" is not text for a terminal: name a file with -O, such as -O fill.png`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -91,7 +91,7 @@ func TestSimulateKeepsPicturesOffATerminal(t *testing.T) {
 	}
 }
 
-func TestSimulateAgreesWithSize(t *testing.T) {
+func TestSimulate_AgreesWithSize(t *testing.T) {
 	text := shm("", append([]string{"simulate", "-o", "csv", "--step", "5m", "--days", "30"}, incident("--retention", "24h")...)...).out
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil {
@@ -204,7 +204,7 @@ func TestCostIsThatOfTheSimulation(t *testing.T) {
 	}
 }
 
-func TestSimulateSaysWhatIsWrongWithTheFlags(t *testing.T) {
+func TestSimulate_InvalidFlags(t *testing.T) {
 	inDir(t)
 	for sentence, c := range map[string]struct {
 		args []string
@@ -244,7 +244,7 @@ func TestSimulateSaysWhatIsWrongWithTheFlags(t *testing.T) {
 }
 
 // Every example that --help shows has been tried.
-func TestTheExamplesOfSizeAndSimulateWork(t *testing.T) {
+func TestHelp_ExamplesOfSizeAndSimulateWork(t *testing.T) {
 	inDir(t)
 	tried := 0
 	for _, cmd := range newRootCommand(streams{}).Commands() {
@@ -267,7 +267,7 @@ func TestTheExamplesOfSizeAndSimulateWork(t *testing.T) {
 	}
 }
 
-func TestFormatsAreCompleted(t *testing.T) {
+func TestCompletion_Formats(t *testing.T) {
 	for command, want := range map[string]string{
 		"size":     "table\njson\nyaml\n:4\n",
 		"simulate": "table\ncsv\nsvg\npng\n:4\n",

@@ -21,8 +21,8 @@ const (
 	tableSteps = 40
 )
 
-// spanFor is how long to play, and a note where that is less than the model
-// calls for. What internal/simulate would refuse is refused here, by the flag's name.
+// spanFor returns how long to play, and a note if that is less than the model calls for. What
+// internal/simulate would reject is rejected here, by the flag's name.
 func (o *simulateOptions) spanFor(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string, err error) {
 	switch {
 	case o.changed("span") && o.changed("days"):
@@ -49,7 +49,7 @@ func (o *simulateOptions) spanFor(m simulate.Model, size sizing.Size, volumes in
 	}
 }
 
-// checkCost refuses a span with more arrivals than can be played.
+// checkCost rejects a span with more arrivals than can be played.
 func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes int) error {
 	if m.Arrivals(span, volumes) <= simulate.MaxArrivals {
 		return nil
@@ -57,10 +57,9 @@ func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes 
 	return fmt.Errorf("--%s: %s is too long to play %s files a minute in batches of %d for %d volumes: write a shorter one", flag, shown(text), decimal(m.CreatedPerMinute), m.Batch, volumes)
 }
 
-// defaultSpan is twice as long as a file lives, so that the curves are seen to
-// level off, or half as long again as the computed size lasts where nothing is
-// deleted; in whole units of time. A span that would take its time to play, or is
-// longer than a year, is shortened, and the note says so.
+// defaultSpan returns twice as long as a file lives, so that the curves are seen to level off, or
+// half as long again as the computed size lasts if nothing is deleted; in whole units of time. A
+// span that would take long to play, or is longer than a year, is shortened, and the note says so.
 func defaultSpan(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string) {
 	called := longer(size.FullAfterOf(size.Limit), size.FullAfterOf(size.Limit)/2)
 	because := "half as long again as the computed size lasts"
@@ -88,7 +87,7 @@ func defaultSpan(m simulate.Model, size sizing.Size, volumes int) (span time.Dur
 	return span, note
 }
 
-// longer is the sum of two durations, or the longest that there is.
+// longer returns the sum of two durations, or the longest that there is.
 func longer(a, b time.Duration) time.Duration {
 	if a > sizing.MaxFullAfter-b {
 		return sizing.MaxFullAfter
@@ -96,7 +95,7 @@ func longer(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// spanText is sizing.FormatDuration for times that may be less than a second.
+// spanText formats a time that may be less than a second.
 func spanText(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond / 10).String()
@@ -113,7 +112,7 @@ func durationFlag(flag, text, example string) (time.Duration, error) {
 	return d, nil
 }
 
-// stepFor is the time from one sample to the next.
+// stepFor returns the time from one sample to the next.
 func (o *simulateOptions) stepFor(span time.Duration, format string) (time.Duration, error) {
 	if o.changed("step") {
 		step, err := durationFlag("step", o.step, "1h")
@@ -128,7 +127,7 @@ func (o *simulateOptions) stepFor(span time.Duration, format string) (time.Durat
 	return defaultStep(span), nil
 }
 
-// defaultStep is the shortest step in which people count that gives no more rows
+// defaultStep returns the shortest step in which people count that gives no more rows
 // than are read at a glance; for a week and more at least a day.
 func defaultStep(span time.Duration) time.Duration {
 	steps := []time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 7 * day, 28 * day}
@@ -143,7 +142,7 @@ func defaultStep(span time.Duration) time.Duration {
 	return steps[len(steps)-1]
 }
 
-// unitFor is the largest unit of time in which each step is a whole number, so
+// unitFor returns the largest unit of time in which each step is a whole number, so
 // that no step is left out of the table.
 func unitFor(step time.Duration) simulate.Unit {
 	for _, u := range []simulate.Unit{simulate.Day, simulate.Hour, simulate.Minute} {

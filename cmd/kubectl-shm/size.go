@@ -65,7 +65,7 @@ const sizeExamples = `  # 18 files a minute of 1,500 bytes, kept for a week
 
 func sizeFormats() []string { return []string{"table", "json", "yaml"} }
 
-// sizeOptions are the flags of size, as they were written.
+// sizeOptions holds the flags of size, as they were written.
 type sizeOptions struct {
 	model       *modelFlags
 	memoryLimit string
@@ -87,7 +87,7 @@ func newSizeCommand(s streams) *cobra.Command {
 		},
 	}
 	o.model = addModelFlags(cmd)
-	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit stands a full volume")
+	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit holds a full volume")
 	addOutputFlag(cmd, &o.output, sizeFormats())
 	explainUsage(cmd)
 	return cmd
@@ -141,7 +141,7 @@ func memoryLimitFlag(text string, given bool) (sizing.Bytes, error) {
 	return sizing.BytesOf(q), nil
 }
 
-// computed is a computed size and what follows from it.
+// computed represents a computed size and what follows from it.
 type computed struct {
 	model
 	sizing.Size
@@ -152,7 +152,7 @@ type computed struct {
 	findings  []finding
 }
 
-// finding is something that is wrong with a result.
+// finding represents something that is wrong with a result.
 type finding struct {
 	Reason policy.Reason `json:"reason"`
 	// Detail is a sentence that ends in the remedy.

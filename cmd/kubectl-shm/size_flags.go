@@ -166,7 +166,7 @@ func setInt32(field **int32, flag, text string) error {
 	return nil
 }
 
-// modelFlags are the flags that describe a workload: those of a files model, or
+// modelFlags holds the flags that describe a workload: those of a files model, or
 // --policy instead of them.
 type modelFlags struct {
 	set    *pflag.FlagSet
@@ -205,7 +205,7 @@ func (m *modelFlags) model(stdin io.Reader) (model, error) {
 	return modelFromPolicy(m.policy, stdin)
 }
 
-// given are the flags of a model that are on the command line, with two dashes.
+// given returns the flags of a model that are on the command line, with two dashes.
 func (m *modelFlags) given() []string {
 	var given []string
 	for _, f := range modelFlagList {

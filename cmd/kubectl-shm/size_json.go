@@ -11,7 +11,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// sizeReport represents a result in JSON and YAML; kubectl shm size --help says what each field is. A nil field is null: there is no such number.
+// sizeReport represents a result in JSON and YAML; kubectl shm size --help says what each field is. A
+// nil field is null: there is no such number.
 type sizeReport struct {
 	MeanFiles          *float64      `json:"meanFiles"`
 	PeakFiles          *int64        `json:"peakFiles"`

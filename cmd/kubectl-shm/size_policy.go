@@ -12,7 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// model is a policy with sizing to compute with.
+// model represents a policy with sizing to compute with.
 type model struct {
 	// name is the policy's name; empty for a model that flags describe.
 	name string

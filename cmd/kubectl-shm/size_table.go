@@ -68,7 +68,7 @@ func (m model) describeFiles() string {
 	return text + fmt.Sprintf(", kept %s, old ones deleted every %s", *f.Retention, *f.SweepInterval)
 }
 
-// row is a line of a section: a name, an amount and its unit, and where it is from.
+// row represents a line of a section: a name, an amount and its unit, and how it is computed.
 type row struct{ name, amount, unit, how string }
 
 // answer returns what to write into a manifest.

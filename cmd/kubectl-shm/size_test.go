@@ -16,7 +16,7 @@ func incident(more ...string) []string {
 	return append([]string{"--files-per-minute", "18", "--sweep-interval", "5m", "--file-size", "1500"}, more...)
 }
 
-func TestSizeExplainsItself(t *testing.T) {
+func TestSize_Outputs(t *testing.T) {
 	for name, args := range map[string][]string{
 		"week":        incident("--retention", "168h"),
 		"day":         incident("--retention", "24h"),
@@ -41,7 +41,7 @@ func TestSizeExplainsItself(t *testing.T) {
 }
 
 // The library's policy for the outposts has the numbers of the flags above.
-func TestSizeOfAPolicyIsThatOfItsFlags(t *testing.T) {
+func TestSize_PolicyAndFlagsAgree(t *testing.T) {
 	flags := shm("", append([]string{"size", "-o", "json"}, incident("--retention", "168h")...)...)
 	named := shm("", "size", "-o", "json", "-p", "authentik-proxy-outposts")
 	if diff := cmp.Diff(flags, named, cmp.AllowUnexported(ran{})); diff != "" {
@@ -49,7 +49,7 @@ func TestSizeOfAPolicyIsThatOfItsFlags(t *testing.T) {
 	}
 }
 
-func TestSizeHasTheDocumentedFieldsAndNoOthers(t *testing.T) {
+func TestSize_HasTheDocumentedFields(t *testing.T) {
 	want := []string{
 		"meanFiles", "peakFiles", "bytesPerFile", "requiredBytes", "sizeLimit", "sizeLimitBytes", "capacityFiles", "kernelBytesPerFile",
 		"kernelMemoryBytes", "memoryCostBytes", "averageUseBytes", "effectiveBytes", "bounded", "saturated", "fullAfterSeconds", "findings",
@@ -110,7 +110,7 @@ func keysInOrder(t *testing.T, text string) []string {
 	return keys
 }
 
-func TestSizeMeetsWhatWasMeasuredAtTheIncident(t *testing.T) {
+func TestSize_MeetsTheIncident(t *testing.T) {
 	type numbers struct {
 		MeanFiles, PeakFiles, BytesPerFile, FullAfterSeconds *int64
 		SizeLimit                                            string
@@ -171,7 +171,7 @@ func TestSize_KernelMemoryOfAFile(t *testing.T) {
 	}
 }
 
-func TestSizeSaysWhatIsWrongWithTheFlags(t *testing.T) {
+func TestSize_InvalidFlags(t *testing.T) {
 	const one = `apiVersion: shmkeeper.dev/v1alpha1
 kind: SharedMemoryPolicy
 metadata: {name: one}
@@ -192,8 +192,8 @@ spec:
 				"--files-per-minute", "-3", "--retention", "-5h", "--sweep-interval", "5 minutes", "--file-size", "0", "--batch", "0", "--overflow-probability", "1", "--headroom", "1001",
 				"--min", "3k", "--max", "3Pi", "--page-size", "5Ki", "--name-length", "256", "--kernel-bytes-per-file", "255",
 			},
-			`--min: "3k" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
---max: "3Pi" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
+			`--max: "3Pi" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
+--min: "3k" must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi
 --headroom: "1001" must be from 0 to 1000
 --kernel-bytes-per-file: "255" must be from 256 to 65536
 --page-size: "5Ki" must be 4Ki, 16Ki or 64Ki

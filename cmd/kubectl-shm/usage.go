@@ -16,15 +16,15 @@ func explainUsage(cmd *cobra.Command) {
 	})
 }
 
-// onlyFlags refuses arguments, most often files that a shell made of one pattern behind -f.
+// onlyFlags rejects arguments, most often files that a shell made of one pattern after -f.
 func onlyFlags(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s is no flag: write -f before each file", strconv.Quote(args[0]))
+		return fmt.Errorf("%s is not a flag: write -f before each file", strconv.Quote(args[0]))
 	}
 	return nil
 }
 
-// noArguments refuses arguments.
+// noArguments rejects arguments.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s: %s takes no arguments: remove it", strconv.Quote(args[0]), cmd.CommandPath())
@@ -32,7 +32,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneOf refuses a flag's value that is not among its choices, of which there are at least two.
+// oneOf rejects a flag's value that is not among its choices, of which there are at least two.
 func oneOf(flag, value string, choices []string) error {
 	if slices.Contains(choices, value) {
 		return nil
