@@ -1,21 +1,30 @@
 package policy
 
-// Governing is the name of the policy that governs a subject.
-func (s Set) Governing(subject Subject) string {
-	if p, _ := s.governing(&subject); p != nil {
-		return p.name
-	}
-	return ""
-}
-
 // Repository is repository, for its test.
 var Repository = repository
 
 // Mentions is mentions, for its test.
 var Mentions = mentions
 
-// GlobMatches says whether a glob matches a name, and whether it is a glob.
+// GlobMatches reports whether a glob matches a name, and whether it is a glob.
 func GlobMatches(pattern, name string) (matches, ok bool) {
 	g, err := newGlob(pattern)
 	return err == nil && g.matches(name), err == nil
+}
+
+// Steps returns how many elements of a Pod an evaluation looks at after matching.
+func Steps(s Set, subject Subject) int {
+	p, _, why := s.find(&subject)
+	if p == nil || tooComplex(&subject) != nil {
+		return 0
+	}
+	before := observe(&subject, p, &why, s.mirrors)
+	before.size = before.sizeFor()
+	before.violations()
+	_, after, _ := before.plan(why.guess)
+	after.violations()
+	if after == before {
+		return before.steps
+	}
+	return before.steps + after.steps
 }

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"path"
+	"strings"
 	"testing"
 
 	"github.com/distribution/reference"
@@ -11,12 +12,12 @@ import (
 
 // FuzzRepository holds our reading of image references against the reference
 // implementation's. Ours reads what a Pod may hold a hundred times a second, so it
-// does without that one's regular expressions.
+// does without that one's regular expressions; and a host has one spelling.
 func FuzzRepository(f *testing.F) {
 	for _, image := range []string{
 		"nginx", "nginx:1.29", "library/nginx", "docker.io/nginx", "index.docker.io/team/app:1", "docker.io/team/app",
 		"localhost/app:1", "localhost:5000/app", "registry.example.org:5000/team/app:1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-		"ghcr.io/goauthentik/proxy:2026.2.2", "[2001:db8::1]:5000/app", "Upper/app",
+		"ghcr.io/goauthentik/proxy:2026.2.2", "GHCR.io:443/goauthentik/proxy", "registry-1.docker.io/nginx", "[2001:db8::1]:5000/app", "Upper/app",
 	} {
 		f.Add(image)
 	}
@@ -26,7 +27,15 @@ func FuzzRepository(f *testing.F) {
 		if err != nil {
 			return // not an image that anything could pull
 		}
-		if want := named.Name(); got != want {
+		host := strings.TrimSuffix(strings.ToLower(reference.Domain(named)), ":443")
+		if host == "index.docker.io" || host == "registry-1.docker.io" {
+			host = "docker.io"
+		}
+		want := host + "/" + reference.Path(named)
+		if host == "docker.io" && !strings.Contains(reference.Path(named), "/") {
+			want = host + "/library/" + reference.Path(named)
+		}
+		if got != want {
 			t.Errorf("repository of %q is %q, want %q", image, got, want)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-func TestAsWrittenLeavesOutWhatAnAPIServerFilledIn(t *testing.T) {
+func TestSubject_WithoutDefaults(t *testing.T) {
 	const (
 		two     = "containers: [{name: a, resources: {limits: {memory: 256Mi}, requests: {memory: 64Mi}}}, {name: b, resources: {limits: {memory: 256Mi}, requests: {memory: 64Mi}}}]"
 		cpu     = `{"f:spec":{"f:resources":{".":{},"f:limits":{".":{},"f:cpu":{}}}}}`
@@ -45,9 +45,9 @@ func TestAsWrittenLeavesOutWhatAnAPIServerFilledIn(t *testing.T) {
 		"a limit where a container names none": {
 			"{containers: [{name: a, resources: {limits: {memory: 512Mi}}}, {name: b}], resources: {limits: {memory: 512Mi}}}", nothing, "", "{limits: {memory: 512Mi}}",
 		},
-		"figures that a mutation recorded": {
+		"a record of a mutation, which anybody may have written": {
 			"{" + two + ", resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}", nothing,
-			`{"policy":"p","volume":"v","sizeLimit":"64Mi","pod":{"limit":536870912,"request":134217728,"charge":1}}`, "{limits: {memory: 512Mi}, requests: {memory: 128Mi}}",
+			`{"policy":"p","volume":"v","sizeLimit":"64Mi","pod":{"limit":536870912,"request":134217728,"charge":1}}`, "{limits: {}, requests: {}}",
 		},
 		"managed fields that cannot be read": {
 			"{" + two + ", resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}", "[]", "", "{limits: {}, requests: {}}",
@@ -62,7 +62,10 @@ func TestAsWrittenLeavesOutWhatAnAPIServerFilledIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.managed != "" {
-				pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}, {Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(c.managed)}}
+				pod.ManagedFields = []metav1.ManagedFieldsEntry{
+					{Manager: "kubectl"},
+					{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(c.managed)},
+				}
 			}
 			if c.record != "" {
 				pod.Annotations = map[string]string{"shmkeeper.dev/injected": c.record}
@@ -73,7 +76,7 @@ func TestAsWrittenLeavesOutWhatAnAPIServerFilledIn(t *testing.T) {
 			if err := yaml.UnmarshalStrict([]byte(c.want), &want); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, subject.AsWritten().Spec.Resources); diff != "" {
+			if diff := cmp.Diff(want, subject.WithoutDefaults().Pod.Spec.Resources); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(before, pod); diff != "" {
@@ -83,14 +86,16 @@ func TestAsWrittenLeavesOutWhatAnAPIServerFilledIn(t *testing.T) {
 	}
 }
 
-func TestAsWrittenLeavesATemplateAlone(t *testing.T) {
+func TestSubject_WithoutDefaultsOfATemplate(t *testing.T) {
 	d := &appsv1.Deployment{}
-	d.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(`{}`)}}
+	d.ManagedFields = []metav1.ManagedFieldsEntry{
+		{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(`{}`)},
+	}
 	if err := yaml.UnmarshalStrict([]byte("{containers: [{name: a}], resources: {limits: {memory: 1Gi}}}"), &d.Spec.Template.Spec); err != nil {
 		t.Fatal(err)
 	}
 	subject, _ := policy.NewSubject(d)
-	if got := subject.AsWritten(); got.Spec != subject.Spec {
-		t.Errorf("the template has now the resources %v", got.Spec.Resources)
+	if got := subject.WithoutDefaults(); got.Pod != subject.Pod {
+		t.Errorf("the template now has the resources %v", got.Pod.Spec.Resources)
 	}
 }
