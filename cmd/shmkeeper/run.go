@@ -177,7 +177,7 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 	for path, handler := range webhook.Handlers(webhook.Options{
 		Cluster: view, MaxMode: mode, Metrics: webhook.NewMetrics(metrics.Registry),
 	}) {
-		server.Register(path, handler)
+		server.Register(path, closeWhileDraining(draining, handler))
 	}
 	return mgr, election, addChecks(mgr, source, server, view, draining)
 }
@@ -209,6 +209,18 @@ func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Serv
 			return nil
 		}),
 	)
+}
+
+// closeWhileDraining has each answer close its connection from the moment the server drains. An
+// API server keeps connections and sends no request a second time, so that closing one under it
+// refuses a Pod.
+func closeWhileDraining(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // knowsAll passes once the view has all that there was at the start.
