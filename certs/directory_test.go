@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	clocktesting "k8s.io/utils/clock/testing"
+	certwatchermetrics "sigs.k8s.io/controller-runtime/pkg/certwatcher/metrics"
 )
 
 // mount writes a pair as the kubelet does: a new directory, and one symbolic link that is swapped.
@@ -102,7 +104,8 @@ func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	failures := testutil.ToFloat64(certwatchermetrics.ReadCertificateErrors)
+	eventually(t, "the pair is read and does not fit", func() bool { return testutil.ToFloat64(certwatchermetrics.ReadCertificateErrors) > failures })
 	if err := d.Ready(); err != nil {
 		t.Error(err)
 	}

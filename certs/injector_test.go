@@ -276,8 +276,8 @@ func TestTheRunnablesKeepTheBundlePublished(t *testing.T) {
 	must(t)(hooks.Update(t.Context(), live, metav1.UpdateOptions{}))
 	eventually(t, "a webhook that is added gets the bundle", published)
 
-	c.deleteSecret(t)
 	old := r.CANotAfter()
+	c.deleteSecret(t)
 	eventually(t, "a deleted Secret leads to another CA", func() bool { return r.Ready() == nil && r.CANotAfter().After(old) })
 
 	cancel()
