@@ -8,6 +8,13 @@ FUZZTIME   ?= 30s
 FUZZ       ?= .
 BENCH      ?= .
 BENCH_PKGS ?= ./policy/...
+# Which packages below policy to mutate, and of those the files that match a regular expression.
+MUTATE_PKGS ?= ./policy/...
+MUTATE      ?= .
+# The cases of each property test, how many mutants at a time, and how long one package's tests may run.
+MUTATE_CHECKS  ?= 50
+MUTATE_WORKERS ?= 2
+MUTATE_TIMEOUT ?= 60s
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -15,7 +22,7 @@ TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
 NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print)))
-PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
+PINS       := tools tools/gremlins $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
 GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
@@ -83,6 +90,12 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 bench: ## Run the benchmarks of the engine, those that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_PKGS)
 
+.PHONY: mutate
+mutate: ## Check that the tests notice mutants of the engine, in files that match MUTATE
+	@GO='$(GO)' MUTATE='$(MUTATE)' MUTATE_CHECKS='$(MUTATE_CHECKS)' \
+		MUTATE_WORKERS='$(MUTATE_WORKERS)' MUTATE_TIMEOUT='$(MUTATE_TIMEOUT)' \
+		tools/gremlins/run $(MUTATE_PKGS)
+
 .PHONY: generate
 generate: ## Write the deep copies and the CRD anew from policy/v1alpha1
 	$(call generate_into,.)
@@ -107,7 +120,7 @@ lint: ## Run golangci-lint in every module
 	@$(call each,$(TOOL) golangci-lint run ./...)
 
 .PHONY: verify
-verify: verify-generate verify-arrows verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+verify: verify-generate verify-arrows verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
 	@echo "make verify: all is as it should be"
 
 .PHONY: verify-generate
@@ -126,6 +139,10 @@ verify-generate: ## Check that generated files are what make generate writes
 .PHONY: verify-arrows
 verify-arrows: ## Check which package imports which
 	$(GO) test -count=1 ./internal/arrows
+
+.PHONY: verify-mutants
+verify-mutants: ## Check that the justified mutants name lines that are there (make mutate runs them)
+	@$(GO) run ./internal/mutants
 
 .PHONY: verify-fmt
 verify-fmt: ## Check that the code is formatted
