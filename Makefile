@@ -8,7 +8,7 @@ FUZZTIME   ?= 30s
 FUZZ       ?= .
 BENCH      ?= .
 BENCH_PKGS ?= ./policy/...
-# Which packages below policy to mutate, and of those the files that match a regular expression.
+# Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
 MUTATE      ?= .
 # The cases of each property test, how many mutants at a time, and how long one package's tests may run.
