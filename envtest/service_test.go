@@ -174,11 +174,30 @@ func TestServiceWithoutServersCutsOpenConnections(t *testing.T) {
 	asked := f.calls.Load()
 
 	plane.ServeService(ns, "refuser", 443)
-	wantRefusal(t, client, ns, "502 nobody answers at refuser."+ns+".svc:443")
+	if err, want := ask(t, client, ns), "502 nobody answers at refuser."+ns+".svc:443"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the first request after the cut: %v; want %q in it", err, want)
+	}
 	if n := f.calls.Load() - asked; n != 0 {
 		t.Errorf("it was asked %d times after its Service had no servers", n)
 	}
 
 	plane.ServeService(ns, "refuser", 443, addr)
 	wantRefusal(t, client, ns, "denied the request: no")
+}
+
+func TestServeService_NoRequestIsLostToAConnectionThatWasCut(t *testing.T) {
+	client := clientFor(t, plane.Config)
+	ns := namespace(t, client)
+	webhookFor(t, client, ns, "refuser")
+	f := &refuser{words: "no"}
+	addr := f.serve(t, "refuser."+ns+".svc", true)
+	plane.ServeService(ns, "refuser", 443, addr)
+	wantRefusal(t, client, ns, "denied the request: no")
+	for range 100 {
+		plane.ServeService(ns, "refuser", 443)
+		plane.ServeService(ns, "refuser", 443, addr)
+		if err := ask(t, client, ns); err == nil || !strings.Contains(err.Error(), "denied the request: no") {
+			t.Fatalf("a request right after the cut: %v; want the webhook's refusal", err)
+		}
+	}
 }
