@@ -290,7 +290,7 @@ func TestTheRunnablesKeepTheBundlePublished(t *testing.T) {
 
 func eventually(t *testing.T, what string, true func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !true(); {
+	for deadline := time.Now().Add(time.Minute); !true(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("it does not come about that %s", what)
 		}

@@ -252,7 +252,8 @@ func (cp *ControlPlane) wait(ctx context.Context, what string, check func() erro
 // ServeService says who answers at a port of the Service "name": the addresses, each "host:port", take turns with each new connection. It may
 // be called at any time, before there is such a Service too, and again to name others. As in a cluster, open connections to an address that is no longer
 // named stay until its server closes them, and an address that refuses connections is an error for the caller. With no address nobody
-// answers: new connections are refused and open ones are cut.
+// answers: new connections are refused and open ones are cut, and the API server has noticed that when ServeService returns, so that none of its requests
+// is lost to a connection that it took to be open.
 func (cp *ControlPlane) ServeService(namespace, name string, port int, addrs ...string) {
 	cp.services.serve(servicePort{namespace: namespace, name: name, port: int32(port)}, addrs)
 }

@@ -44,7 +44,7 @@ func run(m *testing.M) (_ int, err error) {
 // eventually waits for what the control plane does in its own time.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := check()
 		if err == nil {

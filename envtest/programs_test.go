@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,16 +160,21 @@ func TestDownloadWithoutNetworkFails(t *testing.T) {
 func TestProgramsAreFilledInOnceForAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	from := stubs(t, "etcd")
-	var mu sync.Mutex
-	filled := 0
+	const callers = 8
+	var filled atomic.Int64
+	waits := make(progressLines, callers)
 	var all sync.WaitGroup
-	for range 8 {
+	for range callers {
 		all.Go(func() {
-			err := locked(t.Context(), t.Output(), dir, []string{"etcd"}, func(absent []string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				filled++
-				time.Sleep(10 * time.Millisecond)
+			err := locked(t.Context(), waits, dir, []string{"etcd"}, func(absent []string) error {
+				filled.Add(1)
+				for range callers - 1 {
+					select {
+					case <-waits:
+					case <-time.After(30 * time.Second):
+						return errors.New("not all others wait within 30 s")
+					}
+				}
 				return moveTo(dir, from, absent)
 			})
 			if err != nil {
@@ -177,9 +183,18 @@ func TestProgramsAreFilledInOnceForAll(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if filled != 1 {
-		t.Errorf("it was filled %d times", filled)
+	if n := filled.Load(); n != 1 {
+		t.Errorf("it was filled %d times", n)
 	}
+}
+
+// progressLines receives each line of progress.
+type progressLines chan string
+
+// Write implements io.Writer.
+func (p progressLines) Write(line []byte) (int, error) {
+	p <- string(line)
+	return len(line), nil
 }
 
 func TestLockThatAnotherHoldsEndsWithTheContext(t *testing.T) {

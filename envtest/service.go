@@ -64,6 +64,18 @@ type backend struct {
 // tunnel is one connection, from the API server to the server that answers.
 type tunnel struct {
 	client, server net.Conn
+	// ended is closed when the client has closed its end, or can no longer be read.
+	ended chan struct{}
+}
+
+// endWithin bounds how long a client may take to close its end after the server has closed its
+// own. A client that is alive needs a moment.
+const endWithin = 10 * time.Second
+
+// cut closes the connection to the server, so that forward passes the end on to the client.
+func (t *tunnel) cut() {
+	_ = t.client.SetDeadline(time.Now().Add(endWithin)) // fails only if it is closed
+	_ = t.server.Close()
 }
 
 // close cuts the connection. It may be called more than once, and whatever is lost is lost by intent.
@@ -94,7 +106,16 @@ func (n *serviceNetwork) resolveWith(cfg *rest.Config) error {
 	return nil
 }
 
+// serve sets who answers. Without addresses it cuts the open connections, and returns when the
+// clients have closed them: none of them sends another request on such a connection.
 func (n *serviceNetwork) serve(s servicePort, addrs []string) {
+	for _, t := range n.replace(s, addrs) {
+		<-t.ended
+	}
+}
+
+// replace sets who answers, and returns the connections that it has cut.
+func (n *serviceNetwork) replace(s servicePort, addrs []string) (cut []*tunnel) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	b := n.backends[s]
@@ -103,11 +124,14 @@ func (n *serviceNetwork) serve(s servicePort, addrs []string) {
 		n.backends[s] = b
 	}
 	b.addrs, b.next = slices.Clone(addrs), 0
-	if len(addrs) == 0 {
-		for t := range b.tunnels {
-			t.close()
-		}
+	if len(addrs) > 0 {
+		return nil
 	}
+	for t := range b.tunnels {
+		t.cut()
+		cut = append(cut, t)
+	}
+	return cut
 }
 
 // close refuses new connections and cuts the open ones.
@@ -144,7 +168,7 @@ func (n *serviceNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(client, "HTTP/1.1 502 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", oneLine(err))
 		return
 	}
-	t := &tunnel{client: client, server: server}
+	t := &tunnel{client: client, server: server, ended: make(chan struct{})}
 	if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
 		t.close()
 		return
@@ -171,7 +195,8 @@ func (n *serviceNetwork) dial(ctx context.Context, address string) (servicePort,
 	return s, conn, nil
 }
 
-// forward copies in both directions until one side ends. The client is read through a buffer, which may have its first bytes.
+// forward copies in both directions until one side ends. When that is the server it tells the client, and waits until the client has closed its end too.
+// The client is read through a buffer, which may have its first bytes.
 func (n *serviceNetwork) forward(s servicePort, t *tunnel, fromClient io.Reader) {
 	defer t.close()
 	n.mu.Lock()
@@ -191,16 +216,26 @@ func (n *serviceNetwork) forward(s servicePort, t *tunnel, fromClient io.Reader)
 		n.mu.Unlock()
 	}()
 
-	done := make(chan struct{}, 2)
+	served := make(chan struct{})
 	go func() {
+		defer close(t.ended)
 		_, _ = io.Copy(t.server, fromClient) // either side may go at any time
-		done <- struct{}{}
+		_, _ = io.Copy(io.Discard, fromClient)
 	}()
 	go func() {
+		defer close(served)
 		_, _ = io.Copy(t.client, t.server)
-		done <- struct{}{}
 	}()
-	<-done
+	select {
+	case <-t.ended:
+		return
+	case <-served:
+	}
+	t.cut()
+	if c, ok := t.client.(interface{ CloseWrite() error }); !ok || c.CloseWrite() != nil {
+		return
+	}
+	<-t.ended
 }
 
 // lookup returns the port of the Service that has the address. It asks anew each time, since an address may change hands; connections are

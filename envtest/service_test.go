@@ -8,11 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -174,11 +178,82 @@ func TestServiceWithoutServersCutsOpenConnections(t *testing.T) {
 	asked := f.calls.Load()
 
 	plane.ServeService(ns, "refuser", 443)
-	wantRefusal(t, client, ns, "502 nobody answers at refuser."+ns+".svc:443")
+	if err, want := ask(t, client, ns), "502 nobody answers at refuser."+ns+".svc:443"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the first request after the cut: %v; want %q in it", err, want)
+	}
 	if n := f.calls.Load() - asked; n != 0 {
 		t.Errorf("it was asked %d times after its Service had no servers", n)
 	}
 
 	plane.ServeService(ns, "refuser", 443, addr)
 	wantRefusal(t, client, ns, "denied the request: no")
+}
+
+func TestServiceNetwork_ACutReturnsWhenTheClientHasClosed(t *testing.T) {
+	// A folder with a path that is short enough for a socket.
+	dir, err := os.MkdirTemp("", "shmkeeper-cut-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	// pair returns both ends of a connection.
+	pair := func(network, address string) (ours, theirs net.Conn) {
+		t.Helper()
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		if theirs, err = net.Dial(network, l.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		if ours, err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+		return ours, theirs
+	}
+	client, caller := pair("unix", filepath.Join(dir, "s"))
+	server, _ := pair("tcp", "127.0.0.1:0")
+	s := servicePort{"ns", "name", 443}
+	n := &serviceNetwork{backends: map[servicePort]*backend{}}
+	n.serve(s, []string{"somebody"})
+	go n.forward(s, &tunnel{client: client, server: server, ended: make(chan struct{})}, client)
+	eventually(t, "the connection is open", func() error {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(n.backends[s].tunnels) == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+
+	var noticed atomic.Bool
+	go func() {
+		_, _ = caller.Read(make([]byte, 1)) // until it is cut
+		time.Sleep(50 * time.Millisecond)   // a client that is slow
+		noticed.Store(true)
+		_ = caller.Close()
+	}()
+	n.serve(s, nil)
+	if !noticed.Load() {
+		t.Error("it returned before the client had closed its end")
+	}
+}
+
+func TestServeService_NoRequestIsLostToAConnectionThatWasCut(t *testing.T) {
+	client := clientFor(t, plane.Config)
+	ns := namespace(t, client)
+	webhookFor(t, client, ns, "refuser")
+	f := &refuser{words: "no"}
+	addr := f.serve(t, "refuser."+ns+".svc", true)
+	plane.ServeService(ns, "refuser", 443, addr)
+	wantRefusal(t, client, ns, "denied the request: no")
+	for range 100 {
+		plane.ServeService(ns, "refuser", 443)
+		plane.ServeService(ns, "refuser", 443, addr)
+		if err := ask(t, client, ns); err == nil || !strings.Contains(err.Error(), "denied the request: no") {
+			t.Fatalf("a request right after the cut: %v; want the webhook's refusal", err)
+		}
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
@@ -30,9 +29,8 @@ func (i *installation) stream(t *testing.T) *stream {
 	s := &stream{cancel: cancel, replicas: []*install.Replica{i.replica}}
 	s.running.Go(func() {
 		for ; ctx.Err() == nil; s.created.Add(1) {
-			install.ServeReplicas(i.cp)
+			install.ServeReplicas(i.cp) // cuts the connections
 			install.ServeReplicas(i.cp, s.answering()...)
-			time.Sleep(20 * time.Millisecond) // until the API server has noticed
 			pod := webPod(shop, "")
 			pod.GenerateName = "web-"
 			if err := i.admit(t.Context(), pod); err != nil {

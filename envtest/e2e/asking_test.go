@@ -325,5 +325,5 @@ const within = 10 * time.Second
 
 // cleanupContext is for what has to be done when the test's own context is over.
 func cleanupContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), within)
+	return context.WithTimeout(context.Background(), time.Minute)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,16 +21,17 @@ import (
 func TestAChangeOfCAFailsNoRequest(t *testing.T) {
 	shared.policies(t, newPolicy("fixed", "{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 128Mi}}"))
 	ns := shared.namespace(t, "enforce", nil)
-	before := issuer(t)
+	waitSized(t, ns)
+	old := issuer(t)
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	created := 0
+	var created atomic.Int64
 	var client sync.WaitGroup
 	client.Go(func() {
-		for ; ctx.Err() == nil; created++ {
+		for ; ctx.Err() == nil; created.Add(1) {
 			pod := &corev1.Pod{
-				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", created), Namespace: ns, Labels: map[string]string{"app": "web"}},
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", created.Load()), Namespace: ns, Labels: map[string]string{"app": "web"}},
 				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
 			}
 			admitted, err := shared.kube.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
@@ -45,7 +47,7 @@ func TestAChangeOfCAFailsNoRequest(t *testing.T) {
 		t.Error(err)
 	}
 	err := poll(t.Context(), time.Minute, func() error {
-		if bytes.Equal(issuer(t), before) {
+		if bytes.Equal(issuer(t), old) {
 			return errors.New("the certificate is still of the old CA")
 		}
 		return nil
@@ -53,13 +55,17 @@ func TestAChangeOfCAFailsNoRequest(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	time.Sleep(time.Second) // some requests more, by the new CA
+	// Some more, by the new CA.
+	before, more := created.Load(), int64(10)
+	eventually(t, func() error {
+		if n := created.Load() - before; n < more {
+			return fmt.Errorf("only %d Pods were created after the change of CA, want %d", n, more)
+		}
+		return nil
+	})
 	stop()
 	client.Wait()
-	t.Logf("%d Pods were created meanwhile", created)
-	if created < 10 {
-		t.Errorf("only %d Pods were created: too few to show anything", created)
-	}
+	t.Logf("%d Pods were created meanwhile", created.Load())
 }
 
 // issuer identifies the key of the CA that signed the certificate that is served.

@@ -111,7 +111,7 @@ func clients(config *rest.Config) (kubernetes.Interface, client.Client, error) {
 // policy for what only they know.
 func (s *suite) waitTrusted(ctx context.Context) error {
 	bad := newPolicy("bad", `{match: {images: ["a["]}, sizing: {fixed: 64Mi}}`)
-	return poll(ctx, 30*time.Second, func() error {
+	return poll(ctx, time.Minute, func() error {
 		err := s.client.Create(ctx, bad.DeepCopy(), client.DryRunAll)
 		if err != nil && strings.Contains(err.Error(), "is not a glob") {
 			return nil
@@ -140,7 +140,7 @@ func poll(ctx context.Context, within time.Duration, try func() error) error {
 // eventually fails the test with the last error where it does not go away.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	if err := poll(t.Context(), 20*time.Second, try); err != nil {
+	if err := poll(t.Context(), time.Minute, try); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -64,7 +64,7 @@ func BenchmarkServerMemory(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	time.Sleep(10 * time.Second) // what starting needed is given back
+	settle(b, replica.Pid()) // what starting needed is given back
 	b.ReportMetric(statusMiB(b, replica.Pid(), "VmRSS"), "MiB-idle")
 	b.ReportMetric(statusMiB(b, replica.Pid(), "RssAnon"), "MiB-idle-own")
 
@@ -107,9 +107,28 @@ func BenchmarkServerMemory(b *testing.B) {
 		b.Fatal(err)
 	}
 	debug.FreeOSMemory() // ours, so that the machine has room
-	time.Sleep(10 * time.Second)
+	settle(b, replica.Pid())
 	b.ReportMetric(statusMiB(b, replica.Pid(), "VmRSS"), "MiB-large")
 	b.ReportMetric(statusMiB(b, replica.Pid(), "RssAnon"), "MiB-large-own")
+}
+
+// settle waits until a process has given back the memory that it no longer needs: until its own
+// part has not shrunk by a MiB within ten seconds, in which Go's runtime returns pages.
+func settle(b *testing.B, pid int) {
+	b.Helper()
+	const quiet = 10 * time.Second
+	least, since := statusMiB(b, pid, "RssAnon"), time.Now()
+	if err := poll(b.Context(), 5*time.Minute, func() error {
+		if now := statusMiB(b, pid, "RssAnon"); now < least-1 {
+			least, since = now, time.Now()
+		}
+		if time.Since(since) < quiet {
+			return fmt.Errorf("the server still gives memory back: it has %.0f MiB of its own", least)
+		}
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func mustRoot(b *testing.B) string {

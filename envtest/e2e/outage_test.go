@@ -229,17 +229,15 @@ func TestTheServerAsksNobodyWhilePodsAreAdmitted(t *testing.T) {
 	ns := s.namespace(t, "enforce", nil)
 	a.must(t, ns, webPod("web"), answer{Notes: mutated("web")})
 	// What the server does in the background, after an earlier test say, falls into some rounds. What it asked for each Pod would be in all of them.
-	const rounds = 6
-	for round := 1; ; round++ {
-		asked := s.askedWhilePodsAreAdmitted(t, a, ns, fmt.Sprintf("web-%d", round))
-		if len(asked) == 0 {
-			return
+	round := 0
+	eventually(t, func() error {
+		round++
+		if asked := s.askedWhilePodsAreAdmitted(t, a, ns, fmt.Sprintf("web-%d", round)); len(asked) > 0 {
+			return fmt.Errorf("in each of %d rounds the server asked for something while Pods were admitted, in the last for:\n%s",
+				round, strings.Join(asked, "\n"))
 		}
-		if round == rounds {
-			t.Fatalf("while Pods were admitted the server asked for:\n%s", strings.Join(asked, "\n"))
-		}
-		time.Sleep(5 * time.Second)
-	}
+		return nil
+	})
 }
 
 // askedWhilePodsAreAdmitted has Pods admitted and refused, and returns what the server asked the API server for in the meantime.

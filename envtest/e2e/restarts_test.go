@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -28,7 +29,8 @@ func restartsFor() time.Duration {
 func TestWhileReplicasRestartNoPodIsAdmittedWithoutItsVolume(t *testing.T) {
 	shared.policies(t, newPolicy("fixed", "{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 128Mi}}"))
 	ns := shared.namespace(t, "enforce", nil)
-	t.Cleanup(func() { install.ServeReplicas(shared.cp, shared.replica) })
+	shared.serve(t, shared.replica)
+	waitSized(t, ns)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -63,6 +65,18 @@ func TestWhileReplicasRestartNoPodIsAdmittedWithoutItsVolume(t *testing.T) {
 	if admitted.Load() == 0 {
 		t.Error("no Pod was admitted, so nothing was shown")
 	}
+}
+
+// waitSized waits until Pods of a namespace that are labelled app=web get the volume.
+func waitSized(t *testing.T, namespace string) {
+	t.Helper()
+	eventually(t, func() error {
+		created, err := shared.kube.CoreV1().Pods(namespace).Create(t.Context(), webPod("first"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil && !hasVolume(created) {
+			err = errors.New("it was admitted without its volume")
+		}
+		return err
+	})
 }
 
 func hasVolume(pod *corev1.Pod) bool {

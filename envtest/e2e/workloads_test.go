@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -361,7 +362,7 @@ func (s *suite) deleteDeployment(t *testing.T, namespace, name string) {
 			t.Error(err)
 			return
 		}
-		if err := poll(ctx, within, func() error {
+		if err := poll(ctx, time.Minute, func() error {
 			_, err := s.kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {
 				return nil

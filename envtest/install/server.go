@@ -159,7 +159,7 @@ func (r *Replica) logTail() string {
 }
 
 // ServeReplicas has the API server reach these replicas by the Service. Without
-// any, nobody answers.
+// any, nobody answers, and the connections of the API server are closed when it returns.
 func ServeReplicas(cp *envtest.ControlPlane, replicas ...*Replica) {
 	addresses := make([]string, len(replicas))
 	for i, r := range replicas {

@@ -27,6 +27,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -147,12 +148,14 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 
 	t.Run("the status is not written again when nothing changes", func(t *testing.T) {
-		before := c.policy(t, "a").ResourceVersion
-		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Labels = map[string]string{"x": "y"} })
-		changed := c.policy(t, "a").ResourceVersion
-		time.Sleep(time.Second)
-		if after := c.policy(t, "a").ResourceVersion; before == changed || after != changed {
-			t.Errorf("versions %s, %s and %s", before, changed, after)
+		begun := c.manager.requestCount()
+		// The manager reads the second version when it is done with the first.
+		for _, value := range []string{"first", "second"} {
+			p := c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Labels = map[string]string{"version": value} })
+			eventually(t, "the manager has read the "+value+" version", func() bool { return c.manager.lastRead(p) == p.ResourceVersion })
+		}
+		if got := c.manager.writes(begun); len(got) > 0 {
+			t.Errorf("the manager wrote: %q", got)
 		}
 	})
 
@@ -203,21 +206,28 @@ func TestOnAnAPIServer(t *testing.T) {
 
 	t.Run("nothing is restored during a rollout", func(t *testing.T) {
 		c.deploymentStatus(t, 1)
-		live := asMutating(t, c.configuration(t, mutatingKind))
-		live.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{}
-		if err := c.Update(t.Context(), live); err != nil {
-			t.Fatal(err)
+		change := func(edit func(*admissionregistrationv1.MutatingWebhook)) {
+			t.Helper()
+			live := asMutating(t, c.configuration(t, mutatingKind))
+			edit(&live.Webhooks[0])
+			if err := c.Update(t.Context(), live); err != nil {
+				t.Fatal(err)
+			}
 		}
-		time.Sleep(4 * restoreDelay)
-		live = asMutating(t, c.configuration(t, mutatingKind))
-		if len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0 {
+		// Any change has it looked at again.
+		wait := func(seconds int32) func(*admissionregistrationv1.MutatingWebhook) {
+			return func(w *admissionregistrationv1.MutatingWebhook) { w.TimeoutSeconds = &seconds }
+		}
+		c.considersToRestore(t,
+			func() {
+				change(func(w *admissionregistrationv1.MutatingWebhook) { w.NamespaceSelector = &metav1.LabelSelector{} })
+			},
+			func() { change(wait(8)) })
+		if live := asMutating(t, c.configuration(t, mutatingKind)); len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0 {
 			t.Error("the namespaceSelector is restored")
 		}
 		c.deploymentStatus(t, 2)
-		live.Webhooks[0].TimeoutSeconds = nil // any change has it looked at again
-		if err := c.Update(t.Context(), live); err != nil {
-			t.Fatal(err)
-		}
+		change(wait(9))
 		eventually(t, "the namespaceSelector is restored", func() bool {
 			live := asMutating(t, c.configuration(t, mutatingKind))
 			return len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0
@@ -229,10 +239,15 @@ func TestOnAnAPIServer(t *testing.T) {
 		if err := c.Delete(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.Delete(t.Context(), c.configuration(t, validatingKind)); err != nil {
-			t.Fatal(err)
+		remove := func(o client.Object) {
+			t.Helper()
+			if err := c.Delete(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
 		}
-		time.Sleep(4 * restoreDelay)
+		c.considersToRestore(t,
+			func() { remove(c.configuration(t, validatingKind)) },
+			func() { remove(c.policy(t, "forever")) }) // another set of policies has all configurations looked at
 		if c.find(t, validatingKind) != nil {
 			t.Error("the ValidatingWebhookConfiguration is restored")
 		}
@@ -293,6 +308,7 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 	// damage leaves one configuration edited and the other deleted, and the policy with no status.
 	damage := func(seconds int32) {
 		t.Helper()
+		begun := c.manager.requestCount()
 		o := asValidating(t, c.configuration(t, validatingKind))
 		for i := range o.Webhooks {
 			o.Webhooks[i].TimeoutSeconds = &seconds
@@ -306,7 +322,10 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 		if err := c.Update(t.Context(), edited); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(4 * restoreDelay) // for the watch, and for whoever might restore
+		// What a new leader restores is what its replica saw last.
+		for _, o := range []client.Object{o, edited} {
+			eventually(t, "the replica has read the edited configuration", func() bool { return c.manager.lastRead(o) == o.GetResourceVersion() })
+		}
 		if err := c.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
@@ -315,9 +334,12 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 		if err := c.Status().Update(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(4 * restoreDelay)
+		eventually(t, "the replica has seen that the configuration is gone", func() bool { return c.manager.lastRead(o) == gone })
+		if got := c.manager.writes(begun); len(got) > 0 {
+			t.Fatalf("a replica that does not lead writes: %q", got)
+		}
 		if c.find(t, validatingKind) != nil || len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0 || len(c.policy(t, "first").Status.Conditions) > 0 {
-			t.Fatal("a replica that does not lead writes")
+			t.Fatal("not all the damage is there")
 		}
 	}
 	for seconds := int32(6); seconds <= 7; seconds++ {
@@ -360,6 +382,8 @@ type installation struct {
 	plane  *envtest.ControlPlane
 	scheme *runtime.Scheme
 	ca     []byte
+	// manager is the one that startManager started last.
+	manager *recorder
 
 	mu    sync.Mutex
 	paths []string
@@ -466,10 +490,13 @@ func (c *installation) startManager(t *testing.T, leader Leader) (view *View, st
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.manager = &recorder{versions: map[string]string{}}
+	cfg.Wrap(c.manager.wrap)
 	anyName := true
 	mgr, err := manager.New(cfg, manager.Options{
 		Scheme: c.scheme, Cache: CacheOptions("shmkeeper"), Metrics: server.Options{BindAddress: "0"},
 		Logger: testr.New(t), Controller: config.Controller{SkipNameValidation: &anyName},
+		NewClient: c.manager.newClient,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -526,7 +553,8 @@ func (c *installation) policy(t *testing.T, name string) *v1alpha1.SharedMemoryP
 	return p
 }
 
-func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.SharedMemoryPolicy)) {
+// update changes a policy, and returns what the API server made of it.
+func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.SharedMemoryPolicy)) *v1alpha1.SharedMemoryPolicy {
 	t.Helper()
 	p := c.policy(t, name)
 	before := client.MergeFrom(p.DeepCopy())
@@ -534,6 +562,109 @@ func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.S
 	if err := c.Patch(t.Context(), p, before); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// considersToRestore damages a configuration, and returns when the manager has decided whether to restore it. again has the manager look a second time,
+// which it does when it is done with the first.
+func (c *installation) considersToRestore(t *testing.T, damage, again func()) {
+	t.Helper()
+	for _, act := range []func(){damage, again} {
+		// It asks for the Deployment when the damage has lasted for the delay, and for nothing else.
+		asked := func() int {
+			return len(c.manager.sent(0, "GET /apis/apps/v1/namespaces/shmkeeper-system/deployments/shmkeeper"))
+		}
+		before := asked()
+		act()
+		eventually(t, "the manager asks whether shmkeeper is at rest", func() bool { return asked() > before })
+	}
+}
+
+// recorder records what a manager reads and sends.
+type recorder struct {
+	mu       sync.Mutex
+	requests []string
+	versions map[string]string
+}
+
+// gone is the version of an object that was not found.
+const gone = "gone"
+
+// wrap records the requests that are sent to the API server.
+func (r *recorder) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		r.mu.Lock()
+		r.requests = append(r.requests, request.Method+" "+request.URL.Path)
+		r.mu.Unlock()
+		return next.RoundTrip(request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// requestCount returns how many requests were sent so far.
+func (r *recorder) requestCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.requests)
+}
+
+// sent returns the requests that begin with a prefix, without the first ones.
+func (r *recorder) sent(without int, prefix string) (out []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, request := range r.requests[without:] {
+		if strings.HasPrefix(request, prefix) {
+			out = append(out, request)
+		}
+	}
+	return out
+}
+
+// writes returns the requests that change something, without the first ones, and without Events, which are sent in the background.
+func (r *recorder) writes(without int) (out []string) {
+	for _, request := range r.sent(without, "") {
+		if !strings.HasPrefix(request, "GET ") && !strings.Contains(request, "/events.k8s.io/") {
+			out = append(out, request)
+		}
+	}
+	return out
+}
+
+// lastRead returns the version of an object that the manager has read last from its cache.
+func (r *recorder) lastRead(o client.Object) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.versions[versionKey(o, o.GetName())]
+}
+
+func versionKey(o client.Object, name string) string { return fmt.Sprintf("%T %s", o, name) }
+
+// newClient is a client.NewClientFunc.
+func (r *recorder) newClient(config *rest.Config, options client.Options) (client.Client, error) {
+	c, err := client.New(config, options)
+	return recordingClient{c, r}, err
+}
+
+type recordingClient struct {
+	client.Client
+	recorder *recorder
+}
+
+// Get implements client.Reader.
+func (c recordingClient) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	err := c.Client.Get(ctx, key, o, options...)
+	version := o.GetResourceVersion()
+	if apierrors.IsNotFound(err) {
+		version = gone
+	}
+	c.recorder.mu.Lock()
+	defer c.recorder.mu.Unlock()
+	c.recorder.versions[versionKey(o, key.Name)] = version
+	return err
 }
 
 func (c *installation) waitFor(t *testing.T, name, condition string, status metav1.ConditionStatus) (p *v1alpha1.SharedMemoryPolicy) {

@@ -171,9 +171,9 @@ func (r *replica) looksAgain(t *testing.T) {
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
+			t.Fatalf("%s: not within a minute", what)
 		}
 	}
 }
@@ -225,7 +225,8 @@ func TestALeaderThatCannotRenewEndsItsTermBeforeAnotherBegins(t *testing.T) {
 			term := a.Term()
 			var both atomic.Bool
 			b := standWith(t, l, "b", patient, func() {
-				if term.Err() == nil || a.leads() {
+				// In this order: a term's timer may be late on a busy machine, and asking for the term makes up for that.
+				if a.leads() || term.Err() == nil {
 					both.Store(true)
 				}
 			})
@@ -250,6 +251,19 @@ func TestALeaderThatCannotRenewEndsItsTermBeforeAnotherBegins(t *testing.T) {
 			b.stop()
 			eventually(t, "a leads again", a.leads)
 		})
+	}
+}
+
+func TestElection_ATermEndsWithTheLeaseThoughNobodyAsks(t *testing.T) {
+	a := standWith(t, &lease{}, "a", short, func() {})
+	eventually(t, "a leads", a.leads)
+	term, hang := a.Term(), make(chan struct{})
+	a.client.set(func() { a.client.hang = hang }) // so that the elector does not end it
+	t.Cleanup(func() { close(hang) })
+	select {
+	case <-term.Done():
+	case <-time.After(time.Minute):
+		t.Error("the term lasts longer than the lease")
 	}
 }
 

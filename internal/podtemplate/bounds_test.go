@@ -17,6 +17,13 @@ func pod() map[string]any {
 	return map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "c", "image": "i"}}}}
 }
 
+// podWith returns a template whose spec has one more field.
+func podWith(field string, value any) map[string]any {
+	return map[string]any{"spec": map[string]any{
+		"containers": []any{map[string]any{"name": "c", "image": "i"}}, field: value,
+	}}
+}
+
 func pods(n int) map[string]any {
 	var list []any
 	for range n {
@@ -43,8 +50,7 @@ func TestFind_Bounds(t *testing.T) {
 	for range 40 {
 		doubled = map[string]any{"a": doubled, "b": doubled}
 	}
-	deepPod := pod()
-	deepPod["spec"].(map[string]any)["volumes"] = within(1, "v", podtemplate.MaxDepth+1)
+	deepPod := podWith("volumes", within(1, "v", podtemplate.MaxDepth+1))
 	long := strings.Repeat("k", podtemplate.MaxPointer)
 
 	const tooMany = `" is where looking ended: the object has more than 500000 values or 16 MiB of text: ` +
@@ -61,8 +67,8 @@ func TestFind_Bounds(t *testing.T) {
 			object: map[string]any{"one": within(pod(), "a", podtemplate.MaxDepth), "two": within(pod(), "a", podtemplate.MaxDepth)},
 			unread: []string{`unread "/one` + atDepth(podtemplate.MaxDepth) + `" is not looked at, nor is anything else below 64 levels` + review},
 		},
-		"too deep, with nothing but a number there": {
-			object: within(1, "a", 2*podtemplate.MaxDepth)["a"].(map[string]any),
+		"too deep, with nothing there": {
+			object: within(map[string]any{}, "a", 2*podtemplate.MaxDepth),
 			unread: []string{`unread "` + atDepth(podtemplate.MaxDepth+1) + `" is not looked at, nor is anything else below 64 levels` + review},
 		},
 		"a number just too deep": {object: within(1, "a", podtemplate.MaxDepth+1)},
@@ -123,11 +129,7 @@ func TestFind_Bounds(t *testing.T) {
 // TestFind_Linear counts what is looked at, in objects whose parts are of one kind, and each at two
 // sizes.
 func TestFind_Linear(t *testing.T) {
-	broken := func() any {
-		p := pod()
-		p["spec"].(map[string]any)["hostIPC"] = "yes"
-		return p
-	}
+	broken := func() any { return podWith("hostIPC", "yes") }
 	list := func(item func() any) func(n int) map[string]any {
 		return func(n int) map[string]any {
 			var items []any

@@ -23,8 +23,10 @@ func TestScalers(t *testing.T) {
 			"metadata: {name: a, namespace: shop}, spec: {scaleTargetRef: " + target + ", triggers: " + triggers + "}}"
 	}
 	want := func(kind string, onMemory, writes bool) *podtemplate.Scaler {
-		return &podtemplate.Scaler{Kind: kind, Namespace: "shop", Name: "a", TargetKind: "Deployment", TargetName: "web",
-			OnMemory: onMemory, Writes: writes}
+		return &podtemplate.Scaler{
+			Kind: kind, Namespace: "shop", Name: "a", TargetKind: "Deployment", TargetName: "web",
+			OnMemory: onMemory, Writes: writes,
+		}
 	}
 	const (
 		horizontal = "HorizontalPodAutoscaler"

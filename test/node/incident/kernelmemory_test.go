@@ -76,7 +76,7 @@ func (o *outpost) settled() int64 {
 	o.t.Helper()
 	last := o.mustCharge().kernel
 	eventually(o.t, time.Minute, func(context.Context) error {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // the time over which the change is measured
 		now := o.mustCharge().kernel
 		change := now - last
 		last = now

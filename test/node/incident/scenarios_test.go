@@ -171,7 +171,7 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 	l := o.send(t)
 	stop := o.watch(t, l)
 	const end = retention + 24*time.Hour
-	time.Sleep(end / timeFactor)
+	time.Sleep(end / timeFactor) // the time that is tested: a day more than what is ever kept
 	last := o.mustVolume()
 	summary := o.mustBeInSummary("shmkeeper-shm", size.Limit)
 	l.stop()
