@@ -809,7 +809,7 @@ func genSizing(t *rapid.T, name string) *v1alpha1.Sizing {
 	switch pick(t, name+" model", "fixed", "files", "percent", "units") {
 	case "files":
 		s.Files = &v1alpha1.Files{
-			CreatedPerMinute: pick(t, name+" rate", "18", "0.001", "3.5", "1000"),
+			CreatedPerMinute: pick(t, name+" rate", "18", "0.001", "3.5", "60"),
 			FileSize: resource.MustParse(
 				pick(t, name+" file size", "1500", "1", "5000", "64Ki"),
 			),
