@@ -439,7 +439,7 @@ func genPodLevel(t *rapid.T, pod *corev1.Pod) {
 		limit, request := memoryLimit(&c.Resources), effectiveRequest(&c.Resources)
 		most, requested = max(most, limit), requested+request
 	}
-	request := resource.NewQuantity(max(requested, mib), resource.BinarySI)
+	request := resource.NewQuantity(requested, resource.BinarySI)
 	least := max(most, requested, mib) + pick[int64](t, "pod-level room", 0, 64<<20, 1<<30, 4<<30)
 	limit := resource.NewQuantity(max(least, 1), resource.BinarySI)
 	r := &corev1.ResourceRequirements{}
@@ -698,8 +698,6 @@ func genPolicy(t *rapid.T, name string, w weights) *v1alpha1.SharedMemoryPolicy 
 	}
 	if !odds(t, name+" only checks", w.noSizing) {
 		s.Sizing = genSizing(t, name)
-		withoutMounted(s.Match)
-		withoutMounted(s.Exclude)
 	}
 	s.Memory.Handling = pick(
 		t,
@@ -739,15 +737,6 @@ func genPolicy(t *rapid.T, name string, w weights) *v1alpha1.SharedMemoryPolicy 
 		s.BindMountOptions = []v1alpha1.BindMountOption{"noexec", "nosuid"}
 	}
 	return p
-}
-
-// withoutMounted lets entries match everything instead of what mounts something.
-func withoutMounted(entries []v1alpha1.Match) {
-	for i := range entries {
-		if entries[i].Mounted != nil {
-			entries[i] = v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}
-		}
-	}
 }
 
 func genSelector(t *rapid.T, label string) *metav1.LabelSelector {
