@@ -41,7 +41,7 @@ func (s *sentence) comma() {
 	}
 }
 
-// describe says in a sentence what a plan changes. v is the Pod as it would then be.
+// describe says in a sentence what a plan changes. v is the Pod as it is.
 func (v *view) describe(p *Plan) string {
 	s := make(sentence, 0, 256)
 	if p.volume != nil {

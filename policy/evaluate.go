@@ -100,7 +100,7 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		e.Warnings = appendDetails(e.Warnings, blocked)
 		e.Warnings = before.appendWarnings(e.Warnings, nil, before)
 	default:
-		e.Outcome, e.Reason, e.Detail, e.Plan = Mutated, plan.reason(), after.describe(&plan), plan
+		e.Outcome, e.Reason, e.Detail, e.Plan = Mutated, plan.reason(), before.describe(&plan), plan
 		e.Warnings = after.appendWarnings(e.Warnings, &plan, before)
 	}
 	return e

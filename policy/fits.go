@@ -54,10 +54,21 @@ func (v *view) blockedBy(before *view, p *Plan, most int) []Violation {
 // largestFit returns the largest size in whole MiB, in bytes, with which the Pod would be
 // compliant and its memory admitted; 0 if there is none.
 func (v *view) largestFit() sizing.Bytes {
-	most := int(v.size.Limit / sizing.MiB)
-	return sizing.Bytes(sort.Search(most, func(mib int) bool {
-		return !v.fits(sizing.Bytes(mib+1) * sizing.MiB)
-	})) * sizing.MiB
+	// A volume that is there is not made smaller: less than it does not cost less.
+	var own sizing.Bytes
+	for i := range v.volumes {
+		if vol := &v.volumes[i]; vol.memory && vol.at {
+			own = max(own, vol.size.RoundUp(sizing.MiB))
+		}
+	}
+	least := int(max(min(own, v.size.Limit), sizing.MiB) / sizing.MiB)
+	more := sort.Search(int(v.size.Limit/sizing.MiB)-least+1, func(n int) bool {
+		return !v.fits(sizing.Bytes(least+n) * sizing.MiB)
+	})
+	if more == 0 {
+		return 0
+	}
+	return sizing.Bytes(least+more-1) * sizing.MiB
 }
 
 func (v *view) fits(limit sizing.Bytes) bool {

@@ -1832,7 +1832,7 @@ func spoil(t *rapid.T, w *world) {
 			}
 		}
 	}
-	switch pick(t, "spoil", "no size", "small", "uneven", "read-only", "limit", "wild") {
+	switch pick(t, "spoil", "no size", "small", "uneven", "read-only", "limit", "wild", "wild") {
 	case "no size":
 		sizes("0")
 	case "small":
@@ -1857,7 +1857,7 @@ func spoil(t *rapid.T, w *world) {
 func spoilWildly(t *rapid.T, w *world, c *corev1.Container, path string) {
 	wild := usual
 	wild.at, wild.unaligned = 12, 4
-	switch pick(t, "spoil wildly", "medium", "mounts", "medium", "volume", "pod-level", "container") {
+	switch pick(t, "spoil wildly", "medium", "mounts", "medium", "volume", "medium", "pod-level", "container", "medium") {
 	case "mounts":
 		c.VolumeMounts = genMounts(t, "other", path, wild)
 	case "volume":

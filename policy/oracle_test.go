@@ -742,7 +742,7 @@ func (w *world) guessed(p *v1alpha1.SharedMemoryPolicy) bool {
 }
 
 // writers returns the names of the containers that write to the volume: those that are named, else
-// those whose image matched, else, if the policy looks for mounts, those that mount something there,
+// those whose image matched, else, if the policy only checks, those that mount something there,
 // else those that name the path, else the main one.
 func (w *world) writers(p *v1alpha1.SharedMemoryPolicy) map[string]bool {
 	out := map[string]bool{}
@@ -768,7 +768,7 @@ func (w *world) writers(p *v1alpha1.SharedMemoryPolicy) map[string]bool {
 	if len(out) > 0 {
 		return out
 	}
-	if slices.ContainsFunc(w.entries(p), func(m *v1alpha1.Match) bool { return m.Mounted != nil }) {
+	if p.Spec.Sizing == nil {
 		for _, c := range runsOn(w.pod) {
 			if len(mountsAt(c, mountPathOf(p)))+len(mountsBelow(c, mountPathOf(p))) > 0 {
 				out[c.Name] = true

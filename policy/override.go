@@ -174,7 +174,11 @@ func (v *view) overrideText(annotations map[string]string, name string, out *siz
 
 // rejectOverride reports an annotation that does not count.
 func (v *view) rejectOverride(name, text, problem string, out *size) {
-	detail := fmt.Sprintf("annotation %s: %s %s: correct or remove the annotation", name, quote(text), problem)
+	remedy := "correct or remove the annotation"
+	if v.policy.overrides == v1alpha1.OverridesDenied {
+		remedy = "remove the annotation"
+	}
+	detail := fmt.Sprintf("annotation %s: %s %s: %s", name, quote(text), problem, remedy)
 	if v.policy.overrides == v1alpha1.OverridesRaiseOnly {
 		out.warnings = append(out.warnings, detail)
 		return

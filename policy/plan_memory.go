@@ -98,7 +98,7 @@ func (v *view) planMemory(before *view, p *Plan) {
 	podLevel := v.hasPodLevel()
 	for i := range v.containers {
 		if each[i].after > 0 {
-			v.raise(&v.containers[i].memory, &each[i], before.mayRequest(), guaranteed && !podLevel)
+			v.raise(&v.containers[i].memory, &each[i], before.mayRequest() && !v.size.unfounded, guaranteed && !podLevel)
 		}
 	}
 	if podLevel {
@@ -177,7 +177,7 @@ func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
 			highest = to.limit.Minus(sizing.MiB)
 		}
 		if from.namesRequest {
-			to.request = max(from.request, min(to.request, highest))
+			to.request = max(from.request, min(to.request, highest), sum)
 			if guaranteed {
 				to.request = to.limit
 			}

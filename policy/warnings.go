@@ -113,8 +113,8 @@ func (v *view) warnAboutVolumes(w *warnings) {
 			v.warnAboutVolume(w, vol)
 		case vol.below && vol.size == 0 && v.rejectsUnboundedBelow():
 		case vol.below && vol.size == 0:
-			w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set a sizeLimit",
-				quote(vol.name), shorten(vol.path))
+			w.add("volume %s at %s has no sizeLimit, so it can take %s: set a sizeLimit",
+				quote(vol.name), shorten(vol.path), v.allMemory())
 		case vol.below && vol.size < v.size.Minimum:
 			w.add("volume %s at %s hides that part of %s and holds %s, less than the %s that are required: set its sizeLimit to %s if the program writes there",
 				quote(vol.name), shorten(vol.path), v.policy.mountPath, vol.size, v.size.Minimum, v.size.Limit.Quantity())
@@ -125,8 +125,8 @@ func (v *view) warnAboutVolumes(w *warnings) {
 func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 	name, at := quote(vol.name), v.policy.mountPath
 	if vol.size == 0 && !v.rejectsUnbounded() {
-		w.add("volume %s at %s has no sizeLimit, so it can take all of the memory limit: set one that holds what the program needs%s",
-			name, at, v.sizeByPolicy())
+		w.add("volume %s at %s has no sizeLimit, so it can take %s: set one that holds what the program needs%s",
+			name, at, v.allMemory(), v.sizeByPolicy())
 	}
 	if v.policy.existing == v1alpha1.ExistingLeave {
 		if v.isTooSmall(vol) {
@@ -142,6 +142,14 @@ func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 		w.add("volume %s at %s is also mounted at %s: what is written there takes room from %s, so make its sizeLimit large enough for both",
 			name, at, shorten(vol.elsewhere), at)
 	}
+}
+
+// allMemory says how much a volume without sizeLimit can take.
+func (v *view) allMemory() string {
+	if v.podMemoryLimit() > 0 {
+		return "all of the memory limit"
+	}
+	return "all memory that its containers or the node can have"
 }
 
 // sizeByPolicy says what the policy would give, to follow a remedy.
