@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -89,7 +91,7 @@ func (s *suite) exchange(t *testing.T, flags ...string) {
 		if err := s.replica.Stop(); err != nil {
 			return err
 		}
-		ctx, cancel := cleanupContext()
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		replica, err := install.StartReplica(ctx, s.cp, s.program, s.dir, name, slices.Concat(sharedFlags, flags)...)
 		if err != nil {
