@@ -116,11 +116,17 @@ func judge(q *question) verdict {
 	return v
 }
 
+// mutate patches, and says what the owner should know. The API server calls it once more if another
+// webhook changes the Pod later, and a validating webhook could not tell what the owner wrote from
+// what was raised.
 func (v *verdict) mutate(q *question) {
-	// Every other outcome is for the validating webhook to tell, which sees the Pod as it ends.
-	v.annotated = q.is.Outcome == policy.Mutated && q.mode == v1alpha1.Enforce
-	if v.annotated {
-		v.answer, v.warnings = answerPatch, q.is.Warnings
+	v.annotated = false // the validating webhook sees the Pod in its final state
+	if q.mode != v1alpha1.Enforce || q.is.Outcome == policy.Violating {
+		return
+	}
+	v.warnings = q.is.Warnings
+	if q.is.Outcome == policy.Mutated {
+		v.answer, v.annotated = answerPatch, true
 	}
 }
 
@@ -137,7 +143,7 @@ func (v *verdict) create(q *question) {
 		v.warnings = []string{fmt.Sprintf(
 			"would be changed by SharedMemoryPolicy %q, which in mode enforce %s", q.is.Policy, q.is.Detail)}
 	}
-	if q.mode != v1alpha1.Audit {
+	if q.mode == v1alpha1.Warn || v.answer == answerDeny {
 		v.warnings = append(v.warnings, q.is.Warnings...)
 	}
 }

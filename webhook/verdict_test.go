@@ -71,6 +71,17 @@ func TestJudge(t *testing.T) {
 		warned.warnings = []string{"beware"}
 		return map[v1alpha1.Mode]said{v1alpha1.Enforce: warned, v1alpha1.Warn: warned, v1alpha1.Audit: noted}
 	}
+	// The mutating webhook has warned in mode Enforce.
+	warnedBefore := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
+		out := skipped(outcome)
+		out[v1alpha1.Enforce] = out[v1alpha1.Audit]
+		return out
+	}
+	onlyWarned := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
+		out := inEachMode(said{outcome: outcome})
+		out[v1alpha1.Enforce] = said{outcome: outcome, warnings: []string{"beware"}}
+		return out
+	}
 	onlyCounted := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
 		return inEachMode(said{outcome: outcome})
 	}
@@ -93,7 +104,7 @@ func TestJudge(t *testing.T) {
 	warn.warnings = []string{`would violate SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
 	notMutatedYet[v1alpha1.Warn] = warn
 
-	notNeeded := skipped(policy.Mutated)
+	notNeeded := warnedBefore(policy.Mutated)
 	enforce, warn := notNeeded[v1alpha1.Enforce], notNeeded[v1alpha1.Warn]
 	enforce.outcome, enforce.noted = policy.Compliant, "Compliant AlreadySized: nothing has to change"
 	warn.warnings = []string{`would be changed by SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
@@ -136,15 +147,15 @@ func TestJudge(t *testing.T) {
 		want       map[v1alpha1.Mode]said
 	}{
 		"a Pod to mutate that no policy matches":  {call: mutatePod, outcome: policy.NotMatched, want: silent},
-		"a Pod to mutate that is skipped":         {call: mutatePod, outcome: policy.Skipped, want: onlyCounted(policy.Skipped)},
-		"a Pod to mutate that is exempt":          {call: mutatePod, outcome: policy.Exempt, want: onlyCounted(policy.Exempt)},
-		"a Pod to mutate that complies":           {call: mutatePod, outcome: policy.Compliant, want: onlyCounted(policy.Compliant)},
+		"a Pod to mutate that is skipped":         {call: mutatePod, outcome: policy.Skipped, want: onlyWarned(policy.Skipped)},
+		"a Pod to mutate that is exempt":          {call: mutatePod, outcome: policy.Exempt, want: onlyWarned(policy.Exempt)},
+		"a Pod to mutate that complies":           {call: mutatePod, outcome: policy.Compliant, want: onlyWarned(policy.Compliant)},
 		"a Pod to mutate that a plan fixes":       {call: mutatePod, outcome: policy.Mutated, want: mutated},
 		"a Pod to mutate that no plan fixes":      {call: mutatePod, outcome: policy.Violating, after: []policy.Violation{noMount}, want: onlyCounted(policy.Violating)},
 		"a new Pod that no policy matches":        {call: createPod, outcome: policy.NotMatched, want: silent},
-		"a new Pod that is skipped":               {call: createPod, outcome: policy.Skipped, want: skipped(policy.Skipped)},
-		"a new Pod that is exempt":                {call: createPod, outcome: policy.Exempt, want: skipped(policy.Exempt)},
-		"a new Pod that complies":                 {call: createPod, outcome: policy.Compliant, want: skipped(policy.Compliant)},
+		"a new Pod that is skipped":               {call: createPod, outcome: policy.Skipped, want: warnedBefore(policy.Skipped)},
+		"a new Pod that is exempt":                {call: createPod, outcome: policy.Exempt, want: warnedBefore(policy.Exempt)},
+		"a new Pod that complies":                 {call: createPod, outcome: policy.Compliant, want: warnedBefore(policy.Compliant)},
 		"a new Pod that a plan would have fixed":  {call: createPod, outcome: policy.Mutated, violations: []policy.Violation{noMount}, want: notMutatedYet},
 		"a new Pod that a plan would only change": {call: createPod, outcome: policy.Mutated, want: notNeeded},
 		"a new Pod that no plan fixes, for what remains": {

@@ -55,11 +55,18 @@ func loadPolicies(names []string, stdin io.Reader) ([]loadedPolicy, error) {
 	return loaded, all.err()
 }
 
+// builtInSource begins the source of a policy of the library.
+const builtInSource = "built-in policy "
+
+func (l loadedPolicy) isBuiltIn() bool {
+	return strings.HasPrefix(l.object.Document.Source, builtInSource)
+}
+
 // policyDocuments reads one built-in policy, file or directory. A built-in name is never looked up as
 // a file, so it means the same in every directory; ./name is the file.
 func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error) {
 	if text, ok := builtIn(name); ok {
-		return manifest.Read(bytes.NewReader(text), "built-in policy "+name)
+		return manifest.Read(bytes.NewReader(text), builtInSource+name)
 	}
 	docs, err := manifest.ReadPaths([]string{name}, false, stdin)
 	if err != nil && name != "-" && !strings.ContainsAny(name, "./") {

@@ -25,12 +25,7 @@ type reviewOptions struct {
 	output    string
 }
 
-func newReviewCommand(s streams) *cobra.Command {
-	var o reviewOptions
-	cmd := &cobra.Command{
-		Use:   "review -f FILE...|DIR|-",
-		Short: "Show what the webhook would do to the Pods and templates of manifests",
-		Long: `Shows what the webhook would do to each Pod, and to the Pods of each Deployment,
+const reviewHelp = `Shows what the webhook would do to each Pod, and to the Pods of each Deployment,
 StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob, in YAML or
 JSON manifests. Pod templates in objects of other kinds, such as a RayCluster, are found
 by their shape; one that cannot be read is named in a note. Lists are looked into, and
@@ -62,8 +57,9 @@ With diff, yaml and patch, violations, warnings and notes go to standard error; 
 the notes on what is not reviewed.
 
 Exit status: 0 if nothing would be rejected, 1 if something would be, 2 for bad usage and
-manifests that cannot be read; standard output is then empty.`,
-		Example: `  # What would happen to this Pod, and why?
+manifests that cannot be read; standard output is then empty.`
+
+const reviewExamples = `  # What would happen to this Pod, and why?
   kubectl shm review -f examples/incident-pod.yaml
 
   # What would change?
@@ -79,9 +75,17 @@ manifests that cannot be read; standard output is then empty.`,
   kubectl shm review -R -f examples -p authentik-proxy-outposts --namespace-labels shmkeeper.dev/mode=warn
 
   # In a cluster that pulls ghcr.io/x/y as harbor.local/ghcr/x/y
-  kubectl shm review -f examples/incident-pod.yaml --image-mirrors harbor.local/ghcr=ghcr.io`,
-		Args: onlyFlags,
-		RunE: func(*cobra.Command, []string) error { return o.run(s) },
+  kubectl shm review -f examples/incident-pod.yaml --image-mirrors harbor.local/ghcr=ghcr.io`
+
+func newReviewCommand(s streams) *cobra.Command {
+	var o reviewOptions
+	cmd := &cobra.Command{
+		Use:     "review -f FILE...|DIR|-",
+		Short:   "Show what the webhook would do to the Pods and templates of manifests",
+		Long:    reviewHelp,
+		Example: reviewExamples,
+		Args:    onlyFlags,
+		RunE:    func(*cobra.Command, []string) error { return o.run(s) },
 	}
 	explainUsage(cmd)
 	f := cmd.Flags()

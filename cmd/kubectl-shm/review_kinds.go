@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -114,7 +116,12 @@ func (in *input) addOther(o manifest.Object) error {
 
 // addTemplate adds a Pod template that was found by its shape.
 func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several bool) {
-	if err := manifest.CheckPod("", t.Spec); err != nil {
+	added, atShm := addedVolumes(t.Spec)
+	if atShm != "" {
+		in.note(o, t.Pointer, fmt.Sprintf("mounts volume %q at /dev/shm, which only its controller knows: review the Pods that are made from it (kubectl get pods -o yaml)", atShm))
+		return
+	}
+	if err := manifest.CheckPod("", t.Spec, added...); err != nil {
 		var all errorList
 		all.add(err)
 		in.note(o, t.Pointer, "is not valid: "+all.found[0].Error())
@@ -129,9 +136,29 @@ func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several 
 		object: o, at: at, fixed: t.Form != podtemplate.PodTemplate,
 		subject: policy.Subject{
 			Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Pod: policy.ViewOf(t.Meta, t.Spec),
-			Pointer: t.Pointer, Suspended: t.Suspended, QueueName: t.QueueName,
+			Pointer: t.Pointer, Suspended: t.Suspended, QueueName: t.QueueName, Claims: added,
 		},
 	})
+}
+
+// addedVolumes returns the names of volumes that are mounted and not there: the controller of a
+// custom kind adds them to its Pods, of claim templates for example. atShm is one of them that is
+// mounted at /dev/shm or below; empty for none.
+func addedVolumes(spec *corev1.PodSpec) (names []string, atShm string) {
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, m := range c.VolumeMounts {
+			if slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name }) {
+				continue
+			}
+			if at := path.Clean("/" + m.MountPath); at == defaultMountPath || strings.HasPrefix(at, defaultMountPath+"/") {
+				atShm = m.Name
+			}
+			if !slices.Contains(names, m.Name) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return names, atShm
 }
 
 // note adds a note on a place that has, or may have, a Pod template and is not reviewed.

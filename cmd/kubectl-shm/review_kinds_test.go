@@ -36,8 +36,18 @@ func TestReview_PodTemplatesOfOtherKinds(t *testing.T) {
 				"\n\n0 reviewed under the library's policies; 1 skipped (1 Odd)\n",
 		},
 		"a template that no API server would take is named": {
-			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, image: a, volumeMounts: [{name: v, mountPath: /v}]}]}}}}",
-			want: `note: Odd/default/o has a Pod template that is not looked at: spec.template is not valid: containers[0].volumeMounts[0].name: "v" is the name of no volume: add the volume or mend the name` +
+			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, image: a}, {name: c, image: a}]}}}}",
+			want: `note: Odd/default/o has a Pod template that is not looked at: spec.template is not valid: containers[1].name: "c" is the name of another container too: rename one of them` +
+				"\n\n0 reviewed under the library's policies; 1 skipped (1 Odd)\n",
+		},
+		"a volume that the controller adds is there": {
+			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, " + puppeteer + ", volumeMounts: [{name: v, mountPath: /v}]}]}}}}",
+			want: "Mutated  Odd/default/o  puppeteer  1Gi\n" + adds + `"c"` + raises +
+				controllers("Odd") + "\n1 reviewed under the library's policies: 1 Mutated\n",
+		},
+		"a volume that the controller adds at /dev/shm is not known": {
+			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, " + puppeteer + ", volumeMounts: [{name: v, mountPath: /dev/shm/}]}]}}}}",
+			want: `note: Odd/default/o has a Pod template that is not looked at: spec.template mounts volume "v" at /dev/shm, which only its controller knows: review the Pods that are made from it (kubectl get pods -o yaml)` +
 				"\n\n0 reviewed under the library's policies; 1 skipped (1 Odd)\n",
 		},
 		"an image outside of any template is named": {

@@ -69,9 +69,9 @@ type miss int
 const (
 	missNamespace miss = iota
 	missExcluded
+	missRegistry
 	missLabelValue
 	missLabel
-	missRegistry
 	missName
 	misses // their number
 )
@@ -106,13 +106,12 @@ func (m *missing) find() (miss, string) {
 	if m.excluded() {
 		return missExcluded, fmt.Sprintf("policy %q matches but for its exclude: change exclude if that is not meant", m.name())
 	}
-	if how, text := m.namespace(); text != "" {
-		return how, text
+	for _, look := range []func() (miss, string){m.namespace, m.image, m.labels} {
+		if how, text := look(); text != "" {
+			return how, text
+		}
 	}
-	if how, text := m.labels(); text != "" {
-		return how, text
-	}
-	return m.image()
+	return misses, ""
 }
 
 func (m *missing) name() string { return m.policy.policy.Name() }
@@ -162,7 +161,7 @@ func (m *missing) labels() (miss, string) {
 	has := m.subject.Pod.Metadata.Labels
 	for key, want := range sorted(m.entry.PodSelector.MatchLabels) {
 		value, found := has[key]
-		if !found || value == want {
+		if !found || value == want || m.isCommon(key) {
 			continue
 		}
 		other := m.entry.DeepCopy()
@@ -173,7 +172,7 @@ func (m *missing) labels() (miss, string) {
 	}
 	for i, r := range m.entry.PodSelector.MatchExpressions {
 		value, found := has[r.Key]
-		if !found || r.Operator != metav1.LabelSelectorOpIn {
+		if !found || r.Operator != metav1.LabelSelectorOpIn || m.isCommon(r.Key) {
 			continue
 		}
 		other := m.entry.DeepCopy()
@@ -199,17 +198,15 @@ func (m *missing) label(key, value, want string) string {
 		m.name(), key, value, want)
 }
 
+// isCommon reports whether a label of a policy of the library is one that Pods of all kinds have,
+// such as app or component: another value of it says nothing.
+func (m *missing) isCommon(key string) bool {
+	return m.policy.isBuiltIn() && (!strings.Contains(key, "/") || strings.HasPrefix(key, "app.kubernetes.io/"))
+}
+
 // image looks for a container whose image is that of the policy in another registry, or has nearly
 // the same name.
 func (m *missing) image() (miss, string) {
-	if len(m.entry.Images) == 0 {
-		return misses, ""
-	}
-	other := m.entry.DeepCopy()
-	other.Images = nil
-	if !m.matchesWith(other) {
-		return misses, ""
-	}
 	how, text := misses, ""
 	for _, c := range m.subject.Pod.Spec.InitContainers {
 		if image := repositoryOf(c.Image); !isSidecar(&c) && slices.ContainsFunc(m.entry.Images, func(p string) bool { return p == image }) {
@@ -224,6 +221,14 @@ func (m *missing) image() (miss, string) {
 				how, text = h, t
 			}
 		}
+	}
+	if how == misses {
+		return misses, ""
+	}
+	other := m.entry.DeepCopy()
+	other.Images = nil
+	if !m.matchesWith(other) {
+		return misses, ""
 	}
 	return how, text
 }

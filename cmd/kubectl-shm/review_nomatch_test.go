@@ -53,8 +53,8 @@ func TestReview_NearestMiss(t *testing.T) {
 			want: `policy "p" matches but for its exclude: change exclude if that is not meant`,
 		},
 		"the nearest of several": {
-			in:   pod("type: ldap", "harbor.local/ghcr/a/b") + policyOf("images: [ghcr.io/a/b]}, {podSelector: {matchLabels: {type: proxy}}"),
-			want: `policy "p" matches but for label type, which is "ldap" and not "proxy": correct the label, or add the value to the policy's podSelector`,
+			in:   pod("type: ldap", "harbor.local/ghcr/a/b") + policyOf("podSelector: {matchLabels: {type: proxy}}}, {images: [ghcr.io/a/b]"),
+			want: `image "harbor.local/ghcr/a/b" of container "c" is not in the registry of "ghcr.io/a/b", which policy "p" matches: if it is a copy, give --image-mirrors harbor.local/ghcr=ghcr.io, or add the image to match in a copy of the policy`,
 		},
 		"the image of an init container": {
 			in:   "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {initContainers: [{name: i, image: ghcr.io/a/b}], containers: [{name: c, image: nginx}]}}\n" + policyOf("images: [ghcr.io/a/b]"),
@@ -73,6 +73,22 @@ func TestReview_NearestMiss(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// The library matches by labels of its products, and by some that Pods of all kinds have.
+func TestReview_NearestMissOfTheLibrary(t *testing.T) {
+	pod := func(label string) string {
+		return "{apiVersion: v1, kind: Pod, metadata: {name: a, labels: {" + label + "}}, spec: {containers: [{name: c, image: x/y}]}}"
+	}
+	got := shm(pod("goauthentik.io/outpost-type: ldap"), "review", "-f", "-")
+	if !strings.Contains(got.out, `note: policy "authentik-proxy-outposts" matches but for label goauthentik.io/outpost-type, which is "ldap" and not "proxy"`) {
+		t.Errorf("another outpost: %s", got.out)
+	}
+	for _, label := range []string{"application: web", "app.kubernetes.io/name: web, app.kubernetes.io/component: server"} {
+		if got := shm(pod(label), "review", "-f", "-"); strings.Contains(got.out, "note") {
+			t.Errorf("%s: %s", label, got.out)
+		}
 	}
 }
 

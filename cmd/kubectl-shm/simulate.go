@@ -153,7 +153,7 @@ type simulation struct {
 	// name is the policy's; empty for a model that flags describe.
 	name    string
 	title   string
-	model   simulate.Model
+	model   simulate.Workload
 	volumes []simulate.Volume
 	options simulate.Options
 	unit    simulate.Unit

@@ -48,9 +48,9 @@ func newSimulation(m model, o *simulateOptions, format string) (simulation, erro
 
 // toPlay returns a compiled files model as the simulation takes it. The compiler has read the same
 // texts, so an error here is a mistake of this program.
-func (m model) toPlay(size sizing.Size) (simulate.Model, error) {
+func (m model) toPlay(size sizing.Size) (simulate.Workload, error) {
 	f := m.spec.Sizing.Files
-	out := simulate.Model{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
+	out := simulate.Workload{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
 	var errs [3]error
 	out.CreatedPerMinute, errs[0] = strconv.ParseFloat(f.CreatedPerMinute, 64)
 	if f.Retention != nil {

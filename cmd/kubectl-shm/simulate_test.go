@@ -193,7 +193,7 @@ func TestWhatIsNotPlayedAsAskedIsSaid(t *testing.T) {
 // What costs too much is refused by the flag's name, and what is let pass is
 // played.
 func TestCostIsThatOfTheSimulation(t *testing.T) {
-	m := simulate.Model{CreatedPerMinute: 10_000_000, Batch: 1, BytesPerFile: 4096}
+	m := simulate.Workload{CreatedPerMinute: 10_000_000, Batch: 1, BytesPerFile: 4096}
 	volumes := []simulate.Volume{{Name: "default", Bytes: int64(sizing.DefaultShm)}}
 	for span, fits := range map[time.Duration]bool{2 * time.Minute: true, 2*time.Minute + time.Second: false} {
 		byFlag := checkCost("span", span.String(), m, span, len(volumes))

@@ -23,7 +23,7 @@ const (
 
 // spanFor returns how long to play, and a note if that is less than the model calls for. What
 // internal/simulate would reject is rejected here, by the flag's name.
-func (o *simulateOptions) spanFor(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string, err error) {
+func (o *simulateOptions) spanFor(m simulate.Workload, size sizing.Size, volumes int) (span time.Duration, note string, err error) {
 	switch {
 	case o.changed("span") && o.changed("days"):
 		return 0, "", fmt.Errorf("--span: %s cannot be combined with --days %s: leave one of them out", shown(o.span), shown(o.days))
@@ -50,7 +50,7 @@ func (o *simulateOptions) spanFor(m simulate.Model, size sizing.Size, volumes in
 }
 
 // checkCost rejects a span with more arrivals than can be played.
-func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes int) error {
+func checkCost(flag, text string, m simulate.Workload, span time.Duration, volumes int) error {
 	if m.Arrivals(span, volumes) <= simulate.MaxArrivals {
 		return nil
 	}
@@ -60,7 +60,7 @@ func checkCost(flag, text string, m simulate.Model, span time.Duration, volumes 
 // defaultSpan returns twice as long as a file lives, so that the curves are seen to level off, or
 // half as long again as the computed size lasts if nothing is deleted; in whole units of time. A
 // span that would take long to play, or is longer than a year, is shortened, and the note says so.
-func defaultSpan(m simulate.Model, size sizing.Size, volumes int) (span time.Duration, note string) {
+func defaultSpan(m simulate.Workload, size sizing.Size, volumes int) (span time.Duration, note string) {
 	called := longer(size.FullAfterOf(size.Limit), size.FullAfterOf(size.Limit)/2)
 	because := "half as long again as the computed size lasts"
 	if size.Bounded {

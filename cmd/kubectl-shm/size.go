@@ -203,11 +203,10 @@ func counted(c *v1alpha1.Count) string {
 	if c.Annotation != nil {
 		return "the annotation " + shown(*c.Annotation)
 	}
-	names := make([]string, len(c.Resources))
-	for i, name := range c.Resources {
-		names[i] = shown(name)
+	if more := len(c.Resources) - 1; more > 0 {
+		return fmt.Sprintf("the resource %s and %d others", shown(c.Resources[0]), more)
 	}
-	return "the resources " + strings.Join(names, ", ")
+	return "the resource " + shown(c.Resources[0])
 }
 
 // check says what is wrong with the size itself, and with a Pod that mounts it.

@@ -228,6 +228,7 @@ spec:
 		"several policies on standard input": {[]string{"-p", "-"}, `--policy: "stdin" holds 2 policies, "one", "two": name a file that holds one`},
 		"a policy that is wrong":             {[]string{"-p", "wrong.yaml"}, `wrong.yaml:6: spec.sizing.fixed.size: Invalid value: "-1Gi": must be greater than 0 and at most 1Pi, such as 1Gi`},
 		"a policy that asks for the limit":   {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
+		"a policy that only checks":          {[]string{"-p", "hygiene"}, `--policy: "hygiene" has no sizing and only checks what is mounted: name a policy with sizing`},
 		"a policy that asks for a Pod": {
 			[]string{"-p", "frigate", "--memory-limit", "1Gi"},
 			`--policy: "frigate" counts the annotation "frigate/cameras" of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy`,

@@ -28,19 +28,19 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// webPolicy governs the Pods labelled app=web. The size limit is 256Mi and the
-// charge 269052792 bytes.
+// webPolicy matches the Pods labelled app=web. The size limit is 256Mi and the memory cost
+// 257Mi.
 func webPolicy() v1alpha1.SharedMemoryPolicy {
-	return newPolicy("web", `{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 256Mi}}`)
+	return newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 256Mi}}}`)
 }
 
 // What webPolicy makes of the memory of webPod.
 const (
-	raisedLimit   = 512<<20 + 269052792
-	raisedRequest = 128<<20 + 269052792
+	raisedLimit   = (512 + 257) << 20
+	raisedRequest = (128 + 256) << 20
 )
 
-// webPod is a Pod that webPolicy governs and changes. Every namespace lets it run,
+// webPod is a Pod that webPolicy matches and changes. Every namespace lets it run,
 // and it has no volume whose name is made up.
 func webPod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	pod := newPod(`
@@ -70,10 +70,14 @@ func onDisk(pod *corev1.Pod) {
 
 // The words for webPod and for onDisk under a policy that is named.
 const (
-	diskDetail   = `container "web" mounts volume "disk" at /dev/shm, which is not a Memory emptyDir; mount a Memory emptyDir with sizeLimit: 256Mi there`
-	noMountWords = `container "web" mounts nothing at /dev/shm and gets the runtime's 64Mi; mount a Memory emptyDir with sizeLimit: 256Mi there`
-	changeWords  = `adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 768.6Mi and its request from 128Mi to 384.6Mi`
+	diskDetail   = `container "web" mounts volume "disk" at /dev/shm, which is not a Memory emptyDir: mount a Memory emptyDir with sizeLimit: 256Mi there`
+	noMountWords = `container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: mount a Memory emptyDir with sizeLimit: 256Mi there`
+	changeWords  = `adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in "web", raises the memory limit of "web" from 512Mi to 769Mi and its request from 128Mi to 384Mi`
 )
+
+// notMutated follows the violations of a Pod that shmkeeper would have fixed.
+const notMutated = `; shmkeeper fixes this when a Pod is created, but its mutating webhook was not called, ` +
+	`or another webhook undid the change: try again, or tell whoever administers shmkeeper`
 
 func deniedBy(webhook, message string) string {
 	return fmt.Sprintf("admission webhook %q denied the request: %s", webhook, message)

@@ -19,7 +19,7 @@ import (
 
 // Deleting the Secret of the CA starts a change of CA, and the replica a new leaf.
 func TestAChangeOfCAFailsNoRequest(t *testing.T) {
-	shared.policies(t, newPolicy("fixed", "{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 128Mi}}"))
+	shared.policies(t, newPolicy("fixed", "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 128Mi}}}"))
 	ns := shared.namespace(t, "enforce", nil)
 	waitSized(t, ns)
 	old := issuer(t)

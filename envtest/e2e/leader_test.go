@@ -49,7 +49,7 @@ func TestALeaderThatLosesItsLeaseGoesOnAdmitting(t *testing.T) {
 	t.Logf("led by %q, stolen, and after %s led by %q", before, time.Since(begun).Round(time.Second), s.leader(t))
 
 	// Whoever leads now keeps the status, and has nothing to say of what was there.
-	later := newPolicy("later", "{match: {podSelector: {matchLabels: {app: later}}}, sizing: {fixed: 64Mi}}")
+	later := newPolicy("later", "{match: [{podSelector: {matchLabels: {app: later}}}], sizing: {fixed: {size: 64Mi}}}")
 	if err := s.client.Create(t.Context(), &later); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestALeaderThatIsStoppedHandsOverQuietly(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	s.policies(t, newPolicy("after", "{match: {podSelector: {matchLabels: {app: web}}}, sizing: {fixed: 64Mi}}"))
+	s.policies(t, newPolicy("after", "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 64Mi}}}"))
 }
 
 // extraReplica is another one, until the end of the test.

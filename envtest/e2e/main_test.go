@@ -42,6 +42,9 @@ type suite struct {
 
 var shared *suite
 
+// sharedFlags are those of the replica that the tests share.
+var sharedFlags = []string{"--ca-settle=1s", "--ca-resync=500ms", "--cert-duration=1m"}
+
 func TestMain(m *testing.M) {
 	code, err := runSuite(m)
 	if err != nil {
@@ -79,11 +82,11 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := install.Apply(ctx, cp, "default"); err != nil {
 		return 1, err
 	}
-	replica, err := install.StartReplica(ctx, cp, program, dir, "first", "--ca-settle=1s", "--ca-resync=500ms", "--cert-duration=1m")
+	replica, err := install.StartReplica(ctx, cp, program, dir, "first", sharedFlags...)
 	if err != nil {
 		return 1, err
 	}
-	defer func() { _ = replica.Kill() }()
+	defer func() { _ = shared.replica.Kill() }()
 	install.ServeReplicas(cp, replica)
 	shared = &suite{cp: cp, kube: kube, client: c, program: program, dir: dir, replica: replica, audit: &auditLog{path: cp.AuditLog}}
 	if err := shared.waitTrusted(ctx); err != nil {
@@ -99,6 +102,10 @@ func clients(config *rest.Config) (kubernetes.Interface, client.Client, error) {
 			return nil, nil, err
 		}
 	}
+	config = rest.CopyConfig(config)
+	if config.WarningHandler == nil {
+		config.WarningHandler = rest.NoWarnings{} // a test that looks at warnings has a handler
+	}
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +117,7 @@ func clients(config *rest.Config) (kubernetes.Interface, client.Client, error) {
 // waitTrusted waits until the API server can call the webhooks: it then refuses a
 // policy for what only they know.
 func (s *suite) waitTrusted(ctx context.Context) error {
-	bad := newPolicy("bad", `{match: {images: ["a["]}, sizing: {fixed: 64Mi}}`)
+	bad := newPolicy("bad", `{match: [{images: ["a["]}], sizing: {fixed: {size: 64Mi}}}`)
 	return poll(ctx, time.Minute, func() error {
 		err := s.client.Create(ctx, bad.DeepCopy(), client.DryRunAll)
 		if err != nil && strings.Contains(err.Error(), "is not a glob") {

@@ -98,7 +98,7 @@ func BenchmarkServerMemory(b *testing.B) {
 	make(policies, func(i int) error {
 		p := base.DeepCopy()
 		p.Name = fmt.Sprintf("policy-%04d", i)
-		p.Spec.Match.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": p.Name}}
+		p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": p.Name}}}}
 		return c.Create(ctx, p)
 	})
 	if err := poll(ctx, 5*time.Minute, func() error {

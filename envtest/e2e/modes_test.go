@@ -14,11 +14,11 @@ import (
 
 var modes = []string{"audit", "warn", "enforce"}
 
-func TestTheLeastOfTheThreeModesHolds(t *testing.T) {
+func TestMode_LeastOfThree(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	var policies []v1alpha1.SharedMemoryPolicy
 	for _, mode := range modes {
-		policies = append(policies, newPolicy(mode, fmt.Sprintf(`{mode: %s, match: {podSelector: {matchLabels: {app: %s}}}, sizing: {fixed: 256Mi}}`, title(mode), mode)))
+		policies = append(policies, newPolicy(mode, fmt.Sprintf(`{mode: %s, match: [{podSelector: {matchLabels: {app: %s}}}], sizing: {fixed: {size: 256Mi}}}`, title(mode), mode)))
 	}
 	s.policies(t, policies...)
 	for _, server := range modes {
@@ -52,8 +52,8 @@ func TestTheLeastOfTheThreeModesHolds(t *testing.T) {
 // policy of the same name as its mode.
 func (a *asker) mode(t *testing.T, ns, namespace, policy, effective string) {
 	t.Helper()
-	governed := func(p *corev1.Pod) { p.Labels["app"] = policy }
-	plain, disk := webPod("plain-"+policy, governed), webPod("disk-"+policy, governed, onDisk)
+	matched := func(p *corev1.Pod) { p.Labels["app"] = policy }
+	plain, disk := webPod("plain-"+policy, matched), webPod("disk-"+policy, matched, onDisk)
 	webhook := "report.pods"
 	if namespace == "enforce" {
 		webhook = "enforce.pods"
@@ -96,7 +96,7 @@ func mode(t *testing.T, text string) v1alpha1.Mode {
 
 func title(mode string) string { return strings.ToUpper(mode[:1]) + mode[1:] }
 
-func TestAModeThatIsUnknownIsAuditWithAWarning(t *testing.T) {
+func TestMode_Unknown(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforcing", nil)
@@ -115,9 +115,9 @@ func TestAModeThatIsUnknownIsAuditWithAWarning(t *testing.T) {
 	}
 }
 
-// TestARefusalIsForbidden is about the whole of the status: what controllers read,
+// TestDeny_IsForbidden is about the whole of the status: what controllers read,
 // which treat 422 as a mistake of theirs, and what people read.
-func TestARefusalIsForbiddenAndSaysWhatHelps(t *testing.T) {
+func TestDeny_IsForbidden(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)

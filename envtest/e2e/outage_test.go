@@ -59,7 +59,7 @@ func TestWhileNobodyAnswersOnlyPodsOfEnforcingNamespacesAreRefused(t *testing.T)
 
 	got := a.create(t, enforce, webPod("web"))
 	if got.Code != 500 || !strings.HasPrefix(got.Error, `Internal error occurred: failed calling webhook "enforce.pods.shmkeeper.dev": `) {
-		t.Errorf("a governed Pod in mode enforce: %d %s", got.Code, got.Error)
+		t.Errorf("a Pod that the policy matches in mode enforce: %d %s", got.Code, got.Error)
 	}
 	for name, c := range map[string]struct {
 		namespace string
@@ -70,7 +70,7 @@ func TestWhileNobodyAnswersOnlyPodsOfEnforcingNamespacesAreRefused(t *testing.T)
 		"mode audit":         {audit, webPod("web")},
 		"mode audit, a disk": {audit, webPod("disk", onDisk)},
 		"no label":           {unlabelled, webPod("web")},
-		"no policy governs":  {enforce, webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" })},
+		"no policy matches":  {enforce, webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" })},
 	} {
 		start := time.Now()
 		got := a.create(t, c.namespace, c.pod)
@@ -92,7 +92,7 @@ func TestWhileNobodyAnswersOnlyPodsOfEnforcingNamespacesAreRefused(t *testing.T)
 	}
 }
 
-func TestAPodThatNobodyChangedIsRefusedInModeEnforce(t *testing.T) {
+func TestEnforce_PodThatWasNotMutated(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	notes := judged("enforce.pods", "web", "enforce", "Violating", "NoMount")
 	refused := `violates SharedMemoryPolicy "web": ` + noMountWords
@@ -110,7 +110,7 @@ func TestAPodThatNobodyChangedIsRefusedInModeEnforce(t *testing.T) {
 		s.withoutMutation(t)
 		notes["enforce.pods/outcome"], notes["enforce.pods/reason"] = "Mutated", "AddVolume"
 		a.must(t, ns, webPod("web"), answer{Code: 403, Notes: notes, Error: deniedBy("enforce.pods.shmkeeper.dev",
-			refused+"; shmkeeper would have mended that, but its mutating webhook did not run: try again, or tell whoever runs shmkeeper")})
+			refused+notMutated)})
 		audit := s.namespace(t, "audit", nil)
 		a.must(t, audit, webPod("web"), answer{Notes: judged("report.pods", "web", "audit", "Mutated", "AddVolume")})
 	})
@@ -206,7 +206,7 @@ func TestAWebhookConfigurationThatWasDeletedComesBack(t *testing.T) {
 
 func TestAPodWithoutNameAndNamespaceIsDecidedByThoseOfTheRequest(t *testing.T) {
 	s, a := shared, shared.asker(t)
-	s.policies(t, newPolicy("web", `{match: {podSelector: {matchLabels: {app: web}}, namespaceSelector: {matchLabels: {team: a}}}, sizing: {fixed: 256Mi}}`))
+	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}, namespaceSelector: {matchLabels: {team: a}}}], sizing: {fixed: {size: 256Mi}}}`))
 	ours, others := s.namespace(t, "enforce", map[string]string{"team": "a"}), s.namespace(t, "enforce", map[string]string{"team": "b"})
 	unnamed := webPod("", func(p *corev1.Pod) { p.GenerateName = "web-" })
 

@@ -11,22 +11,22 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-func TestABadPolicyIsRefusedInTheWordsOfCompile(t *testing.T) {
+func TestPolicies_InvalidInTheWordsOfCompile(t *testing.T) {
 	const byCEL, byWebhook = false, true
 	for name, c := range map[string]struct {
 		spec      string
 		byWebhook bool
 	}{
-		"nothing to match":     {`{match: {}, sizing: {fixed: 64Mi}}`, byCEL},
-		"two models":           {`{match: {podSelector: {}}, sizing: {fixed: 64Mi, memoryPercent: 30}}`, byCEL},
-		"min above max":        {`{match: {podSelector: {}}, sizing: {fixed: 64Mi, min: 128Mi, max: 64Mi}}`, byCEL},
-		"half a MiB":           {`{match: {podSelector: {}}, sizing: {fixed: 64Mi, min: 512Ki}}`, byCEL},
-		"an image with a tag":  {`{match: {images: ["nginx:1"]}, sizing: {fixed: 64Mi}}`, byCEL},
-		"a path with dots":     {`{match: {podSelector: {}}, mountPath: /dev/../shm, sizing: {fixed: 64Mi}}`, byCEL},
-		"a rate that is none":  {`{match: {podSelector: {}}, sizing: {files: {createdPerMinute: "0", fileSize: 1500}}}`, byCEL},
-		"an image glob":        {`{match: {images: ["a["]}, sizing: {fixed: 64Mi}}`, byWebhook},
-		"a container glob":     {`{match: {podSelector: {}}, containers: ["a["], sizing: {fixed: 64Mi}}`, byWebhook},
-		"a label that is none": {`{match: {podSelector: {matchLabels: {"a b": c}}}, sizing: {fixed: 64Mi}}`, byWebhook},
+		"nothing to match":        {`{match: [{}], sizing: {fixed: {size: 64Mi}}}`, byCEL},
+		"two models":              {`{match: [{podSelector: {}}], sizing: {fixed: {size: 64Mi}, memoryPercent: {percent: 30}}}`, byCEL},
+		"min above max":           {`{match: [{podSelector: {}}], sizing: {fixed: {size: 64Mi}, min: 128Mi, max: 64Mi}}`, byCEL},
+		"half a MiB":              {`{match: [{podSelector: {}}], sizing: {fixed: {size: 64Mi}, min: 512Ki}}`, byCEL},
+		"an image with a tag":     {`{match: [{images: ["nginx:1"]}], sizing: {fixed: {size: 64Mi}}}`, byCEL},
+		"a path with dots":        {`{match: [{podSelector: {}}], mountPath: /dev/../shm, sizing: {fixed: {size: 64Mi}}}`, byCEL},
+		"a rate of zero":          {`{match: [{podSelector: {}}], sizing: {files: {createdPerMinute: "0", fileSize: 1500}}}`, byCEL},
+		"an image glob":           {`{match: [{images: ["a["]}], sizing: {fixed: {size: 64Mi}}}`, byWebhook},
+		"a writer's glob":         {`{match: [{podSelector: {}}], writers: {names: ["a["]}, sizing: {fixed: {size: 64Mi}}}`, byWebhook},
+		"a label that is invalid": {`{match: [{podSelector: {matchLabels: {"a b": c}}}], sizing: {fixed: {size: 64Mi}}}`, byWebhook},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := newPolicy("bad", c.spec)

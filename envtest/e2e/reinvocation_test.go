@@ -8,13 +8,14 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T) {
+func TestReinvocation_ContainerAddedLater(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
@@ -31,11 +32,12 @@ func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T)
 	if err := twoContainers(got); err != nil {
 		t.Fatal(err)
 	}
+	// What was raised for the writer is not raised again. The other container was not there when
+	// the volume was added, and keeps the runtime's /dev/shm and its own memory.
 	if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
 	}
-	const late = 64<<20 + 269052792
-	if err := sized(got.pod, "late", "256Mi", bytesText(late), bytesText(late)); err != nil {
+	if err := sized(got.pod, "late", "nothing is mounted", "64Mi", "64Mi"); err != nil {
 		t.Error(err)
 	}
 	if n := len(got.pod.Spec.Volumes); n != 1 {
@@ -46,6 +48,65 @@ func TestASidecarThatComesLaterGetsTheMountAndNothingIsRaisedTwice(t *testing.T)
 	}
 }
 
+// A second evaluation finds nothing to do if another webhook changed nothing that matters.
+func TestReinvocation_FixedPoint(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	for name, spec := range map[string]string{
+		"a fixed size":     `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 256Mi}}}`,
+		"a part of memory": `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`,
+		"many small files": `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {files: {createdPerMinute: "18", retention: 24h, fileSize: 1500}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPolicy("web", spec)
+			s.policies(t, p)
+			ns := s.namespace(t, "enforce", nil)
+			pod := webPod("web", func(p *corev1.Pod) {
+				p.Spec.InitContainers = []corev1.Container{*p.Spec.Containers[0].DeepCopy()}
+				p.Spec.InitContainers[0].Name = "init"
+			})
+			var once *corev1.Pod
+			eventually(t, func() error {
+				got := a.create(t, ns, pod, metav1.DryRunAll)
+				if got.Notes["mutate.pods/outcome"] != "Mutated" {
+					return fmt.Errorf("the Pod is not mutated: %s %v", got.Error, got.Notes)
+				}
+				once = got.pod
+				return nil
+			})
+			called := make(chan struct{}, 1)
+			s.later(t, ns, func(*corev1.Pod) []patch {
+				select {
+				case called <- struct{}{}:
+				default:
+				}
+				return []patch{{"add", "/metadata/labels/seen", json.RawMessage(`"yes"`)}}
+			})
+			var twice *corev1.Pod
+			eventually(t, func() error {
+				twice = a.create(t, ns, pod, metav1.DryRunAll).pod
+				select {
+				case <-called:
+					return nil
+				default:
+					return fmt.Errorf("the other webhook is not called")
+				}
+			})
+			if twice.Labels["seen"] != "yes" {
+				t.Fatalf("the other webhook changed nothing: %v", twice.Labels)
+			}
+			if diff := cmp.Diff(once.Spec, twice.Spec); diff != "" {
+				t.Errorf("spec (-called once +called again):\n%s", diff)
+			}
+			// And the Pod as it was stored, created again: nothing is left to do.
+			twice.ResourceVersion, twice.UID, twice.Name = "", "", "again"
+			again := a.create(t, ns, twice, metav1.DryRunAll)
+			if _, found := again.Notes["mutate.pods/outcome"]; found || again.Error != "" {
+				t.Errorf("the mutated Pod is mutated again: %v %s", again.Notes, again.Error)
+			}
+		})
+	}
+}
+
 func twoContainers(a answer) error {
 	if a.Error != "" || len(a.pod.Spec.Containers) != 2 {
 		return fmt.Errorf("the other webhook did not add its container: %s %+v", a.Error, a.pod)
@@ -53,17 +114,22 @@ func twoContainers(a answer) error {
 	return nil
 }
 
-func TestALimitThatAnotherWebhookOverwritesIsRaisedAnew(t *testing.T) {
+// What another webhook makes of the memory stays, as long as a full volume and the reserve fit in
+// it: 257Mi and 32Mi. Nothing remembers what was added before.
+func TestReinvocation_OverwrittenMemory(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	// Both, as a vertical autoscaler does, and the limit alone.
-	for name, changes := range map[string][]patch{
-		"limit": {{"replace", "/spec/containers/0/resources/limits/memory", json.RawMessage(`"512Mi"`)}},
-		"both": {
-			{"replace", "/spec/containers/0/resources/limits/memory", json.RawMessage(`"512Mi"`)},
-			{"replace", "/spec/containers/0/resources/requests/memory", json.RawMessage(`"128Mi"`)},
-		},
+	overwrite := func(kind, memory string) patch {
+		return patch{"replace", "/spec/containers/0/resources/" + kind + "/memory", json.RawMessage(fmt.Sprintf("%q", memory))}
+	}
+	for name, c := range map[string]struct {
+		changes        []patch
+		limit, request string
+	}{
+		"limit":   {[]patch{overwrite("limits", "512Mi")}, "512Mi", bytesText(raisedRequest)},
+		"both":    {[]patch{overwrite("limits", "512Mi"), overwrite("requests", "128Mi")}, "512Mi", "128Mi"},
+		"too-low": {[]patch{overwrite("limits", "256Mi"), overwrite("requests", "128Mi")}, "289Mi", "128Mi"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			saw := make(chan string, 1)
@@ -72,7 +138,7 @@ func TestALimitThatAnotherWebhookOverwritesIsRaisedAnew(t *testing.T) {
 				case saw <- pod.Spec.Containers[0].Resources.Limits.Memory().String():
 				default:
 				}
-				return changes
+				return c.changes
 			})
 			eventually(t, func() error {
 				select {
@@ -94,7 +160,7 @@ func TestALimitThatAnotherWebhookOverwritesIsRaisedAnew(t *testing.T) {
 			default:
 				t.Error("the other webhook was not called")
 			}
-			if err := sized(got.pod, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+			if err := sized(got.pod, "web", "256Mi", c.limit, c.request); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -9,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func TestAPodThatRunsCannotBeResizedBelowWhatItNeeds(t *testing.T) {
+func TestResize_BelowWhatIsRequired(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	s.node(t)
@@ -39,7 +43,7 @@ func TestAPodThatRunsCannotBeResizedBelowWhatItNeeds(t *testing.T) {
 			p.Spec.Volumes[0].EmptyDir.SizeLimit = &q
 		}
 	}
-	allowed := answer{Notes: judged("enforce.pods", "web", "enforce", "Compliant", "AlreadySized")}
+	allowed := answer{} // an update that is admitted is not noted
 	refused := func(detail string) answer {
 		return answer{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)}
 	}
@@ -48,9 +52,10 @@ func TestAPodThatRunsCannotBeResizedBelowWhatItNeeds(t *testing.T) {
 		change func(*corev1.Pod)
 		want   answer
 	}{
-		{"the memory limit below the charge", memory("256Mi", "128Mi"), refused(`container "web" would be OOM-killed before the volume is full: ` +
-			`256Mi of files at /dev/shm cost 256.6Mi with their kernel memory, and its memory limit is 256Mi; raise the memory limit to at least 257Mi and what the process needs`)},
-		{"the sizeLimit below the need", size("128Mi"), refused(`container "web" mounts volume "shmkeeper-shm" of 128Mi at /dev/shm and needs 256Mi; set sizeLimit: 256Mi`)},
+		{"the memory limit below the memory cost and the reserve", memory("288Mi", "128Mi"), refused(`container "web" would be OOM-killed before the volume is full: ` +
+			`256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 288Mi, which must hold 32Mi for the process too: ` +
+			`raise the memory limit to at least 289Mi`)},
+		{"the sizeLimit below the required size", size("128Mi"), refused(`container "web" mounts volume "shmkeeper-shm" of 128Mi at /dev/shm and needs 256Mi: set sizeLimit: 256Mi`)},
 		{"more memory", memory("1Gi", "512Mi"), allowed},
 		{"a larger sizeLimit", size("512Mi"), allowed},
 	} {
@@ -64,13 +69,60 @@ func TestAPodThatRunsCannotBeResizedBelowWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestADebugContainerMayNotBringAnUnboundedVolume(t *testing.T) {
+// A size that is a part of the memory grows when the memory does. The volume of the running Pod
+// does not, and that is no reason to refuse the memory.
+func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
+	s, a := shared, shared.asker(t)
+	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`))
+	s.node(t)
+	ns := s.namespace(t, "enforce", nil)
+	// 50 per cent of 512Mi.
+	notes := mutated("web")
+	var created *corev1.Pod
+	eventually(t, func() error {
+		got := a.create(t, ns, webPod("web", onNode), metav1.DryRunAll)
+		if diff := cmp.Diff(notes, got.Notes); diff != "" {
+			return fmt.Errorf("%s\n%s", got.Error, diff)
+		}
+		return nil
+	})
+	created = a.create(t, ns, webPod("web", onNode)).pod
+	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+		t.Fatal(err)
+	}
+	s.running(t, ns, "web")
+	resize := func(limit, size string) answer {
+		pod, err := s.kube.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
+		q := resource.MustParse(size)
+		pod.Spec.Volumes[0].EmptyDir.SizeLimit = &q
+		return a.ask(t, func() error {
+			_, err := a.kube.CoreV1().Pods(ns).UpdateResize(t.Context(), "web", pod, metav1.UpdateOptions{})
+			return err
+		})
+	}
+	smaller := resize("2Gi", "255Mi")
+	if smaller.Code != 403 || !strings.Contains(smaller.Error, `container "web" mounts volume "shmkeeper-shm" of 255Mi at /dev/shm and needs `) {
+		t.Errorf("more memory and a smaller sizeLimit: %d %s", smaller.Code, smaller.Error)
+	}
+	if err := resize("2Gi", "256Mi").differs(answer{}); err != nil {
+		t.Errorf("more memory: %v", err)
+	}
+	if err := resize("3Gi", "256Mi").differs(answer{}); err != nil {
+		t.Errorf("still more memory: %v", err)
+	}
+}
+
+func TestEphemeralContainers_Volume(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
 	a.must(t, ns, webPod("web", onNode, func(p *corev1.Pod) {
-		// Somewhere else it is nobody's business.
+		// Elsewhere a volume without sizeLimit is not the policy's concern.
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "scratch", VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory},
 		}})
@@ -89,20 +141,16 @@ func TestADebugContainerMayNotBringAnUnboundedVolume(t *testing.T) {
 			return err
 		})
 	}
-	allowed := answer{Notes: judged("enforce.pods", "web", "enforce", "Compliant", "AlreadySized")}
-	if err := debug(corev1.EphemeralContainerCommon{Name: "plain"}).differs(allowed); err != nil {
-		t.Errorf("a plain one: %v", err)
-	}
-	sized := corev1.EphemeralContainerCommon{Name: "sized", VolumeMounts: []corev1.VolumeMount{{Name: "shmkeeper-shm", MountPath: "/dev/shm"}}}
-	if err := debug(sized).differs(allowed); err != nil {
-		t.Errorf("one with the volume that was added: %v", err)
-	}
-	unbounded := corev1.EphemeralContainerCommon{Name: "unbounded", VolumeMounts: []corev1.VolumeMount{{Name: "scratch", MountPath: "/dev/shm"}}}
-	got := debug(unbounded)
-	got.Notes = nil
-	if err := got.differs(answer{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev",
-		`violates SharedMemoryPolicy "web": container "unbounded" mounts volume "scratch" at /dev/shm, a Memory emptyDir without sizeLimit; set sizeLimit: 256Mi`)}); err != nil {
-		t.Errorf("one with an unbounded volume: %v", err)
+	for name, c := range map[string]corev1.EphemeralContainerCommon{
+		"plain": {},
+		"sized": {VolumeMounts: []corev1.VolumeMount{{Name: "shmkeeper-shm", MountPath: "/dev/shm"}}},
+		// It is no writer of the policy, and what it writes is its own affair.
+		"scratch": {VolumeMounts: []corev1.VolumeMount{{Name: "scratch", MountPath: "/dev/shm"}}},
+	} {
+		c.Name = name
+		if err := debug(c).differs(answer{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func core(k kubernetes.Interface) rest.Interface  { return k.CoreV1().RESTClient
 func apps(k kubernetes.Interface) rest.Interface  { return k.AppsV1().RESTClient() }
 func batch(k kubernetes.Interface) rest.Interface { return k.BatchV1().RESTClient() }
 
-// workloads are all kinds that the webhook for templates is called for.
+// workloads returns all kinds that the webhook for templates is called for.
 func workloads() []workload {
 	selector := map[string]any{"matchLabels": map[string]any{"app": "web"}}
 	direct, always := []string{"spec", "template"}, corev1.RestartPolicyAlways
@@ -130,7 +130,7 @@ func (w workload) stored(t *testing.T, a *asker, namespace, name string) *unstru
 	return u
 }
 
-func TestEachKindOfWorkloadIsWarnedOfItsPodsAndNeverDeniedOrChanged(t *testing.T) {
+func TestWarnWorkloads_EachKind(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
@@ -146,13 +146,17 @@ func TestEachKindOfWorkloadIsWarnedOfItsPodsAndNeverDeniedOrChanged(t *testing.T
 				"Mutated", "AddVolume",
 			},
 			{
-				"refused", webPod("refused", onDisk), `Pods of this ` + w.kind + ` will be refused, as they violate SharedMemoryPolicy "web": ` + diskDetail,
+				"rejected", webPod("rejected", onDisk), `Pods of this ` + w.kind + ` will be rejected, because they violate SharedMemoryPolicy "web": ` + diskDetail,
 				"Violating", "NotMemory",
 			},
 		} {
 			t.Run(w.kind+" whose Pods will be "+c.name, func(t *testing.T) {
 				object := w.of(t, c.pod)
 				warned := answer{Warnings: []string{c.words}, Notes: judged("templates", "web", "enforce", c.outcome, c.reason)}
+				if w.spec["suspend"] == true && w.kind == "Job" && c.outcome == "Mutated" {
+					warned.Warnings = append(warned.Warnings, "the workload is suspended: whatever starts it counts the memory of the template, "+
+						"and the Pods get more: raise the template's memory as well")
+				}
 				eventually(t, func() error { return w.create(t, a, ns, object, metav1.DryRunAll).differs(warned) })
 				if err := w.create(t, a, ns, object).differs(warned); err != nil {
 					t.Fatal(err)

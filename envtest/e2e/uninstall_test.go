@@ -45,7 +45,7 @@ func TestDeletingTheManifestsLeavesNothingThatBlocksTheCluster(t *testing.T) {
 	if err := s.waitTrusted(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.policies(t, newPolicy("check", "{match: {podSelector: {}}, sizing: {fixed: 64Mi}, mutation: Disabled}"))
+	s.policies(t, newPolicy("check", "{match: [{podSelector: {}}], sizing: {fixed: {size: 64Mi}}, mutation: Disabled}"))
 	ns := s.namespace(t, "enforce", nil)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}}}
 	if _, err := kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {

@@ -19,14 +19,14 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-func TestAWorkloadIsWarnedOfItsRefusedPodsAndNeverDeniedOrChanged(t *testing.T) {
+func TestWarnWorkloads_Deployment(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
 	refused := deploymentOf(webPod("refused", onDisk))
 	changed := deploymentOf(webPod("changed"))
 	warned := map[string]string{
-		"refused": `Pods of this Deployment will be refused, as they violate SharedMemoryPolicy "web": ` + diskDetail,
+		"refused": `Pods of this Deployment will be rejected, because they violate SharedMemoryPolicy "web": ` + diskDetail,
 		"changed": `Pods of this Deployment will be changed by SharedMemoryPolicy "web", which ` + changeWords,
 	}
 	for _, d := range []*appsv1.Deployment{refused, changed} {
@@ -78,7 +78,7 @@ func TestAWorkloadIsWarnedOfItsRefusedPodsAndNeverDeniedOrChanged(t *testing.T) 
 		t.Error(err)
 	}
 
-	// To scale it is not news.
+	// Scaling it is not news.
 	scaled := a.ask(t, func() error {
 		_, err := a.kube.AppsV1().Deployments(ns).Patch(t.Context(), "changed", types.MergePatchType, []byte(`{"spec":{"replicas":2}}`), metav1.PatchOptions{})
 		return err
@@ -88,7 +88,7 @@ func TestAWorkloadIsWarnedOfItsRefusedPodsAndNeverDeniedOrChanged(t *testing.T) 
 	}
 }
 
-func TestADeploymentLikeAuthentiksRollsToAPodThatHasItsVolume(t *testing.T) {
+func TestDeployment_LikeAuthentiks(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, libraryPolicy(t, "authentik-proxy-outposts"))
 	ns := s.namespace(t, "enforce", nil)
@@ -118,7 +118,7 @@ spec:
 `)
 	// The policy, the label and the LimitRange have arrived when a Pod comes out right.
 	right := func(pod *corev1.Pod) error {
-		return sized(pod, "proxy", "897Mi", "1419274Ki", pod.Spec.Containers[0].Resources.Requests.Memory().String())
+		return sized(pod, "proxy", "897Mi", "1387Mi", pod.Spec.Containers[0].Resources.Requests.Memory().String())
 	}
 	eventually(t, func() error {
 		got := a.create(t, ns, outpost, metav1.DryRunAll)
@@ -144,7 +144,9 @@ spec:
 	}
 }
 
-func TestALimitRangeThatForbidsTheRaisedLimitIsNamedByUs(t *testing.T) {
+const noRoomFor87 = `the largest size that would fit is 87Mi: ask whoever administers the namespace for more memory`
+
+func TestLimitRange_ForbidsTheRaise(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
@@ -154,41 +156,30 @@ func TestALimitRangeThatForbidsTheRaisedLimitIsNamedByUs(t *testing.T) {
 	})
 	a.must(t, ns, webPod("web"), answer{
 		Code: 403,
-		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the memory limit of container "web" would have to be raised from 512Mi to 768.6Mi `+
-			`for a /dev/shm of 256Mi, and LimitRange "limits" allows a container at most 600Mi: raise max.memory of the LimitRange to 769Mi, `+
-			`or lower the size by a lower sizing.fixed`),
-		Notes: judged("enforce.pods", "web", "enforce", "Violating", "OOMBeforeFull"),
+		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the memory of container "web" would have to be 769Mi `+
+			`for a /dev/shm of 256Mi, and LimitRange "limits" allows a container at most 600Mi: `+noRoomFor87+"; "+noMountWords),
+		Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsLimitRange"),
 	})
 }
 
-func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
+// A Pod whose raise a quota does not admit is left as it is, and rejected for what is missing.
+func TestQuota_DoesNotAdmitTheRaise(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1200Mi"), corev1.ResourceRequestsMemory: resource.MustParse("256Mi")})
-	exceeded := func(limitsLeft, limitsWanted, requestsLeft, requestsWanted string) string {
-		words := func(needs, resource, left, hard, wanted string) string {
-			return fmt.Sprintf(`the Pod needs %s of %s, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves %s of its %s: `+
-				`raise %s under spec.hard of the ResourceQuota to at least %s, or lower the size by a lower sizing.fixed`, needs, resource, left, hard, resource, wanted)
-		}
-		requests := words("384.6Mi", "requests.memory", requestsLeft, "256Mi", requestsWanted)
-		if limitsLeft == "" {
-			return requests
-		}
-		return words("768.6Mi", "limits.memory", limitsLeft, "1200Mi", limitsWanted) + "; " + requests
-	}
-	refusal := func(detail string) string {
-		return deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)
-	}
-	notes := mutatedAndThen("web", "Violating", "ExceedsQuota")
-	// Nothing is used yet.
-	a.must(t, ns, webPod("web"), answer{Code: 403, Error: refusal(exceeded("", "", "256Mi", "385Mi")), Notes: notes})
-	// It would have fitted as it was; and then less is left for the next.
+	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1112Mi"), corev1.ResourceRequestsMemory: resource.MustParse("1Gi")})
+	// There is room for one, and 600Mi are left if the other needs 512Mi.
+	a.must(t, ns, webPod("dry"), answer{Notes: mutated("web")})
+	s.deletePod(t, ns, "dry")
 	a.must(t, ns, webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" }), answer{})
-	detail := exceeded("688Mi", "1281Mi", "128Mi", "513Mi")
-	a.must(t, ns, webPod("web"), answer{Code: 403, Error: refusal(detail), Notes: notes})
+	const noRoom = `the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, ` +
+		`and ResourceQuota "quota" leaves 600Mi of its 1112Mi: ` + noRoomFor87
+	denied := deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+noRoom+"; "+noMountWords)
+	a.must(t, ns, webPod("web"), answer{
+		Code: 403, Error: denied, Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota"),
+	})
 
-	// The owner of a workload reads it as it is applied, and in an event of the ReplicaSet.
+	// The owner of a workload reads it at apply time, and in an event of the ReplicaSet.
 	d := deploymentOf(webPod("web"))
 	got := a.ask(t, func() error {
 		_, err := a.kube.AppsV1().Deployments(ns).Create(t.Context(), d, metav1.CreateOptions{})
@@ -196,8 +187,8 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 	})
 	s.deleteDeployment(t, ns, d.Name)
 	want := answer{Notes: judged("templates", "web", "enforce", "Violating", "ExceedsQuota")}
-	for _, one := range strings.Split(detail, "; ") {
-		want.Warnings = append(want.Warnings, `Pods of this Deployment will be refused, as they violate SharedMemoryPolicy "web": `+one)
+	for _, one := range []string{noRoom, noMountWords} {
+		want.Warnings = append(want.Warnings, `Pods of this Deployment will be rejected, because they violate SharedMemoryPolicy "web": `+one)
 	}
 	if err := got.differs(want); err != nil {
 		t.Error(err)
@@ -210,20 +201,20 @@ func TestAQuotaThatTheRaiseExceedsIsNamedByUs(t *testing.T) {
 		if len(events.Items) == 0 {
 			return fmt.Errorf("no ReplicaSet has an event FailedCreate")
 		}
-		if diff := cmp.Diff("Error creating: "+refusal(detail), events.Items[0].Message); diff != "" {
+		if diff := cmp.Diff("Error creating: "+denied, events.Items[0].Message); diff != "" {
 			return fmt.Errorf("the event says (-want +got)\n%s", diff)
 		}
 		return nil
 	})
 
-	// A Pod that does not fit as it is written is the quota's own affair.
+	// A Pod that does not fit as its owner wrote it is left to the quota plugin.
 	large := webPod("large", func(p *corev1.Pod) {
-		p.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory] = resource.MustParse("200Mi")
+		p.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("601Mi")
 	})
 	a.must(t, ns, large, answer{
 		Code: 403,
-		Error: `pods "large" is forbidden: exceeded quota: quota, requested: limits.memory=805923704,requests.memory=478767992, ` +
-			`used: limits.memory=512Mi,requests.memory=128Mi, limited: limits.memory=1200Mi,requests.memory=256Mi`,
+		Error: `pods "large" is forbidden: exceeded quota: quota, requested: limits.memory=858Mi, ` +
+			`used: limits.memory=512Mi, limited: limits.memory=1112Mi`,
 		Notes: mutated("web"),
 	})
 }
@@ -237,67 +228,66 @@ func withPodLevelCPU(pod *corev1.Pod) {
 	pod.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
 }
 
-func TestAPodWhosePodLevelMemoryIsFilledInIsJudgedAsItWasWritten(t *testing.T) {
+func TestPodLevelMemory_FilledIn(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	created := a.must(t, ns, webPod("web", withPodLevelCPU), answer{Notes: mutated("web")})
-	for _, container := range []string{"web", "helper"} {
-		if err := sized(created, container, "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
-			t.Error(err)
-		}
+	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
+		t.Error(err)
 	}
-	if got := created.Spec.Resources.Limits.Memory().Value(); got != 2*raisedLimit {
+	if err := sized(created, "helper", "256Mi", "512Mi", "128Mi"); err != nil {
+		t.Error(err)
+	}
+	if got := created.Spec.Resources.Limits.Memory().Value(); got != raisedLimit+512<<20 {
 		t.Errorf("the API server fills in a pod-level memory limit of %d bytes, so this test shows nothing", got)
 	}
 	labelled := a.ask(t, func() error {
 		_, err := a.kube.CoreV1().Pods(ns).Patch(t.Context(), "web", types.MergePatchType, []byte(`{"metadata":{"labels":{"touched":"yes"}}}`), metav1.PatchOptions{})
 		return err
 	})
-	if err := labelled.differs(answer{Notes: judged("enforce.pods", "web", "enforce", "Compliant", "AlreadySized")}); err != nil {
+	if err := labelled.differs(answer{}); err != nil {
 		t.Errorf("an update: %v", err)
 	}
 
-	// It is told of what the raise exceeds.
+	// It is told what the raise exceeds: the two limits are 1Gi, and 257Mi more are 1281Mi.
+	const noRoom = `the largest size that would fit is 255Mi: ask whoever administers the namespace for more memory`
 	limited := s.namespace(t, "enforce", nil)
-	s.quota(t, limited, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1400Mi")})
+	s.quota(t, limited, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1280Mi")})
 	a.must(t, limited, webPod("web", withPodLevelCPU), answer{
 		Code: 403,
-		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod needs 1537.2Mi of limits.memory, of which shmkeeper adds 513.2Mi `+
-			`for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves 1400Mi of its 1400Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 1538Mi, `+
-			`or lower the size by a lower sizing.fixed`),
-		Notes: mutatedAndThen("web", "Violating", "ExceedsQuota"),
+		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod would need 1281Mi of limits.memory, of which 257Mi are `+
+			`for a /dev/shm of 256Mi, and ResourceQuota "quota" leaves 1280Mi of its 1280Mi: `+noRoom+"; "+noMountWords),
+		Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsQuota"),
 	})
 	bounded := s.namespace(t, "enforce", nil)
-	s.limitRange(t, bounded, corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1400Mi")}})
+	s.limitRange(t, bounded, corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1280Mi")}})
 	a.must(t, bounded, webPod("web", withPodLevelCPU), answer{
 		Code: 403,
-		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod's memory limit would have to be 1537.2Mi for a /dev/shm of 256Mi, `+
-			`and LimitRange "limits" allows a Pod at most 1400Mi: raise max.memory of the LimitRange to 1538Mi, `+
-			`or lower the size by a lower sizing.fixed`),
-		Notes: judged("enforce.pods", "web", "enforce", "Violating", "OOMBeforeFull"),
+		Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": the Pod's memory would have to be 1281Mi for a /dev/shm of 256Mi, `+
+			`and LimitRange "limits" allows a Pod at most 1280Mi: `+noRoom+"; "+noMountWords),
+		Notes: judged("enforce.pods", "web", "enforce", "Violating", "ExceedsLimitRange"),
 	})
 
-	// Where nothing is enforced, it is told of the same.
+	// If nothing is enforced, the warning says the same.
 	warned := s.namespace(t, "warn", nil)
-	const raises = `raises the memory limit of %q from 512Mi to 768.6Mi and its request from 128Mi to 384.6Mi`
 	a.must(t, warned, webPod("web", withPodLevelCPU), answer{
-		Warnings: []string{`would violate SharedMemoryPolicy "web", which in mode enforce adds a Memory emptyDir of 256Mi, mounts it at /dev/shm in "web", "helper", ` +
-			fmt.Sprintf(raises, "web") + ", " + fmt.Sprintf(raises, "helper")},
+		Warnings: []string{`would violate SharedMemoryPolicy "web", which in mode enforce adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in "web", "helper", ` +
+			`raises the memory limit of "web" from 512Mi to 769Mi and its request from 128Mi to 384Mi`},
 		Notes: judged("report.pods", "web", "warn", "Mutated", "AddVolume"),
 	})
 }
 
-// A pod-level limit that its owner wrote is raised with those of the containers, be it
-// the one that an API server would have filled in.
-func TestAPodLevelLimitThatSomebodyWroteIsRaised(t *testing.T) {
+// A pod-level limit that its owner wrote is raised with that of the writer, even if it is the one
+// that an API server would have filled in.
+func TestPodLevelMemory_WrittenByItsOwner(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	created := a.must(t, ns, webPod("web", func(p *corev1.Pod) {
 		p.Spec.Resources = p.Spec.Containers[0].Resources.DeepCopy()
 	}), answer{Notes: mutated("web")})
-	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), "128Mi"); err != nil {
+	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
 	}
 	want := corev1.ResourceRequirements{
@@ -309,15 +299,18 @@ func TestAPodLevelLimitThatSomebodyWroteIsRaised(t *testing.T) {
 	}
 }
 
-func TestAQuotaIsToldOfWhereNothingIsEnforced(t *testing.T) {
+func TestQuota_InAWarning(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "warn", nil)
 	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("600Mi")})
+	const would = `would violate SharedMemoryPolicy "web": `
 	a.must(t, ns, webPod("web"), answer{
-		Warnings: []string{`would violate SharedMemoryPolicy "web": the Pod needs 768.6Mi of limits.memory, of which shmkeeper adds 256.6Mi for a /dev/shm of 256Mi, ` +
-			`and ResourceQuota "quota" leaves 600Mi of its 600Mi: raise limits.memory under spec.hard of the ResourceQuota to at least 769Mi, ` +
-			`or lower the size by a lower sizing.fixed`},
+		Warnings: []string{
+			would + `the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, ` +
+				`and ResourceQuota "quota" leaves 600Mi of its 600Mi: ` + noRoomFor87,
+			would + noMountWords,
+		},
 		Notes: judged("report.pods", "web", "warn", "Violating", "ExceedsQuota"),
 	})
 }

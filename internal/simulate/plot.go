@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -114,7 +115,7 @@ func horizontalGrid() *plotter.Grid {
 	return g
 }
 
-// highest is the largest use of all curves, in MiB.
+// highest returns the largest use of all curves, in MiB.
 func highest(curves []Curve) float64 {
 	top := 0.0
 	for _, c := range curves {
@@ -123,7 +124,7 @@ func highest(curves []Curve) float64 {
 	return top
 }
 
-// axisTop is what the picture must hold, in MiB: every curve, and every limit that is not far above them.
+// axisTop returns what the picture must hold, in MiB: every curve, and every limit that is not far above them.
 func axisTop(curves []Curve, top float64) float64 {
 	reach := top
 	for _, c := range curves {
@@ -150,7 +151,7 @@ func largestFirst(curves []Curve) []int {
 
 func colour(i int) color.RGBA { return palette[i%len(palette)] }
 
-// line is the curve of volume i. Rank counts from the smallest volume.
+// line returns the curve of volume i. Rank counts from the smallest volume.
 func line(c Curve, i, rank int, unit Unit) *plotter.Line {
 	return &plotter.Line{
 		XYs:       points(c, unit),
@@ -158,7 +159,7 @@ func line(c Curve, i, rank int, unit Unit) *plotter.Line {
 	}
 }
 
-// limit is the size of volume i from the left of the picture to its right.
+// limit returns the size of volume i from the left of the picture to its right.
 func limit(c Curve, i int, right float64) *plotter.Line {
 	size := float64(c.Volume.Bytes) / mebibyte
 	return &plotter.Line{
@@ -171,7 +172,7 @@ func limitStyle(c color.Color) draw.LineStyle {
 	return draw.LineStyle{Color: c, Width: 0.8, Dashes: []vg.Length{5, 3}}
 }
 
-// points is the curve in units of time and MiB, thinned, with the moment of the first refusal as a point of its own: between two samples
+// points returns the curve in units of time and MiB, thinned, with the moment of the first refusal as a point of its own: between two samples
 // a small volume may be full long before the later one.
 func points(c Curve, unit Unit) plotter.XYs {
 	group := (len(c.Samples) + maxPoints - 1) / maxPoints
@@ -195,7 +196,7 @@ func point(unit Unit, s Sample) plotter.XY {
 	return plotter.XY{X: unit.count(s.Time), Y: float64(s.Bytes) / mebibyte}
 }
 
-// refusal is the point at which the first file was refused: there the volume holds as many files as it ever will.
+// refusal returns the point at which the first file was refused: there the volume holds as many files as it ever will.
 func refusal(c Curve, unit Unit) (plotter.XY, bool) {
 	if c.FirstENOSPC == Never {
 		return plotter.XY{}, false
@@ -203,7 +204,7 @@ func refusal(c Curve, unit Unit) (plotter.XY, bool) {
 	return plotter.XY{X: unit.count(c.FirstENOSPC), Y: float64(c.PeakBytes) / mebibyte}, true
 }
 
-// dots is the mark of the first refusal, ringed in black so that it shows on a line of its own colour.
+// dots returns the mark of the first refusal, ringed in black so that it shows on a line of its own colour.
 func dots(c Curve, i int, unit Unit) []plot.Plotter {
 	full, found := refusal(c, unit)
 	if !found {
@@ -219,11 +220,11 @@ func dotStyle(c color.Color, radius vg.Length) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: c, Radius: radius, Shape: draw.CircleGlyph{}}
 }
 
-// legend explains each line, and the dashes and dots where there are any.
+// legend explains each line, and the dashes and dots if there are any.
 func legend(p *plot.Plot, curves []Curve, lines []*plotter.Line, top float64) {
 	var dashed, dotted bool
 	for i, c := range curves {
-		text := c.Volume.Label() + ": " + outcome(c)
+		text := c.Volume.Label() + ": " + summary(c)
 		dotted = dotted || c.FirstENOSPC != Never
 		if drawable(c, top) {
 			dashed = true
@@ -240,4 +241,49 @@ func legend(p *plot.Plot, curves []Curve, lines []*plotter.Line, top float64) {
 			&plotter.Scatter{GlyphStyle: dotStyle(color.Black, 4.5)},
 			&plotter.Scatter{GlyphStyle: dotStyle(color.White, 3)})
 	}
+}
+
+// Steps from one tick to the next that people count in, smallest first. Beyond the last the step doubles.
+var (
+	minuteSteps   = []float64{1, 2, 5, 10, 15, 30, 60}
+	hourSteps     = []float64{1, 2, 3, 6, 12, 24}
+	daySteps      = []float64{1, 2, 7, 14, 28, 91, 182, 365}
+	mebibyteSteps = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
+)
+
+const (
+	maxTimeTicks = 15
+	maxSizeTicks = 9
+)
+
+func timeTicks(unit Unit) plot.Ticker {
+	switch unit {
+	case Day:
+		return ticker(daySteps, maxTimeTicks)
+	case Hour:
+		return ticker(hourSteps, maxTimeTicks)
+	}
+	return ticker(minuteSteps, maxTimeTicks)
+}
+
+// ticker labels the whole multiples of the smallest step that gives no more ticks than asked for. An axis too short for two steps
+// gets the library's own ticks, which know fractions.
+func ticker(steps []float64, atMost float64) plot.Ticker {
+	return plot.TickerFunc(func(low, high float64) []plot.Tick {
+		step := steps[0]
+		if high-low < 2*step {
+			return plot.DefaultTicks{}.Ticks(low, high)
+		}
+		for i := 1; (high-low)/step > atMost; i++ {
+			step *= 2
+			if i < len(steps) {
+				step = steps[i]
+			}
+		}
+		var ticks []plot.Tick
+		for n := 0.0; n*step <= high; n++ {
+			ticks = append(ticks, plot.Tick{Value: n * step, Label: strconv.FormatFloat(n*step, 'f', -1, 64)})
+		}
+		return ticks
+	})
 }

@@ -153,15 +153,15 @@ func TestALongLineIsThinnedButKeepsItsPeakAndItsEnds(t *testing.T) {
 // Odd runs and odd sizes of the picture: an error is as good as a picture, a panic is neither.
 func TestAnyRunCanBeDrawnOrIsRefused(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		m       Model
+		m       Workload
 		volumes []Volume
 		o       Options
 	}{
-		"a run in which nothing arrives": {Model{1e-9, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{time.Minute, time.Minute, 1}},
-		"a run of a nanosecond":          {Model{1, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{1, 1, 1}},
-		"a run of a century":             {Model{1e-3, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{MaxSpan, MaxSpan / 1000, 1}},
+		"a run in which nothing arrives": {Workload{1e-9, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{time.Minute, time.Minute, 1}},
+		"a run of a nanosecond":          {Workload{1, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{1, 1, 1}},
+		"a run of a century":             {Workload{1e-3, 1, 0, 0, 4096}, []Volume{{"default", 64 * mib}}, Options{MaxSpan, MaxSpan / 1000, 1}},
 		"a volume that holds no file":    {incident, []Volume{{"crumb", 1}}, Options{time.Hour, time.Minute, 1}},
-		"the largest volume, one batch":  {Model{1, 1_000_000_000, 0, 0, 1 << 33}, []Volume{{"all", math.MaxInt64}}, Options{MaxSpan / 100, MaxSpan / 100, 1}},
+		"the largest volume, one batch":  {Workload{1, 1_000_000_000, 0, 0, 1 << 33}, []Volume{{"all", math.MaxInt64}}, Options{MaxSpan / 100, MaxSpan / 100, 1}},
 		"eight volumes with long names": {incident, func() (v []Volume) {
 			for i := range int64(8) {
 				v = append(v, Volume{fmt.Sprintf("%d %s", i, strings.Repeat("W", 61)), (i + 1) * 32 * mib})

@@ -1,14 +1,17 @@
 package simulate
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 // stream is the second word of the generator's seed: any constant will do, and changing it changes every history.
 const stream = 0x73686d6b65657065
 
-// Run plays the model against the volumes and gives a curve for each, in their order.
+// Run plays the workload against the volumes and returns a curve for each, in their order.
 //
 // All volumes see the same arrivals. An arrival tries to create Batch files; each is accepted when the volume holds it beside the files
 // that are alive, (files + 1) x BytesPerFile <= Bytes, and is refused otherwise, as tmpfs does with ENOSPC. A refused file is not
@@ -16,7 +19,7 @@ const stream = 0x73686d6b65657065
 //
 // Input that cannot be simulated, or not in reasonable time, is an error that names the field and says what to give instead; there
 // are no curves then.
-func Run(m Model, volumes []Volume, o Options) ([]Curve, error) {
+func Run(m Workload, volumes []Volume, o Options) ([]Curve, error) {
 	if err := validate(m, volumes, o); err != nil {
 		return nil, err
 	}
@@ -39,7 +42,7 @@ func Run(m Model, volumes []Volume, o Options) ([]Curve, error) {
 	}
 }
 
-// sampleTime is the moment of sample i in nanoseconds: i steps, and the span in place of what lies beyond it.
+// sampleTime returns the moment of sample i in nanoseconds: i steps, and the span in place of what lies beyond it.
 func sampleTime(i int64, o Options) int64 {
 	if i > int64(o.Span/o.Step) {
 		return int64(o.Span)
@@ -47,7 +50,7 @@ func sampleTime(i int64, o Options) int64 {
 	return i * int64(o.Step)
 }
 
-func newFills(m Model, volumes []Volume, o Options) []fill {
+func newFills(m Workload, volumes []Volume, o Options) []fill {
 	samples := int(o.Span/o.Step) + 2
 	fills := make([]fill, len(volumes))
 	for i, v := range volumes {
@@ -74,7 +77,7 @@ func curves(fills []fill) []Curve {
 	return out
 }
 
-// arrivals is a Poisson process: the gaps between two arrivals are exponential and independent.
+// arrivals represents a Poisson process: the gaps between two arrivals are exponential and independent.
 type arrivals struct {
 	random *rand.Rand
 	mean   float64 // gap in nanoseconds
@@ -82,7 +85,7 @@ type arrivals struct {
 	end    int64
 }
 
-func newArrivals(m Model, o Options) *arrivals {
+func newArrivals(m Workload, o Options) *arrivals {
 	return &arrivals{
 		random: rand.New(rand.NewPCG(o.Seed, stream)),
 		mean:   float64(time.Minute) * float64(m.Batch) / m.CreatedPerMinute,
@@ -90,7 +93,7 @@ func newArrivals(m Model, o Options) *arrivals {
 	}
 }
 
-// next is the moment of the next arrival in nanoseconds, or the end of the run when there is none before it. The sum is kept as a
+// next returns the moment of the next arrival in nanoseconds, or the end of the run when there is none before it. The sum is kept as a
 // float: gaps rounded one by one would shift the rate when they are short.
 func (a *arrivals) next() int64 {
 	// The conversion forbids a fused multiply-add, which would make another history on processors that have one.
@@ -100,4 +103,42 @@ func (a *arrivals) next() int64 {
 		return a.end
 	}
 	return int64(a.now)
+}
+
+// checkCurves says why curves cannot be shown beside each other. Those that Run gives always can.
+func checkCurves(curves []Curve) error {
+	if len(curves) == 0 {
+		return errors.New(`curves: "0" given: give what Run returns`)
+	}
+	first := curves[0]
+	for i, c := range curves {
+		if len(c.Samples) == 0 {
+			return fmt.Errorf(`curves[%d] %q has no samples: give what Run returns`, i, c.Volume.Label())
+		}
+		if !slices.EqualFunc(c.Samples, first.Samples, func(a, b Sample) bool { return a.Time == b.Time }) {
+			return fmt.Errorf(`curves[%d] %q is not sampled at the times of %q: give the curves of one run`, i, c.Volume.Label(), first.Volume.Label())
+		}
+	}
+	return nil
+}
+
+// spanOf returns the time of the last sample.
+func spanOf(curves []Curve) time.Duration {
+	samples := curves[0].Samples
+	return samples[len(samples)-1].Time
+}
+
+// summary says whether and when a volume was full. It claims nothing beyond the end of the run: if nothing is ever deleted, what is not
+// full yet will be.
+func summary(c Curve) string {
+	if c.FirstENOSPC != Never {
+		return "ENOSPC first after " + humanDuration(c.FirstENOSPC)
+	}
+	if c.Peak == c.Capacity {
+		return "full at times, but no file refused"
+	}
+	if len(c.Samples) == 0 {
+		return "not full"
+	}
+	return "not full in " + humanDuration(c.Samples[len(c.Samples)-1].Time)
 }

@@ -16,9 +16,9 @@ const (
 )
 
 // incident is the outpost that filled its /dev/shm: one file for each request without a cookie, kept for a week.
-var incident = Model{CreatedPerMinute: 18, Batch: 1, Retention: 168 * time.Hour, SweepInterval: 5 * time.Minute, BytesPerFile: 4096}
+var incident = Workload{CreatedPerMinute: 18, Batch: 1, Retention: 168 * time.Hour, SweepInterval: 5 * time.Minute, BytesPerFile: 4096}
 
-func mustRun(t *testing.T, m Model, volumes []Volume, o Options) []Curve {
+func mustRun(t *testing.T, m Workload, volumes []Volume, o Options) []Curve {
 	t.Helper()
 	curves, err := Run(m, volumes, o)
 	if err != nil {
@@ -89,7 +89,7 @@ func TestFilesGoWhenTheyAreDue(t *testing.T) {
 		"so does one as long as the run":                            {time.Hour, 5 * time.Minute, 0, int64(time.Hour)},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			m := Model{CreatedPerMinute: 1, Batch: 1, Retention: c.retention, SweepInterval: c.sweep, BytesPerFile: 1}
+			m := Workload{CreatedPerMinute: 1, Batch: 1, Retention: c.retention, SweepInterval: c.sweep, BytesPerFile: 1}
 			f := newFills(m, []Volume{{"v", 9}}, Options{Span: time.Hour, Step: time.Hour})[0]
 			f.arrive(c.created, 1)
 			f.sample(c.last)
@@ -107,7 +107,7 @@ func TestFilesGoWhenTheyAreDue(t *testing.T) {
 }
 
 func TestABatchThatHalfFitsIsHalfRefused(t *testing.T) {
-	m := Model{CreatedPerMinute: 1, Batch: 5, BytesPerFile: 4096}
+	m := Workload{CreatedPerMinute: 1, Batch: 5, BytesPerFile: 4096}
 	f := newFills(m, []Volume{{"seven files and a bit", 7*4096 + 4095}}, Options{Span: time.Hour, Step: time.Hour})[0]
 	f.arrive(1, 5)
 	f.arrive(2, 5)
@@ -135,7 +135,7 @@ func TestAVolumeSmallerThanAFileRefusesAll(t *testing.T) {
 
 // The queue must not grow with the length of the run.
 func TestMemoryIsBoundedByWhatIsAlive(t *testing.T) {
-	m := Model{CreatedPerMinute: 60, Batch: 1, Retention: time.Hour, BytesPerFile: 1}
+	m := Workload{CreatedPerMinute: 60, Batch: 1, Retention: time.Hour, BytesPerFile: 1}
 	o := Options{Span: 30 * day, Step: 30 * day}
 	f := newFills(m, []Volume{{"v", 1 << 40}}, o)[0]
 	a := newArrivals(m, o)
@@ -150,13 +150,13 @@ func TestMemoryIsBoundedByWhatIsAlive(t *testing.T) {
 	}
 }
 
-// models draws what a person could ask for, kept small enough to run in a blink and large enough for much to happen: rapid favours
+// workloads draws what a person could ask for, kept small enough to run in a blink and large enough for much to happen: rapid favours
 // small numbers, and a range from 0 nanoseconds on would give runs in which nothing arrives.
-func models(t *rapid.T) (Model, Options) {
+func workloads(t *rapid.T) (Workload, Options) {
 	minutes := func(least, most int, what string) time.Duration {
 		return time.Duration(rapid.IntRange(least, most).Draw(t, what))*time.Minute + time.Duration(rapid.IntRange(0, 59_999).Draw(t, what+" ms"))*time.Millisecond
 	}
-	m := Model{
+	m := Workload{
 		CreatedPerMinute: rapid.Float64Range(5, 50).Draw(t, "createdPerMinute"),
 		Batch:            rapid.IntRange(1, 20).Draw(t, "batch"),
 		BytesPerFile:     rapid.Int64Range(1, 65536).Draw(t, "bytesPerFile"),
@@ -173,7 +173,7 @@ func models(t *rapid.T) (Model, Options) {
 }
 
 // sizes draws a volume from one that holds a few files to one that holds about all that are ever alive, with some bytes left over.
-func sizes(t *rapid.T, m Model, what string) int64 {
+func sizes(t *rapid.T, m Workload, what string) int64 {
 	usual := m.CreatedPerMinute * max(10*time.Minute, m.Retention+m.SweepInterval).Minutes()
 	files := int64(usual * rapid.Float64Range(0.01, 1.2).Draw(t, what))
 	return (files+1)*m.BytesPerFile + rapid.Int64Range(0, m.BytesPerFile-1).Draw(t, what+" left over")
@@ -181,7 +181,7 @@ func sizes(t *rapid.T, m Model, what string) int64 {
 
 func TestNoFileIsLostAndNoVolumeOverflows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m, o := models(t)
+		m, o := workloads(t)
 		c, err := Run(m, []Volume{{"v", sizes(t, m, "bytes")}}, o)
 		if err != nil {
 			t.Fatal(err)
@@ -209,7 +209,7 @@ func TestNoFileIsLostAndNoVolumeOverflows(t *testing.T) {
 func TestASmallerVolumeRefusesNoFewerAndFillsNoLater(t *testing.T) {
 	runs, telling := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		m, o := models(t)
+		m, o := workloads(t)
 		a, b := sizes(t, m, "one"), sizes(t, m, "other")
 		small, large := min(a, b), max(a, b)
 		c, err := Run(m, []Volume{{"smaller", small}, {"larger", large}}, o)
@@ -244,7 +244,7 @@ func FuzzRunNeverPanics(f *testing.F) {
 	f.Add(math.SmallestNonzeroFloat64, math.MaxInt, int64(math.MaxInt64), int64(1), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64), uint64(math.MaxUint64))
 	f.Add(1e-300, 1_000_000_000, int64(MaxSpan)-1, int64(1), int64(1), int64(math.MaxInt64), int64(MaxSpan), int64(MaxSpan), uint64(3))
 	f.Fuzz(func(t *testing.T, rate float64, batch int, retention, sweep, bytesPerFile, bytes, span, step int64, seed uint64) {
-		m := Model{rate, batch, time.Duration(retention), time.Duration(sweep), bytesPerFile}
+		m := Workload{rate, batch, time.Duration(retention), time.Duration(sweep), bytesPerFile}
 		o := Options{time.Duration(span), time.Duration(step), seed}
 		if rate/float64(batch)*o.Span.Minutes() > 1e5 {
 			t.Skip("slow, and no different")

@@ -45,7 +45,7 @@ func Table(w io.Writer, curves []Curve, unit Unit) error {
 
 // Sentence says in a line what became of a volume.
 func Sentence(c Curve) string {
-	text := c.Volume.Label() + ": " + outcome(c) + "; "
+	text := c.Volume.Label() + ": " + summary(c) + "; "
 	if c.FirstENOSPC != Never {
 		return text + fmt.Sprintf("%s of %s files refused", grouped(c.Refused), grouped(c.Created))
 	}
@@ -84,7 +84,7 @@ func grid(curves []Curve, unit Unit) *strings.Builder {
 	return &text
 }
 
-// rows are the indexes of the samples that a table shows.
+// rows returns the indexes of the samples that a table shows.
 func rows(samples []Sample, unit Unit) []int {
 	var out []int
 	shown := int64(-1)
@@ -102,7 +102,7 @@ func rows(samples []Sample, unit Unit) []int {
 	return out
 }
 
-// decimals is 0 for a whole number of units, and otherwise two or as many as show the first two digits of what is beyond it: a
+// decimals returns 0 for a whole number of units, and otherwise two or as many as show the first two digits of what is beyond it: a
 // row that is a moment behind a whole unit, or behind the start, is not told as that.
 func decimals(d time.Duration, unit Unit) int {
 	beyond := d % time.Duration(unit)

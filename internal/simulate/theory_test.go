@@ -27,7 +27,7 @@ const (
 
 // steady gives the files alive at samples that are spacing apart. Two samples are independent when no file lives in both, so
 // the spacing must be at least retention + sweep. The first sample, of an empty volume, is left out.
-func steady(t *testing.T, m Model, spacing time.Duration, seed uint64) []float64 {
+func steady(t *testing.T, m Workload, spacing time.Duration, seed uint64) []float64 {
 	t.Helper()
 	curve := mustRun(t, m, []Volume{{"boundless", math.MaxInt64}}, Options{Span: samples * spacing, Step: spacing, Seed: seed})[0]
 	if curve.Refused != 0 {
@@ -62,7 +62,7 @@ func TestJustBeforeASweepTheFilesOfRetentionAndIntervalAreAlive(t *testing.T) {
 		"batches of 40 are 40 times a Poisson number":       {40, 3},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			m := Model{CreatedPerMinute: 10, Batch: c.batch, Retention: retention, SweepInterval: sweep, BytesPerFile: 4096}
+			m := Workload{CreatedPerMinute: 10, Batch: c.batch, Retention: retention, SweepInterval: sweep, BytesPerFile: 4096}
 			// Every spacing ends on a sweep, and a sample sees what the sweep is about to find.
 			files := steady(t, m, retention+sweep, c.seed)
 			n, b := float64(len(files)), float64(c.batch)
@@ -94,7 +94,7 @@ func TestJustBeforeASweepTheFilesOfRetentionAndIntervalAreAlive(t *testing.T) {
 }
 
 func TestOnAverageHalfASweepIntervalIsAliveBesidesTheRetention(t *testing.T) {
-	m := Model{CreatedPerMinute: 10, Batch: 1, Retention: retention, SweepInterval: sweep, BytesPerFile: 4096}
+	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, SweepInterval: sweep, BytesPerFile: 4096}
 	// Seven seconds and the 300 of the interval have no divisor in common: the samples fall on each of its 300 seconds in turn, the
 	// full interval among them and 0 not, and so half a second past its middle on average.
 	files := steady(t, m, retention+sweep+7*time.Second, 4)
@@ -103,7 +103,7 @@ func TestOnAverageHalfASweepIntervalIsAliveBesidesTheRetention(t *testing.T) {
 }
 
 func TestWithoutSweepsExactlyTheFilesOfTheRetentionAreAlive(t *testing.T) {
-	m := Model{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
+	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
 	files := steady(t, m, retention, 5)
 	want := m.CreatedPerMinute * retention.Minutes()
 	n := float64(len(files))
@@ -116,7 +116,7 @@ func TestWithoutSweepsExactlyTheFilesOfTheRetentionAreAlive(t *testing.T) {
 // computed by its recursion on c.
 func TestAFullVolumeRefusesErlangsShare(t *testing.T) {
 	const capacity = 600
-	m := Model{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
+	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
 	c := mustRun(t, m, []Volume{{"tight", capacity * 4096}}, Options{Span: samples * retention, Step: samples * retention, Seed: 6})[0]
 	load := m.CreatedPerMinute * retention.Minutes()
 	erlang := 1.0

@@ -23,14 +23,14 @@ const (
 	maxName    = 63 // runes
 )
 
-// Arrivals is what a run costs: how many arrivals are expected in a span, counted once for each volume.
-func (m Model) Arrivals(span time.Duration, volumes int) float64 {
+// Arrivals returns what a run costs: how many arrivals are expected in a span, counted once for each volume.
+func (m Workload) Arrivals(span time.Duration, volumes int) float64 {
 	return m.CreatedPerMinute / float64(m.Batch) * span.Minutes() * float64(volumes)
 }
 
-// validate gives every fault of the input at once, one on a line, in the order of the fields.
-func validate(m Model, volumes []Volume, o Options) error {
-	faults := append(validateModel(m), validateVolumes(volumes)...)
+// validate returns every fault of the input at once, one on a line, in the order of the fields.
+func validate(m Workload, volumes []Volume, o Options) error {
+	faults := append(validateWorkload(m), validateVolumes(volumes)...)
 	faults = append(faults, validateOptions(o)...)
 	// The cost of the run means something only when its terms do.
 	if len(faults) == 0 {
@@ -39,7 +39,7 @@ func validate(m Model, volumes []Volume, o Options) error {
 	return errors.Join(faults...)
 }
 
-func validateModel(m Model) []error {
+func validateWorkload(m Workload) []error {
 	var faults []error
 	if !(m.CreatedPerMinute > 0) || math.IsInf(m.CreatedPerMinute, 0) {
 		faults = append(faults, fmt.Errorf(`createdPerMinute "%v" is not a rate: give a finite number of files per minute above 0, such as 18`, m.CreatedPerMinute))
@@ -96,7 +96,7 @@ func validateOptions(o Options) []error {
 	return faults
 }
 
-func validateCost(m Model, volumes int, o Options) error {
+func validateCost(m Workload, volumes int, o Options) error {
 	arrivals := m.Arrivals(o.Span, volumes)
 	if arrivals <= MaxArrivals {
 		return nil

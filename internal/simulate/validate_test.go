@@ -11,7 +11,7 @@ import (
 
 func TestBadInputIsAnErrorWithARemedy(t *testing.T) {
 	type input struct {
-		m       *Model
+		m       *Workload
 		volumes *[]Volume
 		o       *Options
 	}

@@ -55,7 +55,7 @@ cluster, by the real controllers, but nothing runs them, so they stay Pending.`)
 	dir := filepath.Dir(c.cp.Kubeconfig)
 	program, err := install.Build(ctx, dir)
 	if err != nil {
-		return fmt.Errorf("%w; mend what go says, or fetch the modules with 'go mod download'", err)
+		return fmt.Errorf("%w: fix what go says, or fetch the modules with 'go mod download'", err)
 	}
 	if c.replica, err = install.StartReplica(ctx, c.cp, program, dir, "shmkeeper"); err != nil {
 		return err
@@ -63,7 +63,7 @@ cluster, by the real controllers, but nothing runs them, so they stay Pending.`)
 	install.ServeReplicas(c.cp, c.replica)
 	c.say(`It is ready. It runs as a process here, since there is no node for its Deployment, with the
 rights of its service account and no others.`)
-	// Policies are refused until the API server trusts the webhooks that judge them.
+	// Policies are rejected until the API server trusts the webhooks that check them.
 	apply := []string{"apply", "-k", "manifests/policies"}
 	if _, err := c.eventually(ctx, append(apply, "--dry-run=server"), accepts); err != nil {
 		return err
@@ -97,22 +97,23 @@ the incident: a container that names no memory gets a limit of 256Mi and a reque
 	return c.waitInForce(ctx)
 }
 
-// waitInForce returns when the incident's Pod would get its volume, and one with a disk there would be refused: the webhook
+// waitInForce returns when the incident's Pod would get its volume, and one with a disk there would be rejected: the webhook
 // configurations and the labels take a moment to reach the API server's caches.
 func (c *cluster) waitInForce(ctx context.Context) error {
 	mutated := []string{"create", "--dry-run=server", "-f", podFile, "-o", "jsonpath={.spec.volumes[*].emptyDir.medium}"}
 	if _, err := c.eventually(ctx, mutated, func(answer string, err error) bool { return err == nil && answer != "" }); err != nil {
 		return err
 	}
-	_, err := c.eventually(ctx, []string{"create", "--dry-run=server", "-n", enforced, "-f", onDisk}, refusedByShmkeeper)
+	_, err := c.eventually(ctx, []string{"create", "--dry-run=server", "-n", enforced, "-f", onDisk}, rejectedByShmkeeper)
 	return err
 }
 
-// accepts tells that the API server has accepted a request.
+// accepts reports whether the API server has accepted a request.
 func accepts(_ string, err error) bool { return err == nil }
 
-// refusedByShmkeeper tells that it was the webhook that refused, and nothing that a new namespace still lacks.
-func refusedByShmkeeper(_ string, err error) bool {
+// rejectedByShmkeeper reports whether it was the webhook that rejected a request, and not something
+// that a new namespace still lacks.
+func rejectedByShmkeeper(_ string, err error) bool {
 	return err != nil && strings.Contains(err.Error(), "enforce.pods.shmkeeper.dev")
 }
 
@@ -128,8 +129,8 @@ kubectl get shmp
 kubectl explain shmp.spec.sizing
 kubectl apply -f %s
 kubectl get pods -n %[4]s -o yaml
-kubectl create -n %[4]s -f %[5]s       # refused
-kubectl create -n %[6]s -f %[5]s # admitted, and told to the audit log
+kubectl create -n %[4]s -f %[5]s       # rejected
+kubectl create -n %[6]s -f %[5]s # admitted, and noted in the audit log
 
 The server's log:           %[7]s
 The API server's audit log: %[8]s
@@ -139,7 +140,7 @@ Ctrl-C here stops everything and removes it.
 	<-ctx.Done()
 }
 
-// stop ends everything. There is nothing to drain: whoever could ask the server goes with it.
+// stop ends everything. There is nothing to drain: its clients end with it.
 func (c *cluster) stop() error {
 	var errs []error
 	if c.replica != nil {
@@ -154,14 +155,14 @@ func (c *cluster) stop() error {
 // firstBuild says, before anything is fetched or built, how long that takes.
 type firstBuild struct {
 	out  io.Writer
-	told bool
+	announced bool
 }
 
 func (b *firstBuild) Write(p []byte) (int, error) {
-	if !b.told {
-		b.told = true
+	if !b.announced {
+		b.announced = true
 		fmt.Fprint(b.out, `
-They are not on this machine yet, so they are downloaded or, where there is no download, built
+They are not on this machine yet, so they are downloaded or, if there is no download, built
 from their Go modules. A build takes 10 to 20 minutes on two cores, once; after that they start
 in seconds. Interrupting loses nothing that is compiled already.
 

@@ -1,6 +1,6 @@
 // Command demo shows shmkeeper at work on a control plane of package envtest, with the commands that a person would type.
 //
-//	demo        shows how the incident's outpost is admitted, how a Pod is refused and what the audit mode says, and stops
+//	demo        shows how the incident's outpost is admitted, how a Pod is rejected and what the audit mode says, and stops
 //	demo run    leaves the control plane up until it is interrupted
 //
 // It has to be run in a checkout of shmkeeper. When it ends nothing is left but the programs in envtest's cache.

@@ -37,13 +37,13 @@ func (s *shell) kubectl(ctx context.Context, args ...string) error {
 	err := cmd.Run()
 	s.say(wrap(answer.String()))
 	if err != nil {
-		return fmt.Errorf("the command above: %w; mend what it says and run the demo again", err)
+		return fmt.Errorf("the command above: %w; fix what it says and run the demo again", err)
 	}
 	return nil
 }
 
-// refused shows a command that has to fail.
-func (s *shell) refused(ctx context.Context, args ...string) error {
+// rejected shows a command that has to fail.
+func (s *shell) rejected(ctx context.Context, args ...string) error {
 	s.prompt(args)
 	cmd := s.command(ctx, args)
 	var answer bytes.Buffer
@@ -51,7 +51,7 @@ func (s *shell) refused(ctx context.Context, args ...string) error {
 	err := cmd.Run()
 	s.say(wrap(answer.String()))
 	if err == nil {
-		return errors.New("the command above should have been refused; run 'make run' and read the server's log")
+		return errors.New("the command above should have been rejected: run 'make run' and read the server's log")
 	}
 	return ctx.Err()
 }
@@ -92,7 +92,7 @@ func tally(answer string) string {
 }
 
 // field shows one field of a Pod in the namespace that enforces, by a command that prints nothing else. The Pod's
-// long name stands in a variable.
+// long name is in a variable.
 func (s *shell) field(ctx context.Context, pod, path string) error {
 	fmt.Fprintf(s.out, "$ kubectl get -n %s $pod -o %s\n", enforced, quote("jsonpath="+path))
 	answer, err := s.run(ctx, []string{"get", "-n", enforced, pod, "-o", "jsonpath=" + path})

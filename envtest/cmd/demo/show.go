@@ -14,7 +14,7 @@ import (
 
 // show shows the three things that shmkeeper does, from the API server's answers.
 func (c *cluster) show(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{c.showAdmission, c.showRefusal, c.showAudit} {
+	for _, step := range []func(context.Context) error{c.showAdmission, c.showRejection, c.showAudit} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (c *cluster) show(ctx context.Context) error {
 func (c *cluster) showAdmission(ctx context.Context) error {
 	c.heading("1. The incident's outpost: its Pod gets its /dev/shm, and the memory for it")
 	c.say(`The Deployment is as authentik writes it, with no volume and no memory limit. What its Pods
-will get is told at once, as a warning; the Deployment itself is not changed.`)
+will get is said at once, as a warning; the Deployment itself is not changed.`)
 	if err := c.kubectl(ctx, "apply", "-f", deployment); err != nil {
 		return err
 	}
@@ -56,11 +56,11 @@ will get is told at once, as a warning; the Deployment itself is not changed.`)
 	if err := c.field(ctx, pod, "{.spec.containers[0].resources}"); err != nil {
 		return err
 	}
-	fmt.Fprintln(c.out, "What was added, and by which policy, stands on the Pod:")
+	fmt.Fprintln(c.out, "An annotation on the Pod says what was added, and by which policy:")
 	return c.field(ctx, pod, `{.metadata.annotations.shmkeeper\.dev/injected}`)
 }
 
-// explainMemory takes the Pod's memory apart, since the API server answers in the units that it was told.
+// explainMemory says what the Pod's memory is made of.
 func (c *cluster) explainMemory(ctx context.Context, name string) error {
 	answer, err := c.run(ctx, []string{"get", "-n", enforced, name, "-o", "json"})
 	if err != nil {
@@ -92,14 +92,14 @@ Request: %dMi = %dMi as before + %dMi that are in use on an ordinary day.
 // mebibytes rounds to whole ones.
 func mebibytes(q resource.Quantity) int64 { return (q.Value() + 1<<19) >> 20 }
 
-// showRefusal creates a Pod that cannot be mended.
-func (c *cluster) showRefusal(ctx context.Context) error {
-	c.heading("2. A refusal: a Pod that shmkeeper cannot mend")
+// showRejection creates a Pod that cannot be fixed.
+func (c *cluster) showRejection(ctx context.Context) error {
+	c.heading("2. A rejection: a Pod that shmkeeper cannot fix")
 	c.say("This one brings a volume for /dev/shm, on the node's disk. shmkeeper takes nobody's volume away.")
-	return c.refused(ctx, "create", "-n", enforced, "-f", onDisk)
+	return c.rejected(ctx, "create", "-n", enforced, "-f", onDisk)
 }
 
-// showAudit creates the same Pod where nothing is enforced.
+// showAudit creates the same Pod in a namespace in which nothing is enforced.
 func (c *cluster) showAudit(ctx context.Context) error {
 	c.heading("3. The audit mode: the same Pod, in the namespace that only watches")
 	if err := c.kubectl(ctx, "create", "-n", audited, "-f", onDisk); err != nil {
@@ -116,7 +116,7 @@ func (c *cluster) showAudit(ctx context.Context) error {
 	return nil
 }
 
-// reporter stands before the keys of the annotations of the webhook that watches.
+// reporter begins the keys of the annotations of the webhook that watches.
 const reporter = "report.pods.shmkeeper.dev/"
 
 // auditNotes are shmkeeper's annotations on the audit event of the Pod's creation, which can follow the answer by a moment.

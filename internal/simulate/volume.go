@@ -2,14 +2,14 @@ package simulate
 
 import "time"
 
-// expiry is when files go. It counts in ticks: nanoseconds where each file goes by itself, sweeps where they go together.
+// expiry says when files go. It counts in ticks: nanoseconds if each file goes by itself, sweeps if they go together.
 type expiry struct {
 	ever             bool
 	retention, sweep int64 // nanoseconds
 }
 
 // expiryOf leaves out a retention that no file of the run outlives.
-func expiryOf(m Model, span time.Duration) expiry {
+func expiryOf(m Workload, span time.Duration) expiry {
 	return expiry{
 		ever:      m.Retention > 0 && m.Retention < span,
 		retention: int64(m.Retention),
@@ -17,7 +17,7 @@ func expiryOf(m Model, span time.Duration) expiry {
 	}
 }
 
-// due is the tick that deletes a file created at the given moment: the first sweep that finds it OLDER than the retention.
+// due returns the tick that deletes a file created at the given moment: the first sweep that finds it OLDER than the retention.
 func (e expiry) due(created int64) int64 {
 	if e.sweep == 0 {
 		return created + e.retention
@@ -25,7 +25,7 @@ func (e expiry) due(created int64) int64 {
 	return (created+e.retention)/e.sweep + 1
 }
 
-// passed is the last tick before the given moment.
+// passed returns the last tick before the given moment.
 func (e expiry) passed(now int64) int64 {
 	if e.sweep == 0 {
 		return now - 1
@@ -33,10 +33,10 @@ func (e expiry) passed(now int64) int64 {
 	return (now - 1) / e.sweep
 }
 
-// cohort is the files that go at the same tick.
+// cohort represents the files that go at the same tick.
 type cohort struct{ due, files int64 }
 
-// fill is the state of one volume.
+// fill represents the state of one volume.
 type fill struct {
 	curve        Curve
 	files        int64

@@ -15,11 +15,11 @@ func TestNumbersAreWrittenForReaders(t *testing.T) {
 		"nearly full is not full":                     {percent(16383, 16384), "99 %"},
 		"full is full":                                {percent(16384, 16384), "100 %"},
 		"a part of nothing is no percentage":          {percent(0, 0), "-"},
-		"hours go with minutes":                       {spoken(15*time.Hour + 10*time.Minute + 17*time.Second), "15 h 10 min"},
-		"days go with hours":                          {spoken(2*day + 12*time.Hour + 59*time.Minute), "2 d 12 h"},
-		"whole days go alone":                         {spoken(7*day + 59*time.Minute), "7 d"},
-		"seconds go alone":                            {spoken(4999 * time.Millisecond), "4 s"},
-		"less than a second is told in full":          {spoken(250 * time.Millisecond), "250ms"},
+		"hours go with minutes":                       {humanDuration(15*time.Hour + 10*time.Minute + 17*time.Second), "15 h 10 min"},
+		"days go with hours":                          {humanDuration(2*day + 12*time.Hour + 59*time.Minute), "2 d 12 h"},
+		"whole days go alone":                         {humanDuration(7*day + 59*time.Minute), "7 d"},
+		"seconds go alone":                            {humanDuration(4999 * time.Millisecond), "4 s"},
+		"less than a second is told in full":          {humanDuration(250 * time.Millisecond), "250ms"},
 		"a size in whole MiB":                         {Volume{"", 897 * mib}.Size(), "897Mi"},
 		"a size in whole GiB":                         {Volume{"", 2048 * mib}.Size(), "2Gi"},
 		"a size of odd bytes":                         {Volume{"", 100001}.Size(), "100001"},
@@ -35,8 +35,8 @@ func TestNumbersAreWrittenForReaders(t *testing.T) {
 		"a size in whole TiB":                         {Volume{"", 1 << 40}.Size(), "1Ti"},
 		"no size is 0 of no unit":                     {Volume{"", 0}.Size(), "0"},
 		"a volume without a name is called its size":  {Volume{"", 64 * mib}.Label(), "64Mi"},
-		"a minute and some seconds":                   {spoken(65 * time.Second), "1 min 5 s"},
-		"nothing below the smaller unit is mentioned": {spoken(time.Hour + 59*time.Second), "1 h"},
+		"a minute and some seconds":                   {humanDuration(65 * time.Second), "1 min 5 s"},
+		"nothing below the smaller unit is mentioned": {humanDuration(time.Hour + 59*time.Second), "1 h"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			if c.got != c.want {

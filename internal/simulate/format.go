@@ -40,8 +40,8 @@ func percent(part, whole int64) string {
 	return fmt.Sprintf("%.0f %%", math.Floor(float64(part)/float64(whole)*100))
 }
 
-// spoken writes a time in its two largest units, cut off below them: "15 h 10 min", "7 d", "4 s".
-func spoken(d time.Duration) string {
+// humanDuration writes a time in its two largest units, cut off below them: "15 h 10 min", "7 d", "4 s".
+func humanDuration(d time.Duration) string {
 	units := []struct {
 		name   string
 		length time.Duration
@@ -62,17 +62,17 @@ func spoken(d time.Duration) string {
 	return d.String()
 }
 
-// Unit is the unit of time in which curves are shown.
+// Unit represents the unit of time in which curves are shown.
 type Unit time.Duration
 
-// The units that a table counts in and an axis is labelled with.
+// The units that a table counts in and an axis is labeled with.
 const (
 	Minute = Unit(time.Minute)
 	Hour   = Unit(time.Hour)
 	Day    = Unit(24 * time.Hour)
 )
 
-// UnitFor is the largest unit of which a span holds at least two: days from two days, hours from two hours, minutes below.
+// UnitFor returns the largest unit of which a span holds at least two: days from two days, hours from two hours, minutes below.
 func UnitFor(span time.Duration) Unit {
 	for _, u := range []Unit{Day, Hour} {
 		if span >= 2*time.Duration(u) {
@@ -82,7 +82,7 @@ func UnitFor(span time.Duration) Unit {
 	return Minute
 }
 
-// String is the unit's name in the singular.
+// String returns the unit's name in the singular.
 func (u Unit) String() string {
 	switch u {
 	case Day:
@@ -95,7 +95,7 @@ func (u Unit) String() string {
 	return time.Duration(u).String()
 }
 
-// count is a time in units.
+// count returns a time in units.
 func (u Unit) count(d time.Duration) float64 {
 	return float64(d) / float64(u)
 }

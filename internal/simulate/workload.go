@@ -14,8 +14,8 @@ import (
 // Never is the FirstENOSPC of a curve whose volume refused nothing.
 const Never time.Duration = -1
 
-// Model says how files come and go.
-type Model struct {
+// Workload says how files come and go.
+type Workload struct {
 	// CreatedPerMinute is the average number of files that programs try to create in a minute. More than 0.
 	CreatedPerMinute float64
 	// Batch is the number of files of one arrival. Arrivals are a Poisson process of CreatedPerMinute / Batch a minute. At least 1.
@@ -30,9 +30,9 @@ type Model struct {
 	BytesPerFile int64
 }
 
-// Volume is a tmpfs to fill. Several volumes see the same arrivals, and each refuses what does not fit into it.
+// Volume represents a tmpfs to fill. Several volumes see the same arrivals, and each refuses what does not fit into it.
 type Volume struct {
-	// Name tells the volume from the others, in words.
+	// Name distinguishes the volume from the others, in words.
 	Name string
 	// Bytes is the size of the volume. At least 1.
 	Bytes int64
@@ -48,7 +48,7 @@ type Options struct {
 	Seed uint64
 }
 
-// Sample is the state of a volume at one moment, just before anything else that happens at that moment: a sample that falls on a
+// Sample represents the state of a volume at one moment, just before anything else that happens at that moment: a sample that falls on a
 // sweep shows what the sweep is about to find, which is the fullest that the volume gets between two sweeps.
 type Sample struct {
 	// Time since the start of the run.
@@ -59,7 +59,7 @@ type Sample struct {
 	Refused int64
 }
 
-// Curve is what became of one volume. Created = files of the last sample + Deleted + Refused.
+// Curve represents what became of one volume. Created = files of the last sample + Deleted + Refused.
 type Curve struct {
 	// Volume is the volume as it was given.
 	Volume Volume
@@ -76,7 +76,7 @@ type Curve struct {
 	Peak, PeakBytes int64
 }
 
-// Label is the volume's name and its size, such as "default 64Mi". A name that ends in the size is not given it twice.
+// Label returns the volume's name and its size, such as "default 64Mi". A name that ends in the size is not given it twice.
 func (v Volume) Label() string {
 	size := v.Size()
 	if v.Name == size || strings.HasSuffix(v.Name, " "+size) {
@@ -85,7 +85,7 @@ func (v Volume) Label() string {
 	return strings.TrimSpace(v.Name + " " + size)
 }
 
-// Size is the volume's size as a quantity in the largest binary unit that divides it, such as 897Mi, 2Gi or 100001.
+// Size returns the volume's size as a quantity in the largest binary unit that divides it, such as 897Mi, 2Gi or 100001.
 func (v Volume) Size() string {
 	for _, unit := range []struct {
 		suffix string
