@@ -76,12 +76,15 @@ const (
 	misses // their number
 )
 
-// nearest says which policy comes nearest to matching a subject, and what to do; empty if none
-// comes near.
+// nearest says which policy that does not match a subject comes nearest to it, and what to do; empty
+// if none comes near.
 func (n *nearby) nearest(s policy.Subject) string {
 	found := misses
 	text := ""
 	for _, p := range n.policies {
+		if n.matches(p.policy, s) {
+			continue // it would, if another did not come first
+		}
 		for i := range p.source.Spec.Match {
 			m := missing{nearby: n, policy: p, entry: &p.source.Spec.Match[i], subject: s}
 			if how, sentence := m.find(); how < found {
@@ -128,7 +131,12 @@ func (m *missing) matchesWith(entry *v1alpha1.Match) bool {
 
 func (m *missing) matched(p *v1alpha1.SharedMemoryPolicy) bool {
 	compiled, errs := policy.Compile(p)
-	return len(errs) == 0 && policy.NewSet(compiled).WithImageMirrors(m.mirrors).Evaluate(m.subject).Outcome != policy.NotMatched
+	return len(errs) == 0 && m.matches(compiled, m.subject)
+}
+
+// matches reports whether a policy matches a subject.
+func (n *nearby) matches(p policy.Policy, s policy.Subject) bool {
+	return policy.NewSet(p).WithImageMirrors(n.mirrors).Evaluate(s).Outcome != policy.NotMatched
 }
 
 func (m *missing) excluded() bool {

@@ -92,6 +92,16 @@ func TestReview_NearestMissOfTheLibrary(t *testing.T) {
 	}
 }
 
+// A policy that only checks does not hide that one that sizes nearly matches.
+func TestReview_NearestMissBesideAPolicyThatOnlyChecks(t *testing.T) {
+	pod := strings.Replace(mountedOnDisk, "selenium/", "harbor.local/hub/selenium/", 1)
+	got := shm(pod, "review", "-f", "-")
+	inOrder(t, got.out, []string{"Violating (warn)  Pod/shop/browser  hygiene  -\n", `note: image "harbor.local/hub/selenium/node-chrome" of container "chrome" is not in the registry of "selenium/node-chrom*"`})
+	if got := shm(strings.Replace(pod, "harbor.local/hub/selenium/node-chrome", "x/y", 1), "review", "-f", "-"); strings.Contains(got.out, "note: ") {
+		t.Errorf("nothing is near: %s", got.out)
+	}
+}
+
 // What the note on a copy in another registry tells to give makes the policy match.
 func TestReview_ImageMirrors(t *testing.T) {
 	pod := strings.Replace(simplePod, "selenium/", "harbor.local/hub/selenium/", 1)

@@ -105,6 +105,12 @@ func (r *reviewer) review(w workload) (result, error) {
 		out.notes = append(out.notes, r.nearby.notes(admitted)...)
 		return out, nil
 	}
+	if p, ok := r.deciding(&out); ok && p.source.Spec.Sizing == nil {
+		// A policy that only checks may have stepped in for one that sizes and does not quite match.
+		if miss := r.nearby.nearest(admitted); miss != "" {
+			out.notes = append(out.notes, miss)
+		}
+	}
 	if len(given) > 0 && r.set.Evaluate(w.subject).Detail != out.Detail {
 		out.notes = append(out.notes, given.String()+", with which it is evaluated")
 	}
@@ -206,11 +212,10 @@ func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
 	if out.Size.Limit == 0 || len(out.subject.LimitRanges) > 0 || limitOf(pod.Spec.Resources) != nil {
 		return ""
 	}
-	i := slices.IndexFunc(r.settings.policies, func(l loadedPolicy) bool { return l.policy.Name() == out.Policy })
-	if i < 0 {
+	p, ok := r.deciding(out)
+	if !ok {
 		return ""
 	}
-	p := r.settings.policies[i]
 	// The names are those that the controller gives, and may not be written.
 	named := slices.Concat(out.subject.Pod.Spec.InitContainers, out.subject.Pod.Spec.Containers)
 	for i, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
@@ -223,6 +228,15 @@ func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
 			named[i].Name, unknownLimitRange, cost.Quantity(), p.policy.MountPath())
 	}
 	return ""
+}
+
+// deciding returns the policy that decides about a result.
+func (r *reviewer) deciding(out *result) (loadedPolicy, bool) {
+	i := slices.IndexFunc(r.settings.policies, func(l loadedPolicy) bool { return l.policy.Name() == out.Policy })
+	if i < 0 {
+		return loadedPolicy{}, false
+	}
+	return r.settings.policies[i], true
 }
 
 // unknownLimitRange begins what is said about a LimitRange that may be there.
