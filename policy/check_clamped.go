@@ -35,5 +35,13 @@ func checkClamped(v *view) []Violation {
 // limitFor returns the memory limit that is enough for a volume when it has the size that it
 // should have, in bytes.
 func (v *view) limitFor(vol *volume) sizing.Bytes {
-	return v.size.cost(max(vol.size, v.size.Minimum)).Plus(v.policy.reserve).RoundUp(sizing.MiB)
+	return v.size.cost(v.shouldBe(vol)).Plus(v.policy.reserve).RoundUp(sizing.MiB)
+}
+
+// shouldBe returns the size of a volume when the remedies for its size have been carried out.
+func (v *view) shouldBe(vol *volume) sizing.Bytes {
+	if vol.at && v.isTooSmall(vol) {
+		return v.size.Limit
+	}
+	return vol.size
 }

@@ -45,9 +45,10 @@ func (v *view) oomBeforeFull() []Violation {
 // fullSum is what full volumes take.
 type fullSum struct {
 	mounted, cost sizing.Bytes
-	// written is the cost at the sizes that are written, before the kubelet lowers them.
-	written sizing.Bytes
-	path    string
+	// remedied is the cost when the remedies for the sizes have been carried out, and the kubelet
+	// lowers none.
+	remedied sizing.Bytes
+	path     string
 	// tooLarge is a volume that is larger than the policy asks for; nil for none.
 	tooLarge *volume
 }
@@ -56,7 +57,7 @@ func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
 	mounted := min(vol.size, bound)
 	f.mounted = f.mounted.Plus(mounted)
 	f.cost = f.cost.Plus(v.size.cost(mounted))
-	f.written = f.written.Plus(v.size.cost(vol.size))
+	f.remedied = f.remedied.Plus(v.size.cost(v.shouldBe(vol)))
 	switch {
 	case f.path == "" && !vol.at:
 		f.path = shorten(vol.path)
@@ -97,7 +98,7 @@ func (v *view) fullVolumes() fullVolumes {
 }
 
 func (v *view) remedyForOOM(f *fullSum, limit sizing.Bytes) string {
-	raise := fmt.Sprintf("raise the memory limit to at least %s", f.written.Plus(v.policy.reserve).RoundUp(sizing.MiB))
+	raise := fmt.Sprintf("raise the memory limit to at least %s", f.remedied.Plus(v.policy.reserve).RoundUp(sizing.MiB))
 	if f.tooLarge == nil {
 		return raise
 	}

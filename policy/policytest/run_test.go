@@ -73,26 +73,31 @@ func TestCase_Diff(t *testing.T) {
 			Want{Warnings: 1, WarningsContain: []string{"ou"}}, Result{Warnings: []string{"loud"}}, "",
 		},
 		"a warning without the text": {
-			Want{Warnings: 1, WarningsContain: []string{"x"}}, Result{Warnings: []string{"loud"}},
+			Want{Warnings: 1, WarningsContain: []string{"x"}},
+			Result{Warnings: []string{"loud"}},
 			`no warning contains "x"`,
 		},
 		"a message is no warning": {
-			Want{WarningsContain: []string{"said"}}, Result{Messages: []string{"said"}},
+			Want{WarningsContain: []string{"said"}},
+			Result{Messages: []string{"said"}},
 			`no warning contains "said"`,
 		},
 		"a warning is a message": {
 			Want{Warnings: 1, MessagesContain: []string{"loud"}}, Result{Warnings: []string{"loud"}}, "",
 		},
 		"no message has the text": {
-			Want{MessagesContain: []string{"x"}}, Result{Messages: []string{"said"}},
+			Want{MessagesContain: []string{"x"}},
+			Result{Messages: []string{"said"}},
 			`no message contains "x"`,
 		},
 		"a warning has a text that none may have": {
-			Want{Warnings: 1, MessagesLack: []string{"loud"}}, Result{Warnings: []string{"loud"}},
+			Want{Warnings: 1, MessagesLack: []string{"loud"}},
+			Result{Warnings: []string{"loud"}},
 			`a message contains "loud"`,
 		},
 		"a message has a text that none may have": {
-			Want{MessagesLack: []string{"said"}}, Result{Messages: []string{"said"}},
+			Want{MessagesLack: []string{"said"}},
+			Result{Messages: []string{"said"}},
 			`a message contains "said"`,
 		},
 		"the container that is wanted": {
@@ -103,18 +108,22 @@ func TestCase_Diff(t *testing.T) {
 		},
 		"a mount that is not wanted": {
 			Want{Containers: map[string]Container{"web": {Memory: Memory{Limit: "512Mi"}}}},
-			Result{Spec: pair("one", "")}, `"one"`,
+			Result{Spec: pair("one", "")},
+			`"one"`,
 		},
 		"a request that is not wanted": {
 			Want{Containers: map[string]Container{"web": {Memory: Memory{Request: "512Mi"}}}},
-			Result{Spec: pair("", "")}, "Request",
+			Result{Spec: pair("", "")},
+			"Request",
 		},
 		"any limit": {
 			Want{Containers: map[string]Container{"web": {Memory: Memory{Limit: "*"}}}},
-			Result{Spec: pair("", "")}, "",
+			Result{Spec: pair("", "")},
+			"",
 		},
 		"a container that is not there": {
-			Want{Containers: map[string]Container{"other": {}}}, Result{Spec: pair("", "")},
+			Want{Containers: map[string]Container{"other": {}}},
+			Result{Spec: pair("", "")},
 			"there is no such container",
 		},
 		"the size of a volume": {
@@ -139,7 +148,8 @@ func TestCase_Diff(t *testing.T) {
 			Want{Sharing: [][]string{{"web"}, {"helper"}}}, Result{Spec: pair("one", "")}, "",
 		},
 		"two groups share": {
-			Want{Sharing: [][]string{{"web"}, {"helper"}}}, Result{Spec: pair("one", "one")},
+			Want{Sharing: [][]string{{"web"}, {"helper"}}},
+			Result{Spec: pair("one", "one")},
 			`"web" and "helper" share`,
 		},
 		"a Pod that is not known": {

@@ -17,7 +17,8 @@ func TestStatic_Size(t *testing.T) {
 		want   sizing.Size
 	}{
 		"one large file": {
-			sizing.Static{Required: sizing.GiB, UsePercent: 100}, usual(),
+			sizing.Static{Required: sizing.GiB, UsePercent: 100},
+			usual(),
 			sizing.Size{
 				Required:     sizing.GiB,
 				Limit:        1280 * sizing.MiB,
@@ -45,7 +46,8 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"below the min: the use is of what is required": {
-			sizing.Static{Required: 101, UsePercent: 1}, usual(),
+			sizing.Static{Required: 101, UsePercent: 1},
+			usual(),
 			sizing.Size{
 				Required:     101,
 				Limit:        64 * sizing.MiB,
@@ -57,7 +59,8 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"above the max: the use is at most the limit": {
-			sizing.Static{Required: 4*sizing.GiB + 1, FileSize: 1, UsePercent: 100}, usual(),
+			sizing.Static{Required: 4*sizing.GiB + 1, FileSize: 1, UsePercent: 100},
+			usual(),
 			sizing.Size{
 				Required:           4*sizing.GiB + 1,
 				Limit:              4 * sizing.GiB,
@@ -73,7 +76,8 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"at the max": {
-			sizing.Static{Required: 4 * sizing.GiB, FileSize: 1}, usual(),
+			sizing.Static{Required: 4 * sizing.GiB, FileSize: 1},
+			usual(),
 			sizing.Size{
 				Required:           4 * sizing.GiB,
 				Limit:              4 * sizing.GiB,
@@ -87,7 +91,8 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"nothing required, no min": {
-			sizing.Static{UsePercent: 100}, sizing.Bounds{Max: sizing.GiB},
+			sizing.Static{UsePercent: 100},
+			sizing.Bounds{Max: sizing.GiB},
 			sizing.Size{Bounded: true},
 		},
 	} {
@@ -145,7 +150,12 @@ func TestStatic_AverageUseIsRoundedUp(t *testing.T) {
 		percent  int64
 		want     sizing.Bytes
 	}{
-		{1000, 0, 0}, {1000, 1, 10}, {1001, 1, 11}, {999, 100, 999}, {1, 1, 1}, {0, 100, 0},
+		{1000, 0, 0},
+		{1000, 1, 10},
+		{1001, 1, 11},
+		{999, 100, 999},
+		{1, 1, 1},
+		{0, 100, 0},
 		{sizing.GiB, 30, 322122548}, // 322122547.2
 	} {
 		got := sizing.Static{Required: c.required, UsePercent: c.percent}.Size(usual()).AverageUse

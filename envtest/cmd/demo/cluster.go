@@ -154,7 +154,7 @@ func (c *cluster) stop() error {
 
 // firstBuild says, before anything is fetched or built, how long that takes.
 type firstBuild struct {
-	out  io.Writer
+	out       io.Writer
 	announced bool
 }
 
