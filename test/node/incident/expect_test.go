@@ -13,7 +13,7 @@ import (
 
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
 )
 
@@ -27,7 +27,7 @@ func count(n int64) figure { return figure{float64(n), fmt.Sprintf("%d", n)} }
 
 func hours(h float64) figure { return figure{h, span(time.Duration(h * float64(time.Hour)))} }
 
-func bytesOf[T policy.Bytes | int64](n T) figure {
+func bytesOf[T sizing.Bytes | int64](n T) figure {
 	return figure{float64(n), fmt.Sprintf("%.1f MiB", float64(n)/mib)}
 }
 
@@ -170,7 +170,7 @@ func isToken(volume string) bool { return strings.HasPrefix(volume, "kube-api-ac
 
 // mustBeInSummary is the Pod's one Memory emptyDir, which /stats/summary has to list under that name and with that size. What it says of the
 // use is some seconds old.
-func (o *outpost) mustBeInSummary(name string, size policy.Bytes) usage {
+func (o *outpost) mustBeInSummary(name string, size sizing.Bytes) usage {
 	o.t.Helper()
 	all := o.volumesInSummary()
 	if found, ok := all[name]; ok && len(all) == 1 && found.capacity == int64(size) {
