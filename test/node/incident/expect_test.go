@@ -82,8 +82,10 @@ var (
 	neverLow = [2]float64{1, 1.1}
 	// A mean is held against a mean, and that of one run is itself a draw: 182,520 files give or take 427, and late by half a sweep.
 	onAverage = [2]float64{0.97, 1.1}
-	near      = [2]float64{0.9, 1.1}
-	about     = [2]float64{0.8, 1.2}
+	// Kernel memory is charged by whole pages of objects, some of which are free at a time.
+	closely = [2]float64{0.98, 1.1}
+	near    = [2]float64{0.9, 1.1}
+	about   = [2]float64{0.8, 1.2}
 )
 
 // expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the former divided by the latter has to be within the two.
