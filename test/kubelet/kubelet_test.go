@@ -12,7 +12,7 @@ import (
 	"k8s.io/kubernetes/pkg/volume/emptydir"
 	"k8s.io/mount-utils"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // node is a kubelet's volume plugin for emptyDirs on a node that mounts nothing
@@ -21,7 +21,7 @@ type node struct {
 	volume.VolumeHost // whatever is not below is not called
 
 	dir         string
-	allocatable policy.Bytes
+	allocatable sizing.Bytes
 	mounter     *mount.FakeMounter
 	plugin      volume.VolumePlugin
 }
@@ -51,7 +51,7 @@ func (n *node) GetPodVolumeDir(_ types.UID, _, name string) string {
 
 // mounts is the size with which the kubelet mounts a volume of a Pod: the option
 // size= of its mount.
-func (n *node) mounts(t *testing.T, pod *corev1.Pod, v *corev1.Volume, allocatable policy.Bytes) policy.Bytes {
+func (n *node) mounts(t *testing.T, pod *corev1.Pod, v *corev1.Volume, allocatable sizing.Bytes) sizing.Bytes {
 	t.Helper()
 	n.allocatable, n.mounter = allocatable, mount.NewFakeMounter(nil)
 	// Where a limit is stored as a fraction ("2.5Gi"), the kubelet's sum adds the
@@ -73,7 +73,7 @@ func (n *node) mounts(t *testing.T, pod *corev1.Pod, v *corev1.Volume, allocatab
 			if err != nil {
 				t.Fatal(err)
 			}
-			return policy.Bytes(size)
+			return sizing.Bytes(size)
 		}
 	}
 	t.Fatalf("no size among the options %q", points[0].Opts)

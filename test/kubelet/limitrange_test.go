@@ -14,6 +14,7 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/admission/limitranger"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
+	"github.com/shmkeeper/shmkeeper/policy"
 )
 
 // givenByPlugin is a Pod as webhooks see it, with what an API server's plugin gives it
@@ -69,6 +70,18 @@ func (g generator) givingLimitRanges() []*corev1.LimitRange {
 	return out
 }
 
+// withResourcesOf returns a Pod whose containers have the resources of a view.
+func withResourcesOf(pod *corev1.Pod, view *policy.PodView) *corev1.Pod {
+	out := pod.DeepCopy()
+	for i := range out.Spec.Containers {
+		out.Spec.Containers[i].Resources = *view.Spec.Containers[i].Resources
+	}
+	for i := range out.Spec.InitContainers {
+		out.Spec.InitContainers[i].Resources = *view.Spec.InitContainers[i].Resources
+	}
+	return out
+}
+
 // A review that needs no cluster gives containers what the plugin would give them.
 func TestLimitRangesGiveOfflineWhatTheirPluginGives(t *testing.T) {
 	const pods = 20_000
@@ -91,7 +104,7 @@ func TestLimitRangesGiveOfflineWhatTheirPluginGives(t *testing.T) {
 			t.Fatal("the Pod that was written is changed")
 		}
 		// Where nothing is given the Pod is left as it is written.
-		complete := decoded(&corev1.Pod{ObjectMeta: *got.Meta, Spec: *got.Spec})
+		complete := decoded(withResourcesOf(written, got.Pod))
 		if !equality.Semantic.DeepEqual(want.Spec.Containers, complete.Spec.Containers) || !equality.Semantic.DeepEqual(want.Spec.InitContainers, complete.Spec.InitContainers) {
 			failures++
 			t.Errorf("the plugin gives:\n%s\nand offline it is:\n%s\nwritten:\n%s\nlimit ranges:\n%s", text(want.Spec), text(complete.Spec), text(written.Spec), text(limitRanges))

@@ -14,9 +14,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-func subjectOf(pod *corev1.Pod, allocatable policy.Bytes) policy.Subject {
+func subjectOf(pod *corev1.Pod, allocatable sizing.Bytes) policy.Subject {
 	s, _ := policy.NewSubject(pod)
 	s.NodeAllocatable = allocatable
 	return s
@@ -59,7 +60,7 @@ func has(l corev1.ResourceList, name corev1.ResourceName) bool {
 
 // describe counts which branches of the kubelet's rule a Pod takes; written is the
 // Pod before an API server has filled in pod-level resources.
-func (c tally) describe(written, p *corev1.Pod, allocatable, sizeLimit, size policy.Bytes) {
+func (c tally) describe(written, p *corev1.Pod, allocatable, sizeLimit, size sizing.Bytes) {
 	for _, class := range []corev1.PodQOSClass{corev1.PodQOSGuaranteed, corev1.PodQOSBurstable, corev1.PodQOSBestEffort} {
 		c.add("the class "+string(class), qos.GetPodQOS(p) == class)
 	}
@@ -115,7 +116,7 @@ func fractions(p *corev1.Pod) int {
 
 // The Pod is looked at as the kubelet sees it, and as webhooks and the command line
 // do, before an API server has filled in everything.
-func TestMountedSizeIsWhatTheKubeletMounts(t *testing.T) {
+func TestMountedSize_IsWhatTheKubeletMounts(t *testing.T) {
 	const pods = 20_000
 	g := generator{rand.New(rand.NewPCG(1, 1))}
 	n := newNode(t)
@@ -129,9 +130,9 @@ func TestMountedSizeIsWhatTheKubeletMounts(t *testing.T) {
 		}
 		valid++
 		v := &pod.Spec.Volumes[0]
-		sizeLimit := policy.Bytes(0)
+		sizeLimit := sizing.Bytes(0)
 		if v.EmptyDir.SizeLimit != nil {
-			sizeLimit = policy.BytesOf(*v.EmptyDir.SizeLimit)
+			sizeLimit = sizing.BytesOf(*v.EmptyDir.SizeLimit)
 		}
 		want := n.mounts(t, pod, v, allocatable)
 		for who, seen := range map[string]*corev1.Pod{"the kubelet": pod, "a webhook": decoded(written), "the command line": written} {
@@ -141,7 +142,7 @@ func TestMountedSizeIsWhatTheKubeletMounts(t *testing.T) {
 				continue
 			}
 			// The engine rounds each fraction of a byte up, and the kubelet their sum.
-			if got < want || got > want+policy.Bytes(max(0, fractions(seen)-1)) {
+			if got < want || got > want+sizing.Bytes(max(0, fractions(seen)-1)) {
 				t.Errorf("as %s sees it: the kubelet mounts %d and MountedSize is %d, allocatable %d:\n%s", who, want, got, allocatable, text(seen.Spec))
 				failures++
 			}
@@ -154,7 +155,7 @@ func TestMountedSizeIsWhatTheKubeletMounts(t *testing.T) {
 	reached.check(t, 100)
 }
 
-func TestTheKubeletsRule(t *testing.T) {
+func TestMountedSize_KubeletsRule(t *testing.T) {
 	type limits struct{ init, sidecar, app, second string } // "-" for no such container
 	const none = "-"
 	cases := map[string]struct {
@@ -162,30 +163,30 @@ func TestTheKubeletsRule(t *testing.T) {
 		podLevel  corev1.ResourceRequirements
 		overhead  string
 		sizeLimit string
-		want      policy.Bytes
+		want      sizing.Bytes
 	}{
-		"a sizeLimit above the Pod's memory limit is lowered to it":     {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 256 * policy.MiB},
-		"a sizeLimit below the Pod's memory limit is mounted":           {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "100Mi", 100 * policy.MiB},
-		"a sizeLimit of 0 counts as none":                               {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "0", 256 * policy.MiB},
-		"no limit and no sizeLimit give what the node can allocate":     {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "", policy.GiB},
-		"a sizeLimit above what the node can allocate is lowered":       {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "2Gi", policy.GiB},
-		"one container without a limit lifts the Pod's":                 {limits{none, none, "256Mi", ""}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
-		"one container with a limit of 0 lifts the Pod's":               {limits{none, none, "256Mi", "0"}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
-		"an init container without a limit lifts the Pod's":             {limits{"", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
-		"a sidecar without a limit lifts the Pod's":                     {limits{none, "", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * policy.MiB},
-		"the limits of containers add up":                               {limits{none, none, "256Mi", "128Mi"}, corev1.ResourceRequirements{}, "", "512Mi", 384 * policy.MiB},
-		"the limit of a sidecar adds up":                                {limits{none, "100Mi", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 356 * policy.MiB},
-		"the largest init container counts where it is larger":          {limits{"400Mi", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 400 * policy.MiB},
-		"an init container counts with the sidecars before it":          {limits{"200Mi", "100Mi", "50Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 300 * policy.MiB},
-		"overhead is added to the limit":                                {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 266 * policy.MiB},
-		"overhead alone is no limit":                                    {limits{none, none, "", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 512 * policy.MiB},
-		"a pod-level limit counts although a container has none":        {limits{none, none, "", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
-		"a pod-level limit counts instead of the sum":                   {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
-		"overhead is added to a pod-level limit":                        {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "10Mi", "512Mi", 310 * policy.MiB},
-		"a pod-level limit of CPU leaves the sum":                       {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("2", "")}, "", "512Mi", 200 * policy.MiB},
-		"a pod-level request is no limit":                               {limits{none, none, "", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 512 * policy.MiB},
-		"a pod-level request above the sum of limits becomes the limit": {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 300 * policy.MiB},
-		"a fraction of a byte is rounded up":                            {limits{none, none, "268435456500m", none}, corev1.ResourceRequirements{}, "", "512Mi", 256*policy.MiB + 1},
+		"a sizeLimit above the Pod's memory limit is lowered to it":     {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 256 * sizing.MiB},
+		"a sizeLimit below the Pod's memory limit is mounted":           {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "100Mi", 100 * sizing.MiB},
+		"a sizeLimit of 0 counts as none":                               {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "", "0", 256 * sizing.MiB},
+		"no limit and no sizeLimit give what the node can allocate":     {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "", sizing.GiB},
+		"a sizeLimit above what the node can allocate is lowered":       {limits{none, none, "", none}, corev1.ResourceRequirements{}, "", "2Gi", sizing.GiB},
+		"one container without a limit lifts the Pod's":                 {limits{none, none, "256Mi", ""}, corev1.ResourceRequirements{}, "", "512Mi", 512 * sizing.MiB},
+		"one container with a limit of 0 lifts the Pod's":               {limits{none, none, "256Mi", "0"}, corev1.ResourceRequirements{}, "", "512Mi", 512 * sizing.MiB},
+		"an init container without a limit lifts the Pod's":             {limits{"", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * sizing.MiB},
+		"a sidecar without a limit lifts the Pod's":                     {limits{none, "", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 512 * sizing.MiB},
+		"the limits of containers add up":                               {limits{none, none, "256Mi", "128Mi"}, corev1.ResourceRequirements{}, "", "512Mi", 384 * sizing.MiB},
+		"the limit of a sidecar adds up":                                {limits{none, "100Mi", "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 356 * sizing.MiB},
+		"the largest init container counts where it is larger":          {limits{"400Mi", none, "256Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 400 * sizing.MiB},
+		"an init container counts with the sidecars before it":          {limits{"200Mi", "100Mi", "50Mi", none}, corev1.ResourceRequirements{}, "", "512Mi", 300 * sizing.MiB},
+		"overhead is added to the limit":                                {limits{none, none, "256Mi", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 266 * sizing.MiB},
+		"overhead alone is no limit":                                    {limits{none, none, "", none}, corev1.ResourceRequirements{}, "10Mi", "512Mi", 512 * sizing.MiB},
+		"a pod-level limit counts although a container has none":        {limits{none, none, "", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * sizing.MiB},
+		"a pod-level limit counts instead of the sum":                   {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "", "512Mi", 300 * sizing.MiB},
+		"overhead is added to a pod-level limit":                        {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Limits: list("", "300Mi")}, "10Mi", "512Mi", 310 * sizing.MiB},
+		"a pod-level limit of CPU leaves the sum":                       {limits{none, none, "100Mi", "100Mi"}, corev1.ResourceRequirements{Limits: list("2", "")}, "", "512Mi", 200 * sizing.MiB},
+		"a pod-level request is no limit":                               {limits{none, none, "", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 512 * sizing.MiB},
+		"a pod-level request above the sum of limits becomes the limit": {limits{none, none, "100Mi", none}, corev1.ResourceRequirements{Requests: list("", "300Mi")}, "", "512Mi", 300 * sizing.MiB},
+		"a fraction of a byte is rounded up":                            {limits{none, none, "268435456500m", none}, corev1.ResourceRequirements{}, "", "512Mi", 256*sizing.MiB + 1},
 	}
 	n := newNode(t)
 	for name, c := range cases {
@@ -195,12 +196,12 @@ func TestTheKubeletsRule(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())
 			}
-			sizeLimit := policy.Bytes(0)
+			sizeLimit := sizing.Bytes(0)
 			if l := at.Spec.Volumes[0].EmptyDir.SizeLimit; l != nil {
-				sizeLimit = policy.BytesOf(*l)
+				sizeLimit = sizing.BytesOf(*l)
 			}
-			kubelet := n.mounts(t, at, &at.Spec.Volumes[0], policy.GiB)
-			engine := policy.MountedSize(subjectOf(at, policy.GiB), sizeLimit)
+			kubelet := n.mounts(t, at, &at.Spec.Volumes[0], sizing.GiB)
+			engine := policy.MountedSize(subjectOf(at, sizing.GiB), sizeLimit)
 			if kubelet != c.want || engine != c.want {
 				t.Errorf("the kubelet mounts %d and MountedSize is %d, want %d", kubelet, engine, c.want)
 			}

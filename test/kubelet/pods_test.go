@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 const shm = "/dev/shm"
@@ -127,8 +127,8 @@ func (g generator) sizeLimit() *resource.Quantity {
 	return new(resource.MustParse(text))
 }
 
-func (g generator) allocatable() policy.Bytes {
-	return oneOf(g, 100*policy.MiB, policy.GiB, 64*policy.GiB, 1<<50)
+func (g generator) allocatable() sizing.Bytes {
+	return oneOf(g, 100*sizing.MiB, sizing.GiB, 64*sizing.GiB, 1<<50)
 }
 
 func eachContainer(spec *corev1.PodSpec, f func(*corev1.Container, bool)) {

@@ -1,30 +1,34 @@
 package kubelet
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"testing"
 
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// sessions governs every Pod and raises memory: about 105 MiB of files.
-func sessions(t *testing.T, containers ...string) policy.Set {
+// sessions matches every Pod and raises memory: about 105 MiB of files.
+func sessions(t *testing.T, writers ...string) policy.Set {
 	t.Helper()
 	p := &v1alpha1.SharedMemoryPolicy{}
 	p.Name = "sessions"
 	p.Spec = v1alpha1.SharedMemoryPolicySpec{
-		Match:      v1alpha1.Match{PodSelector: &metav1.LabelSelector{}},
-		Containers: containers,
-		Memory:     v1alpha1.MemoryRaise,
-		Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{
+		Match:   []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}},
+		Writers: &v1alpha1.Writers{Names: writers},
+		Memory:  v1alpha1.Memory{Handling: v1alpha1.MemoryRaise},
+		Sizing: &v1alpha1.Sizing{Files: &v1alpha1.Files{
 			CreatedPerMinute: "18", Retention: new(v1alpha1.Duration("24h")), FileSize: resource.MustParse("1500"),
 		}},
+		Existing: v1alpha1.ExistingSetLimit,
 	}
 	compiled, errs := policy.Compile(p)
 	if len(errs) > 0 {
@@ -33,12 +37,40 @@ func sessions(t *testing.T, containers ...string) policy.Set {
 	return policy.NewSet(compiled)
 }
 
-// volumesAt are the volumes that containers have to mount at /dev/shm, by the
-// containers' names; nil for a container without.
-func volumesAt(p *corev1.Pod, selected func(string) bool) map[string]*corev1.Volume {
+// planned returns a Pod with a plan applied, by the JSON patch that an API server would get.
+func planned(t *testing.T, pod *corev1.Pod, plan policy.Plan) *corev1.Pod {
+	t.Helper()
+	if plan.Empty() {
+		return pod.DeepCopy()
+	}
+	operations, err := json.Marshal(plan.Patch(subjectOf(pod, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch.DecodePatch(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if document, err = patch.Apply(document); err != nil {
+		t.Fatalf("%s: %v", operations, err)
+	}
+	out := &corev1.Pod{}
+	if err := json.Unmarshal(document, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// volumesAt returns the volumes that containers have to mount at /dev/shm, by the containers'
+// names; nil for a container without.
+func volumesAt(p *corev1.Pod, writes func(string) bool) map[string]*corev1.Volume {
 	out := map[string]*corev1.Volume{}
-	eachContainer(&p.Spec, func(c *corev1.Container, init bool) {
-		if init && c.RestartPolicy == nil || !selected(c.Name) {
+	eachContainer(&p.Spec, func(c *corev1.Container, _ bool) {
+		if !writes(c.Name) {
 			return
 		}
 		out[c.Name] = nil
@@ -55,14 +87,14 @@ func volumesAt(p *corev1.Pod, selected func(string) bool) map[string]*corev1.Vol
 
 // A raise must not turn a Pod that Kubernetes accepts into one that it refuses, nor
 // leave one of which the kubelet mounts less than the workload needs.
-func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
+func TestPlan_ValidAndMountedAsLargeAsRequired(t *testing.T) {
 	const pods = 20_000
-	const plenty = policy.Bytes(1 << 50)
+	const plenty = sizing.Bytes(1 << 50)
 	g := generator{rand.New(rand.NewPCG(2, 2))}
 	n := newNode(t)
 	policies := []struct {
-		set      policy.Set
-		selected func(container string) bool
+		set    policy.Set
+		writes func(container string) bool
 	}{
 		{sessions(t, "*"), func(string) bool { return true }},
 		{sessions(t, "app-0"), func(name string) bool { return name == "app-0" }},
@@ -77,21 +109,20 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 			continue
 		}
 		valid++
-		pod, offline := decoded(written), g.IntN(2) == 0
+		original, offline := decoded(written), g.IntN(2) == 0
 		if offline {
-			pod = written.DeepCopy()
+			original = written.DeepCopy()
 		}
-		original := pod.DeepCopy()
-		allocatable := oneOf(g, 0, plenty, policy.GiB)
-		governing := oneOf(g, policies...)
-		d := governing.set.Decide(subjectOf(pod, allocatable))
+		allocatable := oneOf(g, 0, plenty, sizing.GiB)
+		deciding := oneOf(g, policies...)
+		d := deciding.set.Evaluate(subjectOf(original, allocatable))
 		for _, outcome := range []policy.Outcome{policy.Mutated, policy.Compliant, policy.Violating} {
 			reached.add("the outcome "+string(outcome), d.Outcome == outcome)
 		}
 		if d.Outcome != policy.Mutated && d.Outcome != policy.Compliant {
 			continue
 		}
-		d.Apply(subjectOf(pod, allocatable))
+		pod := planned(t, original, d.Plan)
 		after, errs := stored(t, pod)
 		fail := func(format string, args ...any) {
 			t.Helper()
@@ -110,11 +141,11 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 		if allocatable == 0 {
 			allocatable = plenty
 		}
-		for name, v := range volumesAt(after, governing.selected) {
+		for name, v := range volumesAt(after, deciding.writes) {
 			if v == nil {
 				fail("%s mounts nothing", name)
-			} else if size := n.mounts(t, after, v, allocatable); size < d.Size.Need {
-				fail("the kubelet mounts %s for %s and the workload needs %s", size, name, d.Size.Need)
+			} else if size := n.mounts(t, after, v, allocatable); size < d.Size.Minimum {
+				fail("the kubelet mounts %s for %s and %s are required", size, name, d.Size.Minimum)
 			}
 		}
 		reached.add("the outcome Mutated, a pod-level memory limit", d.Outcome == policy.Mutated && after.Spec.Resources != nil && has(after.Spec.Resources.Limits, corev1.ResourceMemory))
@@ -124,7 +155,7 @@ func TestARaisedPodIsValidAndMountedAsLargeAsNeeded(t *testing.T) {
 	reached.check(t, 100)
 }
 
-func TestARaiseKeepsAPodValidAndItsClass(t *testing.T) {
+func TestPlan_KeepsQoSClass(t *testing.T) {
 	const none = "-"
 	limits := func(cpu, memory string) corev1.ResourceRequirements {
 		return corev1.ResourceRequirements{Limits: list(cpu, memory)}
@@ -162,12 +193,11 @@ func TestARaiseKeepsAPodValidAndItsClass(t *testing.T) {
 				t.Fatalf("before: class %s, want %s; errors %v", is, c.want, errs.ToAggregate())
 			}
 			pod = decoded(pod)
-			d := set.Decide(subjectOf(pod, 0))
+			d := set.Evaluate(subjectOf(pod, 0))
 			if d.Outcome != policy.Mutated {
 				t.Fatalf("got %s, want it Mutated: %s", d.Outcome, d.Detail)
 			}
-			d.Apply(subjectOf(pod, 0))
-			after, errs := stored(t, pod)
+			after, errs := stored(t, planned(t, pod, d.Plan))
 			if is := qos.GetPodQOS(after); len(errs) > 0 || is != c.want {
 				t.Errorf("after: class %s, want %s; errors %v", is, c.want, errs.ToAggregate())
 			}

@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -72,10 +71,10 @@ func limitRangerRefuses(t *testing.T, pod *corev1.Pod, limitRanges []*corev1.Lim
 	return nil
 }
 
-// What is decided of a Pod before an API server fills in pod-level resources is decided
+// What is evaluated of a Pod before an API server fills in pod-level resources is evaluated
 // of it afterwards: a Pod that was left alone is told the same, and one that was mutated
 // is as it has to be.
-func TestWhatAnAPIServerFillsInChangesNoDecision(t *testing.T) {
+func TestWithoutDefaults_ChangesNoEvaluation(t *testing.T) {
 	const pods = 20_000
 	g := generator{rand.New(rand.NewPCG(4, 4))}
 	plugin := newQuotaPlugin()
@@ -100,14 +99,14 @@ func TestWhatAnAPIServerFillsInChangesNoDecision(t *testing.T) {
 			s.LimitRanges, s.ResourceQuotas = limitRanges, quotas
 			return s
 		}
-		first := set.Decide(of(asked))
-		first.Apply(of(asked))
+		first := set.Evaluate(of(asked))
+		asked = planned(t, asked, first.Plan)
 		after, errs := stored(t, asked)
 		if len(errs) > 0 {
 			t.Fatal(errs.ToAggregate())
 		}
-		late := of(after).AsWritten()
-		second, left := set.Decide(late), set.Check(late)
+		second := set.Evaluate(of(after).WithoutDefaults())
+		left := second.Before()
 
 		filledIn := podMemory(after) != podMemory(asked)
 		want, wantDetail := first.Outcome, first.Detail
@@ -122,12 +121,12 @@ func TestWhatAnAPIServerFillsInChangesNoDecision(t *testing.T) {
 		if !filledIn {
 			continue
 		}
-		asStored := set.Decide(of(after))
+		asStored := set.Evaluate(of(after))
 		otherwise := asStored.Outcome != want || asStored.Detail != wantDetail
-		for _, outcome := range []policy.Outcome{policy.Mutated, policy.Violating} {
-			reached.add(fmt.Sprintf("the outcome %s, and memory that is filled in", outcome), first.Outcome == outcome)
-			reached.add(fmt.Sprintf("the outcome %s, of which what is stored tells otherwise", outcome), first.Outcome == outcome && otherwise)
-		}
+		reached.add("the outcome Mutated, and memory that is filled in", first.Outcome == policy.Mutated)
+		reached.add("the outcome Violating, and memory that is filled in", first.Outcome == policy.Violating)
+		// Of a mutated Pod nothing is left to do, whatever is filled in.
+		reached.add("the outcome Violating, of which what is stored tells otherwise", first.Outcome == policy.Violating && otherwise)
 		raised := first.Outcome == policy.Mutated && len(limitRanges) > 0 && limitRangerRefuses(t, before, limitRanges) == nil
 		if refusal := limitRangerRefuses(t, after, limitRanges); raised && refusal != nil {
 			failures++

@@ -12,14 +12,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // Two containers write into the one volume, and each is charged for what it wrote itself.
 func TestTwoContainersShareTheVolume(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "two-containers", "enforce")
-	size := p.govern(map[string]any{"sizing": map[string]any{"max": "128Mi"}})
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "128Mi"}, "writers": map[string]any{"names": []any{"*"}}})
 	p.deploy(func(spec *corev1.PodSpec) {
 		second := *spec.Containers[0].DeepCopy()
 		second.Name = "second"
@@ -50,8 +50,8 @@ func TestTwoContainersShareTheVolume(t *testing.T) {
 	// Any of them may be the one that writes everything, so each has the memory for it.
 	for i := range first.pod.Spec.Containers {
 		container := &first.pod.Spec.Containers[i]
-		if got, want := policy.BytesOf(container.Resources.Limits[corev1.ResourceMemory]), 256*policy.MiB+size.Charge; got != want {
-			t.Errorf("container %q has a memory limit of %s; want 256Mi and the charge, %s", container.Name, got, want)
+		if got, want := sizing.BytesOf(container.Resources.Limits[corev1.ResourceMemory]), limitOf(256*sizing.MiB, size); got != want {
+			t.Errorf("container %q has a memory limit of %s; want 256Mi and the memory cost, %s", container.Name, got, want)
 		}
 	}
 	first.mustNotHaveRestarted()
@@ -61,7 +61,7 @@ func TestTwoContainersShareTheVolume(t *testing.T) {
 func TestAFullVolumeOutlivesARestartWithoutAKill(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "restart", "enforce")
-	size := p.govern(map[string]any{"sizing": map[string]any{"max": "128Mi"}})
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "128Mi"}})
 	p.deploy(nil)
 	o := p.running()
 	capacity := int(size.Limit) / 4096
@@ -95,8 +95,8 @@ func TestAFullVolumeOutlivesARestartWithoutAKill(t *testing.T) {
 	}
 	// What the first container wrote counts for the Pod, whose limit is that of the one container.
 	pod := o.mustPodCharge()
-	if pod.memory < int64(size.Limit) || pod.limit != int64(256*policy.MiB+size.Charge) {
-		t.Errorf("the Pod's cgroup is charged for %d of %d bytes; want at least %s of %s", pod.memory, pod.limit, size.Limit, 256*policy.MiB+size.Charge)
+	if pod.memory < int64(size.Limit) || pod.limit != int64(limitOf(256*sizing.MiB, size)) {
+		t.Errorf("the Pod's cgroup is charged for %d of %d bytes; want at least %s of %s", pod.memory, pod.limit, size.Limit, limitOf(256*sizing.MiB, size))
 	}
 }
 
@@ -104,7 +104,7 @@ func TestAFullVolumeOutlivesARestartWithoutAKill(t *testing.T) {
 func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "pod-level", "enforce")
-	size := p.govern(map[string]any{"sizing": map[string]any{"max": "512Mi"}})
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "512Mi"}})
 	p.deploy(func(spec *corev1.PodSpec) {
 		spec.Resources = &corev1.ResourceRequirements{
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("300Mi")},
@@ -112,15 +112,15 @@ func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
 		}
 	})
 	o := p.running()
-	if got, want := policy.BytesOf(o.pod.Spec.Resources.Limits[corev1.ResourceMemory]), 300*policy.MiB+size.Charge; got != want {
-		t.Errorf("the Pod has a memory limit of %s; want 300Mi and the charge, %s", got, want)
+	if got, want := sizing.BytesOf(o.pod.Spec.Resources.Limits[corev1.ResourceMemory]), limitOf(300*sizing.MiB, size); got != want {
+		t.Errorf("the Pod has a memory limit of %s; want 300Mi and the memory cost, %s", got, want)
 	}
 	capacity := int(size.Limit) / 4096
 	if got := o.fill(capacity+1, fileSize, "long", "a"); got != capacity {
 		t.Errorf("%d files fitted; want %d, all of %s", got, capacity, size.Limit)
 	}
-	if pod := o.mustPodCharge(); pod.limit != int64(300*policy.MiB+size.Charge) {
-		t.Errorf("the Pod's cgroup has a limit of %d; want 300Mi and the charge", pod.limit)
+	if pod := o.mustPodCharge(); pod.limit != int64(limitOf(300*sizing.MiB, size)) {
+		t.Errorf("the Pod's cgroup has a limit of %d; want 300Mi and the memory cost", pod.limit)
 	}
 	o.mustNotHaveRestarted()
 }
@@ -129,7 +129,7 @@ func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
 func TestWhatAnInitContainerWroteStaysInTheVolume(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "init-container", "enforce")
-	size := p.govern(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
 	capacity := int(size.Limit) / 4096
 	early := capacity / 4
 	p.deploy(func(spec *corev1.PodSpec) {

@@ -13,7 +13,7 @@ import (
 
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
 )
 
@@ -27,7 +27,7 @@ func count(n int64) figure { return figure{float64(n), fmt.Sprintf("%d", n)} }
 
 func hours(h float64) figure { return figure{h, span(time.Duration(h * float64(time.Hour)))} }
 
-func bytesOf[T policy.Bytes | int64](n T) figure {
+func bytesOf[T sizing.Bytes | int64](n T) figure {
 	return figure{float64(n), fmt.Sprintf("%.1f MiB", float64(n)/mib)}
 }
 
@@ -82,8 +82,10 @@ var (
 	neverLow = [2]float64{1, 1.1}
 	// A mean is held against a mean, and that of one run is itself a draw: 182,520 files give or take 427, and late by half a sweep.
 	onAverage = [2]float64{0.97, 1.1}
-	near      = [2]float64{0.9, 1.1}
-	about     = [2]float64{0.8, 1.2}
+	// Kernel memory is charged by whole pages of objects, some of which are free at a time.
+	closely = [2]float64{0.98, 1.1}
+	near    = [2]float64{0.9, 1.1}
+	about   = [2]float64{0.8, 1.2}
 )
 
 // expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the former divided by the latter has to be within the two.
@@ -170,7 +172,7 @@ func isToken(volume string) bool { return strings.HasPrefix(volume, "kube-api-ac
 
 // mustBeInSummary is the Pod's one Memory emptyDir, which /stats/summary has to list under that name and with that size. What it says of the
 // use is some seconds old.
-func (o *outpost) mustBeInSummary(name string, size policy.Bytes) usage {
+func (o *outpost) mustBeInSummary(name string, size sizing.Bytes) usage {
 	o.t.Helper()
 	all := o.volumesInSummary()
 	if found, ok := all[name]; ok && len(all) == 1 && found.capacity == int64(size) {

@@ -20,7 +20,7 @@ import (
 func TestTheModelIsNeverBelowTheKernelMemoryOfAFile(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "kernel-memory", "enforce")
-	p.govern(map[string]any{"sizing": map[string]any{"max": "1Gi", "min": "1Gi"}})
+	p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "1Gi", "min": "1Gi"}})
 	p.deploy(nil)
 	o := p.running()
 	for _, c := range []struct {
@@ -57,8 +57,8 @@ func kernelBytesOf(t *testing.T, size int) int64 {
 	compiled, errs := policy.Compile(&v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec: v1alpha1.SharedMemoryPolicySpec{
-			Match:  v1alpha1.Match{Images: []string{"*"}},
-			Sizing: v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "1", FileSize: *resource.NewQuantity(int64(size), resource.DecimalSI)}},
+			Match:  []v1alpha1.Match{{Images: []string{"*"}}},
+			Sizing: &v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "1", FileSize: *resource.NewQuantity(int64(size), resource.DecimalSI)}},
 		},
 	})
 	if len(errs) > 0 {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -38,7 +39,7 @@ const (
 	limitOfNamespace = "256Mi"
 )
 
-// place is a namespace for one test, with a policy that governs there alone.
+// place is a namespace for one test, with a policy that matches there alone.
 type place struct {
 	t         *testing.T
 	namespace string
@@ -75,14 +76,14 @@ func newPlace(t *testing.T, name string, mode string) place {
 	return place{t: t, namespace: name}
 }
 
-// govern applies a policy for outposts of this namespace and waits until the server has it. more is merged into its spec.
-func (p place) govern(more map[string]any) policy.Size {
+// applyPolicy applies a policy for outposts of this namespace and waits until the server has it. more is merged into its spec.
+func (p place) applyPolicy(more map[string]any) sizing.Size {
 	p.t.Helper()
 	spec := map[string]any{
-		"match": map[string]any{
+		"match": []any{map[string]any{
 			"podSelector":       map[string]any{"matchLabels": map[string]any{"goauthentik.io/outpost-type": "proxy"}},
 			"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": p.namespace}},
-		},
+		}},
 		"sizing": map[string]any{
 			"files": map[string]any{
 				"createdPerMinute": fmt.Sprint(createdPerMinute), "retention": retention.String(), "sweepInterval": sweepInterval.String(), "fileSize": fileSize,
@@ -110,7 +111,7 @@ func (p place) govern(more map[string]any) policy.Size {
 			return err
 		}
 		for _, condition := range source.Status.Conditions {
-			if condition.Type == "Accepted" && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == source.Generation {
+			if condition.Type == v1alpha1.ConditionMatchConditionCurrent && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == source.Generation {
 				return nil
 			}
 		}
@@ -125,6 +126,11 @@ func (p place) govern(more map[string]any) policy.Size {
 		p.t.Fatal("the policy has no size of its own")
 	}
 	return size
+}
+
+// limitOf returns the memory limit of a container, in bytes, that had one before.
+func limitOf(before sizing.Bytes, size sizing.Size) sizing.Bytes {
+	return before + size.MemoryCost.RoundUp(sizing.MiB)
 }
 
 // merge sets what is in more, field by field.

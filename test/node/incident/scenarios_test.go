@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 const mib = 1 << 20
@@ -128,7 +128,7 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 	if restarts := o.pod.Status.ContainerStatuses[0].RestartCount; restarts < 2 {
 		t.Errorf("the container was restarted %d times; want it at least twice", restarts)
 	}
-	o.mustBeInSummary("shm", 256*policy.MiB)
+	o.mustBeInSummary("shm", 256*sizing.MiB)
 	record(2, fmt.Sprintf("by hand, 512Mi in a Pod limited to 256Mi: OOM-killed at %d MiB, and again at each start", first/mib), samples)
 	t.Logf("killed at %d MiB in the volume, %s after the start; the second and third container lasted %s and %s", first/mib,
 		span(killed), lasted(ends[1]), lasted(ends[2]))
@@ -154,17 +154,17 @@ func mount(spec *corev1.PodSpec, limit resource.Quantity) {
 func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "opted-in", "enforce")
-	size := p.govern(nil)
+	size := p.applyPolicy(nil)
 	p.deploy(nil)
 	o := p.running()
 	before := o.mustCharge()
 	if v := o.mustVolume(); v.SizeBytes != int64(size.Limit) || v.Type != "tmpfs" {
 		t.Fatalf("/dev/shm is %+v; want a tmpfs of %s", v, size.Limit)
 	}
-	if want := int64(size.Charge) + 256*mib; before.limit != want {
-		t.Errorf("the memory limit of the container's cgroup is %d; want 256Mi and the charge, %d", before.limit, want)
+	if want := int64(limitOf(256*sizing.MiB, size)); before.limit != want {
+		t.Errorf("the memory limit of the container's cgroup is %d; want 256Mi and the memory cost, %d", before.limit, want)
 	}
-	if got, want := policy.BytesOf(o.pod.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory]), size.SteadyState+64*policy.MiB; got != want {
+	if got, want := sizing.BytesOf(o.pod.Spec.Containers[0].Resources.Requests[corev1.ResourceMemory]), (size.AverageUse + 64*sizing.MiB).RoundUp(sizing.MiB); got != want {
 		t.Errorf("the container requests %s of memory; want its own 64Mi and what is in use on average, %s", got, want)
 	}
 
@@ -191,10 +191,10 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 			longest, span(longest*timeFactor))
 	}
 	expect(t, 3, "files alive, at most", count(size.PeakFiles), count(samples.peak(0, func(s sample) int64 { return s.files })), neverLow)
-	expect(t, 3, "bytes in the volume, at most", bytesOf(size.Demand), bytesOf(samples.peak(0, func(s sample) int64 { return s.used })), neverLow)
+	expect(t, 3, "bytes in the volume, at most", bytesOf(size.Required), bytesOf(samples.peak(0, func(s sample) int64 { return s.used })), neverLow)
 	expect(t, 3, "kernel memory of the files, at most", bytesOf(size.PeakFiles*int64(size.KernelBytesPerFile)),
-		bytesOf(samples.peak(0, func(s sample) int64 { return s.kernel - before.kernel })), neverLow)
-	expect(t, 3, "memory in use, on average", bytesOf(size.SteadyState),
+		bytesOf(samples.peak(0, func(s sample) int64 { return s.kernel - before.kernel })), closely)
+	expect(t, 3, "memory in use, on average", bytesOf(size.AverageUse),
 		bytesOf(samples.mean(steady, func(s sample) int64 { return s.used + s.kernel - before.kernel })), onAverage)
 	if most := samples.peak(0, func(s sample) int64 { return s.memory }); most > before.limit {
 		t.Errorf("the cgroup was charged for %d bytes, above its limit of %d", most, before.limit)
@@ -204,24 +204,24 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 	if files := last.InodesUsed - 1; files > size.PeakFiles || files < last.Files-meanwhile || files > last.Files+meanwhile {
 		t.Errorf("the volume has %d inodes beside its root, and the writer knows of %d files; want as many, and at most %d", files, last.Files, size.PeakFiles)
 	}
-	if summary.used > int64(size.Demand) || summary.used < last.UsedBytes*9/10 || summary.inodes-1 > size.PeakFiles || summary.inodes < last.InodesUsed*9/10 {
+	if summary.used > int64(size.Required) || summary.used < last.UsedBytes*9/10 || summary.inodes-1 > size.PeakFiles || summary.inodes < last.InodesUsed*9/10 {
 		t.Errorf("/stats/summary has %d bytes and %d inodes; statfs %d and %d, and at most %d and %d were predicted",
-			summary.used, summary.inodes, last.UsedBytes, last.InodesUsed, int64(size.Demand), size.PeakFiles+1)
+			summary.used, summary.inodes, last.UsedBytes, last.InodesUsed, int64(size.Required), size.PeakFiles+1)
 	}
 	record(3, fmt.Sprintf("opted in, %s computed: steady from the seventh day on", size.Limit), samples)
 }
 
-// A policy whose max is below the demand: the volume fills, when it was said to.
+// A policy whose max is below the required size: the volume fills, when it was said to.
 func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "saturated", "enforce")
-	size := p.govern(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
 	if !size.Saturated || size.FullAfter == 0 {
 		t.Fatalf("with a max of 256Mi the size is %+v; want it saturated", size)
 	}
-	bounded, err := node.Kubectl(t.Context(), "get", "sharedmemorypolicy", p.namespace, "-o", `jsonpath={.status.conditions[?(@.type=="Bounded")].status}`)
-	if err != nil || bounded != "False" {
-		t.Errorf("the policy's condition Bounded is %q, %v; want False", bounded, err)
+	sufficient, err := node.Kubectl(t.Context(), "get", "sharedmemorypolicy", p.namespace, "-o", `jsonpath={.status.conditions[?(@.type=="SizeSufficient")].status}`)
+	if err != nil || sufficient != "False" {
+		t.Errorf("the policy's condition SizeSufficient is %q, %v; want False", sufficient, err)
 	}
 	p.deploy(nil)
 	o := p.running()
@@ -268,7 +268,7 @@ func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
 func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "audited", "audit")
-	size := p.govern(nil)
+	size := p.applyPolicy(nil)
 	p.deploy(nil)
 	o := p.running()
 	if v := o.mustVolume(); v.SizeBytes != 64*mib {
@@ -314,7 +314,7 @@ func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
 		}
 	}
 	detail := annotations["report.pods.shmkeeper.dev/detail"]
-	if want := "adds a Memory emptyDir of " + size.Limit.String() + ", mounts it at /dev/shm in \"proxy\", raises the memory limit"; !strings.HasPrefix(detail, want) {
+	if want := "adds a Memory emptyDir of " + size.Limit.String() + " and mounts it at /dev/shm in \"proxy\", raises the memory limit"; !strings.HasPrefix(detail, want) {
 		t.Errorf("the audit log has the detail %q; want it to begin with %q", detail, want)
 	}
 	t.Log(detail)
@@ -324,9 +324,9 @@ func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
 func TestARefusalReachesTheEventsOfTheReplicaSet(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "validate-only", "enforce")
-	size := p.govern(map[string]any{"mutation": "Disabled"})
+	size := p.applyPolicy(map[string]any{"mutation": "Disabled"})
 	p.deploy(nil)
-	want := fmt.Sprintf("violates SharedMemoryPolicy %q: container \"proxy\" mounts nothing at /dev/shm and gets the runtime's 64Mi; "+
+	want := fmt.Sprintf("violates SharedMemoryPolicy %q: container \"proxy\" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: "+
 		"mount a Memory emptyDir with sizeLimit: %s there", p.namespace, size.Limit)
 	eventually(t, time.Minute, func(ctx context.Context) error {
 		events, err := node.Client.CoreV1().Events(p.namespace).List(ctx, metav1.ListOptions{})
