@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -37,6 +38,8 @@ func (o *Options) warnWorkload(_ context.Context, req admission.Request) (admiss
 			return allow(nil, nil), nil
 		}
 	}
+	// What a template leaves out a LimitRange gives its Pods, before they are evaluated.
+	subject, _ = limitrange.Apply(subject)
 	q := question{call: applyWorkload, kind: req.Kind.Kind, is: o.Cluster.Policies().Evaluate(subject)}
 	namespace, warnings := namespaceMode(subject.NamespaceLabels)
 	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)

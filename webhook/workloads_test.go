@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -60,6 +63,32 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 		if !kinds[kind] {
 			t.Errorf("no case is about a %s: add one to the cases of policytest", kind)
 		}
+	}
+}
+
+// The Pods of a template without memory get that of a LimitRange, and are raised from there.
+func TestWarnWorkloads_LimitRange(t *testing.T) {
+	limitRange := &corev1.LimitRange{}
+	limitRange.Name = "defaults"
+	limitRange.Spec.Limits = []corev1.LimitRangeItem{{
+		Type:           corev1.LimitTypeContainer,
+		Default:        corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
+		DefaultRequest: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+	}}
+	o := options(t, raising)
+	c, ok := o.Cluster.(fakeCluster)
+	if !ok {
+		t.Fatalf("the cluster is a %T", o.Cluster)
+	}
+	c.limits = []*corev1.LimitRange{limitRange}
+	o.Cluster = c
+	deployment := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	r := handle(t, WarnWorkloads(o), request(t, admissionv1.Create, deployment, "enforce",
+		"{metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}}", ""))
+	want := []string{`Pods of this Deployment will be changed by SharedMemoryPolicy "p", which adds a Memory emptyDir of 256Mi and mounts it ` +
+		`at /dev/shm in "web", raises the memory limit of "web" from 256Mi to 513Mi and its request from 64Mi to 320Mi`}
+	if diff := cmp.Diff(want, r.Warnings); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -166,8 +166,8 @@ func (c *cluster) enforcing(t *testing.T, name string) {
 	t.Helper()
 	ctx := t.Context()
 	policy := &v1alpha1.SharedMemoryPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	policy.Spec.Match.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-	policy.Spec.Sizing.Fixed = new(quantity("128Mi"))
+	policy.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}}
+	policy.Spec.Sizing = &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: quantity("128Mi")}}
 	if err := c.client.Create(ctx, policy); err != nil {
 		t.Fatal(err)
 	}

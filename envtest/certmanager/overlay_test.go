@@ -44,7 +44,7 @@ func TestTheOverlayWithCertManagersOwnControllers(t *testing.T) {
 	}{
 		{"the server is not ready while the folder is empty, says why, and is ready when the files are there", i.installs},
 		{"cainjector fills in the caBundle of every webhook", func(t *testing.T) { i.bundlesVouchFor(t, served(t, i.replica)) }},
-		{"a governed Pod gets its volume", func(t *testing.T) { i.enforcing(t, shop) }},
+		{"a Pod that a policy matches gets its volume", func(t *testing.T) { i.enforcing(t, shop) }},
 		{"a renewal fails no request", func(t *testing.T) {
 			i.renewed(t, func() { i.renew(t, servingName) })
 		}},

@@ -130,7 +130,7 @@ var rules = map[string]rule{
 	"policy/v1alpha1": {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery"}},
 	// Wire to engine, and nothing else: it calls nobody.
 	"webhook": {
-		own: []string{"policy", "policy/sizing", "policy/v1alpha1"},
+		own: []string{"internal/limitrange", "policy", "policy/sizing", "policy/v1alpha1"},
 		thirdParty: []string{
 			"github.com/prometheus/client_golang", "gomodules.xyz/jsonpatch/v2",
 			"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime", "sigs.k8s.io/json",
