@@ -415,11 +415,6 @@ func enforces(p *v1alpha1.SharedMemoryPolicy) bool {
 	return p.Spec.Mode == "" || p.Spec.Mode == v1alpha1.Enforce
 }
 
-// mutates reports whether the policy changes Pods at all.
-func mutates(p *v1alpha1.SharedMemoryPolicy) bool {
-	return p.Spec.Sizing != nil && p.Spec.Mutation != v1alpha1.MutationDisabled
-}
-
 // model is the sizing of a policy in plain figures.
 type model struct {
 	page, file       int64 // file: 0 if it is not known
@@ -521,7 +516,9 @@ type peakKey struct {
 func quantile(mean, probability float64) int64 {
 	key := peakKey{mean, probability}
 	if n, found := peaks.Load(key); found {
-		return n.(int64)
+		if n, ok := n.(int64); ok {
+			return n
+		}
 	}
 	d := distuv.Poisson{Lambda: mean}
 	n := int64(mean + 40*math.Sqrt(mean) + 100)
@@ -944,18 +941,6 @@ func shares(c *corev1.Container, mountPath string) string {
 		return "runtime"
 	}
 	return strings.Join(out, ",")
-}
-
-// remounts reports whether a container makes /dev/shm larger itself, and can.
-func remountsItself(c *corev1.Container) bool {
-	if c.SecurityContext == nil || c.SecurityContext.Privileged == nil ||
-		!*c.SecurityContext.Privileged {
-		return false
-	}
-	return slices.ContainsFunc(
-		c.Command,
-		func(text string) bool { return slices.Contains(remounts, text) },
-	)
 }
 
 // skipped reports whether the Pod is one that nobody may touch.
