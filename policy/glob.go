@@ -9,7 +9,8 @@ import (
 type glob struct {
 	pattern string
 	literal bool
-	// prefix is the text before the first wildcard, with which every match begins.
+	// prefix is the text before the first wildcard, with which every match begins: all of a
+	// literal pattern.
 	prefix string
 	// literalPart is a text that every match contains: the longest stretch of the pattern
 	// that stands for itself. It rules out most names at little cost.
@@ -19,7 +20,8 @@ type glob struct {
 func newGlob(pattern string) (glob, error) {
 	_, err := path.Match(pattern, "")
 	g := glob{pattern: pattern, literal: !strings.ContainsAny(pattern, `*?[\`)}
-	if i := strings.IndexAny(pattern, `*?[\`); i > 0 {
+	g.prefix = pattern
+	if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
 		g.prefix = pattern[:i]
 	}
 	if !strings.ContainsAny(pattern, `[]\`) {

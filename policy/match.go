@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"slices"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -27,9 +30,9 @@ type matching struct {
 	// init container matches nothing, so that a tool that prepares something does not
 	// decide about the Pod, and neither does a debug container's.
 	repos []string
-	// repoSet holds the same, for a Pod of many containers, when it is first asked for.
-	repoSet map[string]bool
-	paths   []pathUse
+	// sorted holds the same in order, for a Pod of many containers, when it is first asked for.
+	sorted []string
+	paths  []pathUse
 	// tried has a bit for each policy that was tried, so that none is tried twice.
 	tried []uint64
 }
@@ -124,21 +127,22 @@ func (m *matching) anyImage(globs []glob) bool {
 		}
 		return false
 	}
-	if m.repoSet == nil {
-		m.repoSet = make(map[string]bool, len(m.repos))
-		for _, repo := range m.repos {
-			m.repoSet[repo] = true
-		}
+	if m.sorted == nil {
+		m.sorted = slices.Sorted(slices.Values(m.repos))
 	}
 	for i := range globs {
 		g := &globs[i]
+		first, found := slices.BinarySearch(m.sorted, g.prefix)
 		if g.literal {
-			if m.repoSet[g.pattern] {
+			if found {
 				return true
 			}
 			continue
 		}
-		for _, repo := range m.repos {
+		for _, repo := range m.sorted[first:] {
+			if !strings.HasPrefix(repo, g.prefix) {
+				break
+			}
 			if len(repo) <= longestRepository && g.matches(repo) {
 				return true
 			}
