@@ -19,8 +19,8 @@ func (v *view) quotaViolations(before *view, p *Plan, most int) []Violation {
 	if len(v.subject.ResourceQuotas) == 0 {
 		return nil
 	}
-	needs, had := v.quotaUsage(), before.usageBefore()
-	if needs == before.quotaUsage() {
+	needs, had := v.quotaUsage(), before.quotaUsage()
+	if needs == had {
 		return nil
 	}
 	var out findings
@@ -72,24 +72,18 @@ func (v *view) quotaUsage() quotaUsage {
 	case v.pod.limit > 0 && !v.anyNames(corev1.ResourceMemory):
 		u.requests = v.pod.limit // as an API server fills it in
 	}
-	if v.pod.limit > 0 {
+	switch {
+	case v.pod.limit > 0:
 		u.limits = v.pod.limit
+	case v.pod.namesRequest && v.limitFilledIn():
+		// Since 1.37 it fills in a pod-level limit too, at least as large as the request. What
+		// does not fit in that does not fit.
+		u.limits = max(u.limits, v.pod.request)
 	}
 	if u.limits > 0 {
 		u.limits = u.limits.Plus(v.overhead)
 	}
 	u.requests = u.requests.Plus(v.overhead)
-	return u
-}
-
-// usageBefore returns the usage without what a mutation adds. If an API server may fill in a
-// pod-level limit, it is the higher of the two: a Pod that does not fit in that does not fit
-// without the raise either.
-func (v *view) usageBefore() quotaUsage {
-	u := v.quotaUsage()
-	if v.pod.limit == 0 && v.pod.namesRequest && v.limitFilledIn() {
-		u.limits = max(u.limits, v.pod.request.Plus(v.overhead))
-	}
 	return u
 }
 
