@@ -79,7 +79,7 @@ spec:
 			raising, swap("sizeLimit: 256Mi", "sizeLimit: 128Mi"),
 			swap("sizeLimit: 256Mi", "sizeLimit: 128Mi", "512Mi", "130Mi", "384Mi", "130Mi"),
 			`container "web" would be OOM-killed before the volume is full: 128Mi of files at /dev/shm cost 129Mi with their kernel memory, ` +
-				`and its memory limit is 130Mi, which must hold 32Mi for the process too: raise the memory limit to at least 161Mi`,
+				`and its memory limit is 130Mi, which must hold 32Mi for the process too: raise the memory limit to at least 289Mi`,
 		},
 		"a label by which the policy matches": {
 			raising, swap("app: web", "app: other", "sizeLimit: 256Mi", "sizeLimit: 128Mi"), swap("sizeLimit: 256Mi", "sizeLimit: 128Mi"),
