@@ -19,7 +19,7 @@ func checkNoMount(v *view) []Violation {
 		c := &v.containers[i]
 		switch {
 		case c.needsVolume():
-			out.add(NoMount, c.name, "container %s mounts nothing at %s%s: %s", quote(c.name), v.policy.mountPath, v.instead(), v.remedyForNoMount())
+			out = append(out, Violation{Reason: NoMount, Container: c.name, Detail: v.describeNoMount(c)})
 		case c.writer && c.device && !c.mounted:
 			out.add(NoMount, c.name, "container %s has a block device at %s: mount %s there", quote(c.name), v.policy.mountPath, v.requiredVolume())
 		}
@@ -27,22 +27,31 @@ func checkNoMount(v *view) []Violation {
 	return out
 }
 
-// instead says what a container gets that mounts nothing.
-func (v *view) instead() string {
-	if !v.shares() {
-		return ""
+// describeNoMount says what a container gets that mounts nothing, and what to do.
+func (v *view) describeNoMount(c *container) string {
+	s := make(sentence, 0, 192)
+	s.text("container ")
+	s.name(c.name)
+	s.text(" mounts nothing at ")
+	s.text(v.policy.mountPath)
+	if v.shares() {
+		s.text(" and gets the runtime's /dev/shm of ")
+		s.size(sizing.DefaultShm)
 	}
-	text := fmt.Sprintf(" and gets the runtime's /dev/shm of %s", sizing.DefaultShm)
 	if annotation, asked := v.crioSize(); annotation != "" {
-		text += fmt.Sprintf(", or of %s on nodes where CRI-O heeds annotation %s", asked, annotation)
+		s.text(", or of ")
+		s.size(asked)
+		s.text(" on nodes where CRI-O heeds annotation ")
+		s.text(annotation)
 	}
-	return text
-}
-
-func (v *view) remedyForNoMount() string {
+	s.text(": ")
 	if i := v.remounter(); v.shares() && i >= 0 {
-		return fmt.Sprintf("container %s remounts it, so no volume was added: mount %s there and remove the remount, or %s",
-			quote(v.containers[i].name), v.requiredVolume(), v.howToBeExempt())
+		s.text(fmt.Sprintf("container %s remounts it, so no volume was added: mount %s there and remove the remount, or %s",
+			quote(v.containers[i].name), v.requiredVolume(), v.howToBeExempt()))
+		return string(s)
 	}
-	return "mount " + v.requiredVolume() + " there"
+	s.text("mount a Memory emptyDir with sizeLimit: ")
+	s.text(v.newSize().Quantity().String())
+	s.text(" there")
+	return string(s)
 }
