@@ -68,10 +68,8 @@ func (v *view) newSize() sizing.Bytes {
 	return max(v.size.Limit, v.runtimeSize().RoundUp(sizing.MiB))
 }
 
-// limitToSet returns the sizeLimit that a remedy asks for, of a volume of the given size.
-func (v *view) limitToSet(size sizing.Bytes) string {
-	return max(v.size.Limit, size.RoundUp(sizing.MiB)).Quantity().String()
-}
+// limitToSet returns the sizeLimit that a remedy asks for.
+func (v *view) limitToSet() string { return v.size.Limit.Quantity().String() }
 
 // looksAtMemory reports whether a memory limit that is too low is a violation.
 func (v *view) looksAtMemory() bool { return v.policy.handling() != v1alpha1.MemoryIgnore }

@@ -12,7 +12,7 @@ func checkTooSmall(v *view) []Violation {
 	v.eachMount(func(c *container, _ *mount, vol *volume) {
 		if v.isTooSmall(vol) {
 			out.add(TooSmall, c.name, "container %s mounts volume %s of %s at %s and needs %s: set sizeLimit: %s",
-				quote(c.name), quote(vol.name), vol.size, v.policy.mountPath, v.size.Minimum, v.limitToSet(0))
+				quote(c.name), quote(vol.name), vol.size, v.policy.mountPath, v.size.Minimum, v.limitToSet())
 		}
 	})
 	return out

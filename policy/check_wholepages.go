@@ -30,7 +30,7 @@ func (v *view) isBroken(vol *volume) bool {
 // limitInPages returns the sizeLimit that a remedy asks for.
 func (v *view) limitInPages(vol *volume) string {
 	if v.isTooSmall(vol) {
-		return v.limitToSet(0)
+		return v.limitToSet()
 	}
 	return vol.size.RoundUp(sizing.MiB).Quantity().String()
 }

@@ -131,7 +131,7 @@ func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 	if v.policy.existing == v1alpha1.ExistingLeave {
 		if v.isTooSmall(vol) {
 			w.add("volume %s of %s at %s is smaller than the %s that are required: set its sizeLimit to %s",
-				name, vol.size, at, v.size.Minimum, v.limitToSet(0))
+				name, vol.size, at, v.size.Minimum, v.limitToSet())
 		}
 		if v.isBroken(vol) {
 			w.add("volume %s of %s at %s is not a whole number of pages, so the kubelet evicts the Pod when it is full: set its sizeLimit to %s",
