@@ -11,9 +11,9 @@ import (
 // OOMBeforeFull: a writer's memory limit, or the Pod's, does not hold the memory cost of what it
 // can write to and the policy's memory.reserve. The memory cost is what full volumes take: their
 // pages and the kernel memory of their files. The container is then OOM-killed before it ever
-// sees "no space left on device", and, as the volume outlives the restart, killed again at once.
-// A volume below the mount path counts like the one at it; one without sizeLimit counts in no
-// sum. A policy with memory.handling: Ignore warns.
+// sees "no space left on device", and the files outlive it: what becomes of its restarts depends
+// on the Pod's memory limit (afterOOM). A volume below the mount path counts like the one at it;
+// one without sizeLimit counts in no sum. A policy with memory.handling: Ignore warns.
 func checkOOM(v *view) []Violation {
 	if !v.looksAtMemory() {
 		return nil
@@ -31,15 +31,40 @@ func (v *view) oomBeforeFull() []Violation {
 		c := &v.containers[i]
 		f := &full.each[i]
 		if limit := c.memory.limit; f.cost > 0 && limit > 0 && limit < f.cost.Plus(v.policy.reserve) {
-			out.add(OOMBeforeFull, c.name, "container %s would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s, which must hold %s for the process too: %s",
-				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, v.remedyForOOM(f, limit))
+			out.add(OOMBeforeFull, c.name, "container %s would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s, which must hold %s for the process too%s; %s: %s",
+				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, stalled(f, limit), v.afterOOM(&full.all), v.remedyForOOM(f, limit))
 		}
 	}
 	if limit := v.podLevelLimit(); full.all.cost > 0 && limit > 0 && limit < full.all.cost.Plus(v.policy.reserve) {
-		out.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s, which must hold %s for the processes too: %s",
-			full.all.path, full.all.cost, limit, v.policy.reserve, v.remedyForOOM(&full.all, limit))
+		out.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s, which must hold %s for the processes too%s; %s: %s",
+			full.all.path, full.all.cost, limit, v.policy.reserve, stalled(&full.all, limit), v.afterOOM(&full.all), v.remedyForOOM(&full.all, limit))
 	}
 	return out
+}
+
+// stalled returns what a limit that holds the files, and nothing for the process, means on a node
+// that throttles: memory.high lies below the limit, and a charge above it waits for memory that
+// files on tmpfs never give back (KEP-2570; measured on cgroup v2).
+func stalled(f *fullSum, limit sizing.Bytes) string {
+	if limit < f.cost {
+		return ""
+	}
+	return " (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed)"
+}
+
+// afterOOM returns what becomes of a container that is restarted after the OOM kill. What it wrote
+// counts against the Pod's cgroup from then on, and not against the new container's (measured on
+// cgroup v1 and v2).
+func (v *view) afterOOM(all *fullSum) string {
+	limit := v.podMemoryLimit()
+	switch {
+	case limit == 0:
+		return "the files outlive it, and as the Pod as a whole has no memory limit, each restart adds to them on the node"
+	case limit < all.cost.Plus(v.policy.reserve):
+		return fmt.Sprintf("the files outlive it and use up the Pod's %s, so each restart is OOM-killed again", limit)
+	default:
+		return fmt.Sprintf("the files outlive it, and each restart adds to them within the Pod's %s", limit)
+	}
 }
 
 // fullSum is what full volumes take.

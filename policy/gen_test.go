@@ -153,7 +153,7 @@ var textNames = []string{
 }
 
 var (
-	limits = []string{"256Mi", "512Mi", "1Gi", "2Gi", "8Gi", "128Mi", "64Mi", "1163Mi"}
+	limits = []string{"256Mi", "512Mi", "1Gi", "2Gi", "8Gi", "128Mi", "64Mi", "1196Mi"}
 	uneven = []string{"300M", "100001", "1500000000", "1e9", "96.5Mi", "1"}
 	// sizes of volumes
 	bounds = []string{"64Mi", "256Mi", "32Mi", "1Gi", "128Mi", "2Gi", "897Mi", "8Gi"}

@@ -654,15 +654,15 @@ func paidOnce(t *rapid.T, r *reached) {
 func TestEvaluate_PaidOnce(t *testing.T) { check(t, paidOnce) }
 func FuzzLaw3(f *testing.F)              { fuzz(f, paidOnce) }
 
-// The examples of the formulas, with the incident's policy: 897Mi that cost 1131Mi.
+// The examples of the formulas, with the incident's policy: 897Mi that cost 1164Mi.
 func TestEvaluate_TheRaise(t *testing.T) {
 	for name, c := range map[string]struct{ own, limit, want string }{
-		"no volume": {"", "256Mi", "1387Mi"},
-		"a volume of its own with too low a limit": {"897Mi", "1130Mi", "1163Mi"},
+		"no volume": {"", "256Mi", "1420Mi"},
+		"a volume of its own with too low a limit": {"897Mi", "1163Mi", "1196Mi"},
 		"a volume of its own with a limit":         {"897Mi", "2048Mi", "2048Mi"},
-		"the limit is just enough":                 {"897Mi", "1163Mi", "1163Mi"},
-		"a limit that is not whole MiB":            {"", "300M", "1417Mi"},
-		"a smaller volume":                         {"512Mi", "1Gi", "1510Mi"},
+		"the limit is just enough":                 {"897Mi", "1196Mi", "1196Mi"},
+		"a limit that is not whole MiB":            {"", "300M", "1450Mi"},
+		"a smaller volume":                         {"512Mi", "1Gi", "1524Mi"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{

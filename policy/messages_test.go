@@ -126,10 +126,10 @@ func TestEvaluate_Messages(t *testing.T) {
 			policy: require,
 			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 256Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
 			want: message{
-				Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi: raise the memory limit to at least 546Mi; container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 256Mi, which must hold 32Mi for the process too: raise the memory limit to at least 546Mi`,
+				Detail: `the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi: raise the memory limit to at least 546Mi; container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 256Mi, which must hold 32Mi for the process too; the files outlive it and use up the Pod's 256Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`,
 				Before: []string{
 					`ClampedByMemoryLimit : the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi: raise the memory limit to at least 546Mi`,
-					`OOMBeforeFull web: container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 256Mi, which must hold 32Mi for the process too: raise the memory limit to at least 546Mi`,
+					`OOMBeforeFull web: container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 256Mi, which must hold 32Mi for the process too; the files outlive it and use up the Pod's 256Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`,
 				},
 			},
 		},

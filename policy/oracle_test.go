@@ -76,7 +76,7 @@ func nodes(pages int64) int64 {
 }
 
 // kernelOf returns the kernel memory of a file.
-func kernelOf(size, page int64) int64 { return 960 + 104 + 592*nodes((size+page-1)/page) }
+func kernelOf(size, page int64) int64 { return 1112 + 104 + 592*nodes((size+page-1)/page) }
 
 // cost returns what a full tmpfs is charged, in bytes: itself and the kernel memory of the files of a
 // size that fit in it, or of one file if the size is not known (0).

@@ -64,7 +64,9 @@ spec:
 		"a memory limit that does not hold the full volume": {
 			raising, running, swap("512Mi", "288Mi", "384Mi", "288Mi"),
 			`container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, ` +
-				`and its memory limit is 288Mi, which must hold 32Mi for the process too: raise the memory limit to at least 289Mi`,
+				`and its memory limit is 288Mi, which must hold 32Mi for the process too` +
+				` (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); ` +
+				`the files outlive it, and each restart adds to them within the Pod's 352Mi: raise the memory limit to at least 289Mi`,
 		},
 		"a larger sizeLimit": {raising, running, swap("sizeLimit: 256Mi", "sizeLimit: 300Mi"), ""},
 		"a smaller sizeLimit": {
@@ -79,7 +81,9 @@ spec:
 			raising, swap("sizeLimit: 256Mi", "sizeLimit: 128Mi"),
 			swap("sizeLimit: 256Mi", "sizeLimit: 128Mi", "512Mi", "130Mi", "384Mi", "130Mi"),
 			`container "web" would be OOM-killed before the volume is full: 128Mi of files at /dev/shm cost 129Mi with their kernel memory, ` +
-				`and its memory limit is 130Mi, which must hold 32Mi for the process too: raise the memory limit to at least 289Mi`,
+				`and its memory limit is 130Mi, which must hold 32Mi for the process too` +
+				` (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); ` +
+				`the files outlive it, and each restart adds to them within the Pod's 194Mi: raise the memory limit to at least 289Mi`,
 		},
 		"a label by which the policy matches": {
 			raising, swap("app: web", "app: other", "sizeLimit: 256Mi", "sizeLimit: 128Mi"), swap("sizeLimit: 256Mi", "sizeLimit: 128Mi"),

@@ -104,10 +104,10 @@ func TestReview_IncidentsLimitIsRaisedByTheMemoryCost(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	for _, op := range r.Patch {
-		// 256Mi and 897Mi and 229,632 files of 1,064 bytes of kernel memory, at least.
+		// 256Mi and 897Mi and 229,632 files of 1,216 bytes of kernel memory, at least.
 		if op.Path == "/spec/containers/0/resources/limits/memory" {
 			limit := bytesOf(t, op.Value)
-			if least := int64(256+897)<<20 + 229632*1064; limit < least || limit >= least+1<<20 {
+			if least := int64(256+897)<<20 + 229632*1216; limit < least || limit >= least+1<<20 {
 				t.Errorf("the limit is %d, want %d or up to 1 MiB more", limit, least)
 			}
 			return

@@ -114,7 +114,7 @@ var modelFlagList = []modelFlag{
 		"",
 	},
 	{
-		"kernel-bytes-per-file", "`BYTES` of kernel memory of a file's inode and directory entry, as measured on the nodes; without it the largest that is known",
+		"kernel-bytes-per-file", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3",
 		"spec.sizing.kernelBytesPerFile",
 		func(s *v1alpha1.Sizing, flag, text string) error { return setInt32(&s.KernelBytesPerFile, flag, text) },
 		nil,

@@ -208,7 +208,10 @@ func (c computed) kernelTerms(total sizing.Bytes) string {
 	entry := kernel(sizing.Files{FileSize: 1, NameLength: 1})
 	name := kernel(sizing.Files{FileSize: 1, NameLength: length}).Minus(entry)
 	node := kernel(sizing.Files{FileSize: bounds.PageSize + 1, NameLength: 1}).Minus(entry)
-	text := fmt.Sprintf("%d B inode and directory entry", entry)
+	text := fmt.Sprintf("%s B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3)", grouped(int64(entry)))
+	if bounds.KernelBytesPerFile > 0 {
+		text = fmt.Sprintf("%s B inode, directory entry and label, as given", grouped(int64(entry)))
+	}
 	if name > 0 {
 		text += fmt.Sprintf(" + %d B for %s", name, whose)
 	}

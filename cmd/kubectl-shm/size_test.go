@@ -147,13 +147,13 @@ func TestSize_KernelMemoryOfAFile(t *testing.T) {
 		total sizing.Bytes
 		want  string
 	}{
-		{"--file-size 4096", 960 + 104, "960 B inode and directory entry + 104 B for a name of unknown length"},
-		{"--file-size 4096 --name-length 20", 960, "960 B inode and directory entry"},
-		{"--file-size 4096 --name-length 60", 960 + 104, "960 B inode and directory entry + 104 B for a name of 60 B"},
-		{"--file-size 4096 --name-length 255", 960 + 520, "960 B inode and directory entry + 520 B for a name of 255 B"},
-		{"--file-size 4096 --name-length 20 --kernel-bytes-per-file 904", 904, "904 B inode and directory entry"},
-		{"--file-size 4097", 960 + 104 + 592, "960 B inode and directory entry + 104 B for a name of unknown length + 592 B x 1 (nodes that find its pages)"},
-		{"--file-size 1Mi --name-length 9", 960 + 5*592, "960 B inode and directory entry + 592 B x 5 (nodes that find its pages)"},
+		{"--file-size 4096", 1112 + 104, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3) + 104 B for a name of unknown length"},
+		{"--file-size 4096 --name-length 20", 1112, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3)"},
+		{"--file-size 4096 --name-length 60", 1112 + 104, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3) + 104 B for a name of 60 B"},
+		{"--file-size 4096 --name-length 255", 1112 + 520, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3) + 520 B for a name of 255 B"},
+		{"--file-size 4096 --name-length 20 --kernel-bytes-per-file 904", 904, "904 B inode, directory entry and label, as given"},
+		{"--file-size 4097", 1112 + 104 + 592, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3) + 104 B for a name of unknown length + 592 B x 1 (nodes that find its pages)"},
+		{"--file-size 1Mi --name-length 9", 1112 + 5*592, "1,112 B inode, directory entry and SELinux label (the most on Linux 5.10 to 7.3) + 592 B x 5 (nodes that find its pages)"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			args := append([]string{"size", "--files-per-minute", "1", "--retention", "1h"}, strings.Fields(c.args)...)

@@ -53,7 +53,8 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 		want   answer
 	}{
 		{"the memory limit below the memory cost and the reserve", memory("288Mi", "128Mi"), refused(`container "web" would be OOM-killed before the volume is full: ` +
-			`256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 288Mi, which must hold 32Mi for the process too: ` +
+			`256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 288Mi, which must hold 32Mi for the process too ` +
+			`(where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); the files outlive it and use up the Pod's 288Mi, so each restart is OOM-killed again: ` +
 			`raise the memory limit to at least 289Mi`)},
 		{"the sizeLimit below the required size", size("128Mi"), refused(`container "web" mounts volume "shmkeeper-shm" of 128Mi at /dev/shm and needs 256Mi: set sizeLimit: 256Mi`)},
 		{"more memory", memory("1Gi", "512Mi"), allowed},

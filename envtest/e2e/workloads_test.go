@@ -118,7 +118,7 @@ spec:
 `)
 	// The policy, the label and the LimitRange have arrived when a Pod comes out right.
 	right := func(pod *corev1.Pod) error {
-		return sized(pod, "proxy", "897Mi", "1387Mi", pod.Spec.Containers[0].Resources.Requests.Memory().String())
+		return sized(pod, "proxy", "897Mi", "1420Mi", pod.Spec.Containers[0].Resources.Requests.Memory().String())
 	}
 	eventually(t, func() error {
 		got := a.create(t, ns, outpost, metav1.DryRunAll)

@@ -20,33 +20,33 @@ func TestSize_WithLimit(t *testing.T) {
 		MeanFiles:          181530,
 		PeakFiles:          183559,
 		BytesPerFile:       4096,
-		KernelBytesPerFile: 1064,
+		KernelBytesPerFile: 1216,
 		Bounded:            true,
 	}
 	small, exact, below, large, endless := files, files, files, files, files
 	small.Limit, small.Minimum = 64*sizing.MiB, 64*sizing.MiB
-	small.CapacityFiles, small.KernelMemory = 16384, 16384*1064
-	small.MemoryCost, small.AverageUse = 64*sizing.MiB+16384*1064, 64*sizing.MiB
+	small.CapacityFiles, small.KernelMemory = 16384, 16384*1216
+	small.MemoryCost, small.AverageUse = 64*sizing.MiB+16384*1216, 64*sizing.MiB
 	small.Saturated, small.FullAfter = true, 16384*time.Minute/18
 
 	exact.Limit, exact.Minimum = 183559*4096, 183559*4096
-	exact.CapacityFiles, exact.KernelMemory = 183559, 183559*1064
-	exact.MemoryCost, exact.AverageUse = 183559*(4096+1064), 183559*4096
+	exact.CapacityFiles, exact.KernelMemory = 183559, 183559*1216
+	exact.MemoryCost, exact.AverageUse = 183559*(4096+1216), 183559*4096
 
 	below.Limit, below.Minimum = 183559*4096-1, 183559*4096-1
-	below.CapacityFiles, below.KernelMemory = 183558, 183558*1064
-	below.MemoryCost, below.AverageUse = 183559*4096-1+183558*1064, 183559*4096-1
+	below.CapacityFiles, below.KernelMemory = 183558, 183558*1216
+	below.MemoryCost, below.AverageUse = 183559*4096-1+183558*1216, 183559*4096-1
 	below.Saturated, below.FullAfter = true, 183558*time.Minute/18
 
 	large.Limit, large.Minimum = 2*sizing.GiB, 2*sizing.GiB
-	large.CapacityFiles, large.KernelMemory = 524288, 524288*1064
-	large.MemoryCost, large.AverageUse = 2*sizing.GiB+524288*1064, 181485*(4096+1064)
+	large.CapacityFiles, large.KernelMemory = 524288, 524288*1216
+	large.MemoryCost, large.AverageUse = 2*sizing.GiB+524288*1216, 181485*(4096+1216)
 
 	endless.Required, endless.MeanFiles, endless.PeakFiles = sizing.MaxBytes, 0, 0
 	endless.Bounded = false
 	endless.Limit, endless.Minimum = sizing.GiB, sizing.GiB
-	endless.CapacityFiles, endless.KernelMemory = 262144, 262144*1064
-	endless.MemoryCost, endless.AverageUse = sizing.GiB+262144*1064, sizing.GiB
+	endless.CapacityFiles, endless.KernelMemory = 262144, 262144*1216
+	endless.MemoryCost, endless.AverageUse = sizing.GiB+262144*1216, sizing.GiB
 	endless.FullAfter = 262144 * time.Minute / 18
 
 	for name, c := range map[string]struct {
@@ -64,8 +64,8 @@ func TestSize_WithLimit(t *testing.T) {
 			Required:     65 * sizing.MiB,
 			Limit:        65 * sizing.MiB,
 			Minimum:      65 * sizing.MiB,
-			KernelMemory: 1064 + (260+5+1)*592,
-			MemoryCost:   65*sizing.MiB + 1064 + 266*592,
+			KernelMemory: 1216 + (260+5+1)*592,
+			MemoryCost:   65*sizing.MiB + 1216 + 266*592,
 			AverageUse:   65 * sizing.MiB / 2,
 			Bounded:      true,
 		}},
@@ -90,14 +90,14 @@ func TestSize_MemoryCostOf(t *testing.T) {
 		"nothing":                           {sized(1500), 0, 0},
 		"nothing, one large file":           {sized(0), 0, 0},
 		"a negative volume":                 {sized(1500), -1, 0},
-		"one byte":                          {sized(1500), 1, 1 + 1064},
-		"one file":                          {sized(1500), 4096, 4096 + 1064},
-		"a byte less than two files":        {sized(1500), 8191, 8191 + 1064},
-		"two files":                         {sized(1500), 8192, 8192 + 2*1064},
-		"a file that does not fit":          {sized(65 * 4096), 64 * 4096, 64*4096 + 1064 + 592},
-		"a file that just fits":             {sized(65 * 4096), 65 * 4096, 65*4096 + 1064 + 3*592},
-		"a file that is larger by far":      {sized(sizing.GiB), 4096, 4096 + 1064},
-		"files of the week's kind":          {week().Size(bounds), 897 * sizing.MiB, 1184901120},
+		"one byte":                          {sized(1500), 1, 1 + 1216},
+		"one file":                          {sized(1500), 4096, 4096 + 1216},
+		"a byte less than two files":        {sized(1500), 8191, 8191 + 1216},
+		"two files":                         {sized(1500), 8192, 8192 + 2*1216},
+		"a file that does not fit":          {sized(65 * 4096), 64 * 4096, 64*4096 + 1216 + 592},
+		"a file that just fits":             {sized(65 * 4096), 65 * 4096, 65*4096 + 1216 + 3*592},
+		"a file that is larger by far":      {sized(sizing.GiB), 4096, 4096 + 1216},
+		"files of the week's kind":          {week().Size(bounds), 897 * sizing.MiB, 1219805184},
 		"more than fits":                    {sized(1500), sizing.MaxBytes, sizing.MaxBytes},
 		"a volume whose kernel memory does": {sized(1500), sizing.MaxBytes - 1, sizing.MaxBytes},
 	} {
@@ -108,7 +108,7 @@ func TestSize_MemoryCostOf(t *testing.T) {
 }
 
 func TestSize_AverageUseOf(t *testing.T) {
-	const average = 181485 * (4096 + 1064)
+	const average = 181485 * (4096 + 1216)
 	files := week().Size(usual())
 	forever := week()
 	forever.Retention = 0
@@ -140,17 +140,17 @@ func TestFiles_AverageUse(t *testing.T) {
 	f := week()
 	f.CreatedPerMinute, f.Retention, f.SweepInterval = 1, time.Hour, 30*time.Minute
 	s := f.Size(usual())
-	if s.MeanFiles != 90 || s.AverageUse != 75*(4096+1064) {
+	if s.MeanFiles != 90 || s.AverageUse != 75*(4096+1216) {
 		t.Errorf("%g before a sweep and %d on average, want 90 and %d",
-			s.MeanFiles, int64(s.AverageUse), 75*(4096+1064))
+			s.MeanFiles, int64(s.AverageUse), 75*(4096+1216))
 	}
-	f.CreatedPerMinute, f.SweepInterval = 0.01, 0 // 0.6 files of 5,160 B
-	if got := f.Size(usual()).AverageUse; got != 3096 {
-		t.Errorf("%d, want 3096", int64(got))
+	f.CreatedPerMinute, f.SweepInterval = 0.01, 0 // 0.6 files of 5,312 B: 3,187.2 B
+	if got := f.Size(usual()).AverageUse; got != 3188 {
+		t.Errorf("%d, want 3188", int64(got))
 	}
-	f.CreatedPerMinute = 0.0101 // 0.606 files: 3,126.96 B
-	if got := f.Size(usual()).AverageUse; got != 3127 {
-		t.Errorf("%d, want 3127", int64(got))
+	f.CreatedPerMinute = 0.0101 // 0.606 files: 3,219.07 B
+	if got := f.Size(usual()).AverageUse; got != 3220 {
+		t.Errorf("%d, want 3220", int64(got))
 	}
 }
 

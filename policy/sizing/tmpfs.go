@@ -5,13 +5,15 @@ package sizing
 const DefaultShm = 64 * MiB
 
 // Kernel memory that a file on tmpfs costs beside its pages. It is charged to the memory cgroup of
-// the process that creates the file. Measured on Linux 5.10 to 7.3 with gorilla/sessions file names
-// (docs/incident.md has the table; the tests on a real node measure it again).
+// the process that creates the file, on cgroup v1 and v2 alike. Each figure is the largest of those
+// measured on Linux 5.10 to 7.3, with and without SELinux labels (docs/sizing.md has the table, and
+// `make test-kernels` measures it again).
 const (
 	// defaultPageSize is the page size of every amd64 kernel, and of most arm64 kernels.
 	defaultPageSize = 4 * KiB
-	// defaultKernelBytesPerFile is the inode, the directory entry and its offset.
-	defaultKernelBytesPerFile Bytes = 960
+	// defaultKernelBytesPerFile covers a file's inode, its directory entry (904 to 992 B by kernel)
+	// and its SELinux label (0 to 176 B): the largest sum is that of Linux 6.12, 968 and 144 B.
+	defaultKernelBytesPerFile Bytes = 1112
 	// kernelBytesPerNode is a node of the tree that finds a file's pages: an object of 576 B, which
 	// takes 584 B in its slab, and the 8 B that name its cgroup.
 	kernelBytesPerNode Bytes = 592
@@ -50,14 +52,20 @@ type tmpfs struct {
 	kernelBytes Bytes
 }
 
-// newTmpfs returns the tmpfs of a node with files whose names have the given length; 0 stands for a
-// length that is not known.
+// newTmpfs returns the tmpfs of a node with files whose names have the given length; 0 stands for
+// the default page size, for the largest kernel memory that was measured, and for a length that is
+// not known.
 func newTmpfs(pageSize, kernelBytesPerFile Bytes, nameLength int64) tmpfs {
 	if pageSize <= 0 {
 		pageSize = defaultPageSize
 	}
 	if kernelBytesPerFile <= 0 {
 		kernelBytesPerFile = defaultKernelBytesPerFile
+		if 0 < nameLength && nameLength < 40 {
+			// Only kernels up to 6.1 charge for such a name, and without it they are further
+			// below the default than the 72 B.
+			nameLength = 1
+		}
 	}
 	return tmpfs{pageSize: pageSize, kernelBytes: kernelBytesPerFile.Plus(nameBytes(nameLength))}
 }
