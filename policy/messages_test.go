@@ -31,6 +31,10 @@ func TestEvaluate_Messages(t *testing.T) {
 		Before   []string
 		Warnings []string
 	}
+	oomKilled := func(why string) message {
+		detail := `container "web" would be OOM-killed before the volume is full: ` + why
+		return message{Detail: detail, Before: []string{"OOMBeforeFull web: " + detail}}
+	}
 	for name, c := range map[string]struct {
 		policy, pod string
 		want        message
@@ -131,6 +135,34 @@ func TestEvaluate_Messages(t *testing.T) {
 					`ClampedByMemoryLimit : the kubelet would mount 256Mi at /dev/shm instead of the 512Mi of volume "shm", because the Pod's memory limit is 256Mi: raise the memory limit to at least 546Mi`,
 					`OOMBeforeFull web: container "web" would be OOM-killed before the volume is full: 256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 256Mi, which must hold 32Mi for the process too; the files outlive it and use up the Pod's 256Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`,
 				},
+			},
+		},
+		"a container is restarted into a Pod without a limit": {
+			policy: require,
+			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 513Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}, {name: free, image: free}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
+			want:   oomKilled(`512Mi of files at /dev/shm cost 514Mi with their kernel memory, and its memory limit is 513Mi, which must hold 32Mi for the process too; the files outlive it, and as the Pod as a whole has no memory limit, each restart adds to them on the node: raise the memory limit to at least 546Mi`),
+		},
+		"a container is restarted into a Pod with room": {
+			policy: require,
+			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 513Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}, {name: other, image: other, resources: {limits: {memory: 33Mi}}}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
+			want:   oomKilled(`512Mi of files at /dev/shm cost 514Mi with their kernel memory, and its memory limit is 513Mi, which must hold 32Mi for the process too; the files outlive it, and each restart adds to them within the Pod's 546Mi: raise the memory limit to at least 546Mi`),
+		},
+		"a container is restarted into a Pod that is used up": {
+			policy: require,
+			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 513Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}, {name: other, image: other, resources: {limits: {memory: 32Mi}}}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
+			want:   oomKilled(`512Mi of files at /dev/shm cost 514Mi with their kernel memory, and its memory limit is 513Mi, which must hold 32Mi for the process too; the files outlive it and use up the Pod's 545Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`),
+		},
+		"a limit holds the files alone": {
+			policy: require,
+			pod:    "{spec: {containers: [{name: web, image: web, resources: {limits: {memory: 514Mi}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}, {name: free, image: free}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
+			want:   oomKilled(`512Mi of files at /dev/shm cost 514Mi with their kernel memory, and its memory limit is 514Mi, which must hold 32Mi for the process too (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); the files outlive it, and as the Pod as a whole has no memory limit, each restart adds to them on the node: raise the memory limit to at least 546Mi`),
+		},
+		"a pod-level limit holds the files alone": {
+			policy: require,
+			pod:    "{spec: {resources: {limits: {memory: 514Mi}}, containers: [{name: web, image: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}",
+			want: message{
+				Detail: `the Pod would be OOM-killed before the volume is full: what is mounted at /dev/shm costs 514Mi with its kernel memory, and the pod-level memory limit is 514Mi, which must hold 32Mi for the processes too (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); the files outlive it and use up the Pod's 514Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`,
+				Before: []string{`OOMBeforeFull : the Pod would be OOM-killed before the volume is full: what is mounted at /dev/shm costs 514Mi with its kernel memory, and the pod-level memory limit is 514Mi, which must hold 32Mi for the processes too (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed); the files outlive it and use up the Pod's 514Mi, so each restart is OOM-killed again: raise the memory limit to at least 546Mi`},
 			},
 		},
 		"the volume will fill": {
