@@ -21,6 +21,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
 	"github.com/shmkeeper/shmkeeper/test/node/image"
 	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+	"github.com/shmkeeper/shmkeeper/test/node/uml"
 )
 
 // pageSize is that of the kernel, in bytes. All figures here are for it.
@@ -48,6 +49,9 @@ var update = flag.Bool("update", false, "write the figures and the plot of docs/
 var node *cluster.Cluster
 
 func TestMain(m *testing.M) {
+	if uml.IsInit() {
+		uml.Init()
+	}
 	flag.Parse()
 	status, err := run(m)
 	if err != nil {
@@ -57,16 +61,30 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// run runs the tests in namespaces of their own. What these leave behind is an error.
+// run runs the tests in namespaces of their own, and these in a guest if the machine has not got the cgroup version that is asked for. What the
+// namespaces leave behind is an error.
 func run(m *testing.M) (status int, err error) {
+	guest, err := needsGuest(*cgroupVersion, isolate.V2())
+	if err != nil {
+		return 0, err
+	}
 	var dir string // set where prepare has made it, and only there
-	inside, status, err := isolate.Run(func() error {
-		var err error
-		dir, err = prepare()
+	prepareOnce := func() (err error) {
+		// In a guest the machine has done so.
+		if os.Getenv(dirVariable) == "" {
+			dir, err = prepare()
+		}
 		return err
-	})
-	if inside {
-		return runInside(m, os.Getenv(dirVariable))
+	}
+	if guest {
+		if err = prepareOnce(); err == nil {
+			status, err = runInGuest(dir)
+		}
+	} else {
+		var inside bool
+		if inside, status, err = isolate.Run(prepareOnce); inside {
+			return runInside(m, os.Getenv(dirVariable))
+		}
 	}
 	switch {
 	case dir == "":
@@ -200,7 +218,7 @@ func logsIn(dir string) string {
 
 // runInside starts the cluster, installs shmkeeper and runs the tests.
 func runInside(m *testing.M, dir string) (status int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	runtime, err := cluster.FindRuntime()
 	if err != nil {

@@ -39,6 +39,9 @@ const (
 	stageInside = "inside"
 )
 
+// CPUInfoVariable is the environment variable that names a file to cover /proc/cpuinfo with inside, for a kernel whose own a kubelet cannot read.
+const CPUInfoVariable = "SHMKEEPER_NODE_CPUINFO"
+
 // cgroupPrefix begins the name of the cgroup of each run; the process ID of the program follows.
 const cgroupPrefix = "shmkeeper-node-"
 
@@ -193,6 +196,11 @@ func mounts() error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("a /proc of its own: %w; run it outside of a container", err)
+	}
+	if file := os.Getenv(CPUInfoVariable); file != "" {
+		if err := unix.Mount(file, "/proc/cpuinfo", "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("%s: %q as /proc/cpuinfo: %w; name a file, or unset it", CPUInfoVariable, file, err)
+		}
 	}
 	for _, dir := range covered {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {

@@ -1,0 +1,82 @@
+//go:build linux && node
+
+package incident
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+	"github.com/shmkeeper/shmkeeper/test/node/uml"
+)
+
+var cgroupVersion = flag.Int("cgroup", 0, "the cgroup version to run on: 2 runs in User Mode Linux on a machine that has version 1; 0 is the machine's own")
+
+// guestMemory is what the cluster and the largest volume need, in bytes.
+const guestMemory = 6 << 30
+
+// needsGuest reports whether the tests have to run in a guest to get the cgroup version that is asked for.
+func needsGuest(version int, machineHas2 bool) (bool, error) {
+	switch version {
+	case 0:
+		return false, nil
+	case 1:
+		if machineHas2 {
+			return false, errors.New(`cgroup: "1" is not what this machine has, and there is no guest for it: leave it out, or boot with systemd.unified_cgroup_hierarchy=0`)
+		}
+		return false, nil
+	case 2:
+		return !machineHas2, nil
+	default:
+		return false, fmt.Errorf(`cgroup: "%d" is not a cgroup version: write 1 or 2, or leave it out`, version)
+	}
+}
+
+// runInGuest runs this program with the same arguments in User Mode Linux, on the images of a folder, and returns its exit status.
+func runInGuest(dir string) (status int, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if timeout, ok := flag.Lookup("test.timeout").Value.(flag.Getter).Get().(time.Duration); ok && timeout > 0 {
+		// The tests themselves say more about what took too long, so they come first; their time begins when the cluster is up.
+		cause := fmt.Errorf("its time is over; give it more than %s by -timeout", timeout)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout+timeout/20, cause)
+		defer cancel()
+	}
+	kernel, err := uml.FindKernel(ctx, os.Stderr)
+	if err != nil {
+		return 0, err
+	}
+	guest := uml.Guest{
+		Args: os.Args[1:], Env: os.Environ(), Scratch: filepath.Join(dir, "guest"), Memory: guestMemory, CPUInfoVariable: isolate.CPUInfoVariable,
+		Writable: []string{dir, logsIn(dir)},
+	}
+	if guest.Program, err = os.Executable(); err != nil {
+		return 0, err
+	}
+	if guest.Dir, err = os.Getwd(); err != nil {
+		return 0, err
+	}
+	if *update {
+		root, err := envtest.Root(ctx)
+		if err != nil {
+			return 0, err
+		}
+		guest.Writable = append(guest.Writable, filepath.Join(root, "docs"))
+	}
+	for _, folder := range append(guest.Writable, guest.Scratch) {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return 0, fmt.Errorf("a folder for the guest: %w; set TMPDIR to one that can be written to", err)
+		}
+	}
+	fmt.Fprintln(os.Stderr, "test-node: this machine has cgroup v1; the tests run on v2 in User Mode Linux")
+	return kernel.Run(ctx, guest, os.Stdout, os.Stderr)
+}
