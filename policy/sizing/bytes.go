@@ -40,11 +40,10 @@ func BytesOf(q resource.Quantity) Bytes {
 	case digits < 0:
 		return 1
 	default:
-		n := q.Value()
-		if n <= 0 || q.CmpInt64(math.MaxInt64) > 0 {
+		if q.CmpInt64(math.MaxInt64) > 0 {
 			return MaxBytes
 		}
-		return Bytes(n)
+		return Bytes(q.Value())
 	}
 }
 

@@ -90,6 +90,7 @@ func TestBytes_Edges(t *testing.T) {
 		"100 per cent of one below the most":       {(most - 1).Percent(100), most - 1},
 		"101 per cent of one below the most":       {(most - 1).Percent(101), most},
 		"a percentage whose product has 71 bits":   {(most - 1).Percent(200), most},
+		"a percentage whose product is 2^64 x 100": {(most - 1).Percent(201), most},
 		"a percentage beyond 128 bits' hundredth":  {(most - 1).Percent(math.MaxInt64), most},
 		"a multiple rounded up":                    {(2 * mi).RoundUp(mi), 2 * mi},
 		"one byte more than a multiple rounded up": {(mi + 1).RoundUp(mi), 2 * mi},
@@ -168,6 +169,14 @@ func TestBytesOf(t *testing.T) {
 	} {
 		if got := sizing.BytesOf(resource.MustParse(text)); got != want {
 			t.Errorf("%s is %d bytes, want %d", text, int64(got), int64(want))
+		}
+	}
+	// A quantity that was read as a decimal keeps that form, a zero too.
+	for text, want := range map[string]sizing.Bytes{"0": 0, "0e400": 0, "-1": 0, "1": 1, "1500m": 2} {
+		q := resource.MustParse(text)
+		q.AsDec()
+		if got := sizing.BytesOf(q); got != want {
+			t.Errorf("%s as a decimal is %d bytes, want %d", text, int64(got), int64(want))
 		}
 	}
 }

@@ -90,6 +90,10 @@ func TestPoissonQuantile_Limits(t *testing.T) {
 			t.Errorf("mean %g: %d, want %d", mean, n, want)
 		}
 	}
+	// P(X > 0) = 3/4 at twice that, in floating point exactly, which is few enough.
+	if n, _ := poissonQuantile(2*math.Ln2, 0.75); n != 0 {
+		t.Errorf("mean 2 ln 2: %d, want 0", n)
+	}
 	for _, mean := range []float64{1 << 62, math.NaN()} {
 		if n, ok := poissonQuantile(mean, 0.1); ok || n != 0 {
 			t.Errorf("mean %g has the quantile %d", mean, n)
@@ -114,6 +118,24 @@ func TestPoissonQuantile_Limits(t *testing.T) {
 		}
 		if term := -mean + k*math.Log(mean) - lgamma(k+1); term > math.Log(p) {
 			t.Errorf("mean %g: P(X = %g) alone is more than %g", mean, k, p)
+		}
+	}
+}
+
+// Quantiles where the two methods meet, summed with 40 digits: at the mean of 1e5 the expansion would
+// give one more, and just above it the expansion needs its last term to come out right:
+// P(X > 102234) is 9.886e-13 and P(X > 102233) is 1.011e-12.
+func TestPoissonQuantile_WhereTheMethodsMeet(t *testing.T) {
+	for _, c := range []struct {
+		mean, p float64
+		want    int64
+	}{
+		{1e5, 0.01, 100736},
+		{100001.412, 1e-12, 102234},
+		{100008.335, 1e-12, 102241},
+	} {
+		if n, ok := poissonQuantile(c.mean, c.p); n != c.want || !ok {
+			t.Errorf("mean %g, p %g: %d, %t; want %d", c.mean, c.p, n, ok, c.want)
 		}
 	}
 }
