@@ -48,7 +48,7 @@ func (f *findings) add(reason Reason, container string, format string, args ...a
 // volume.
 func (v *view) eachMount(f func(*container, *mount, *volume)) {
 	for i := range v.mounts {
-		v.steps++
+		v.step()
 		if m := &v.mounts[i]; !m.below && v.mustHave(m) {
 			f(&v.containers[m.container], m, &v.volumes[m.volume])
 		}

@@ -15,7 +15,7 @@ func checkNoMount(v *view) []Violation {
 	}
 	var out findings
 	for i := range v.containers {
-		v.steps++
+		v.step()
 		c := &v.containers[i]
 		switch {
 		case c.needsVolume():

@@ -108,7 +108,7 @@ func (v *view) fullVolumes() fullVolumes {
 	bound := v.mounted(0)
 	counted := make([]bool, len(v.volumes))
 	for _, u := range v.uses {
-		v.steps++
+		v.step()
 		vol := &v.volumes[u.volume]
 		if !vol.memory || vol.size == 0 {
 			continue

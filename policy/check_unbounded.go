@@ -15,7 +15,7 @@ func checkUnbounded(v *view) []Violation {
 	}
 	var out findings
 	for i := range v.mounts {
-		v.steps++
+		v.step()
 		m := &v.mounts[i]
 		c, vol := &v.containers[m.container], &v.volumes[m.volume]
 		if !v.mustHave(m) || !vol.memory || vol.size > 0 || m.below && !below || !m.below && !at {

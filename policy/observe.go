@@ -29,6 +29,9 @@ type view struct {
 	steps int
 }
 
+// step counts an element that is looked at.
+func (v *view) step() { v.steps++ }
+
 type role uint8
 
 const (
@@ -143,13 +146,13 @@ func observe(s *Subject, p *compiled, why *grounds, mirrors Mirrors) *view {
 }
 
 func (v *view) addContainer(is role, index int, source *ContainerView, find *finder) {
-	v.steps++
+	v.step()
 	c := container{name: source.Name, role: is, index: index, source: source, memory: newMemory(source.Resources)}
 	c.named = source.namesPath(v.policy.mountPath)
 	c.remounts = source.remounts(v.policy.mountPath)
 	position := len(v.containers)
 	for i := range source.VolumeMounts {
-		v.steps++
+		v.step()
 		m := &source.VolumeMounts[i]
 		where := placeOf(m.MountPath, v.policy.mountPath)
 		if where == beside {
@@ -170,7 +173,7 @@ func (v *view) addContainer(is role, index int, source *ContainerView, find *fin
 		c.mounted = true
 	}
 	for i := range source.VolumeDevices {
-		v.steps++
+		v.step()
 		c.device = c.device || placeOf(source.VolumeDevices[i].DevicePath, v.policy.mountPath) == at
 	}
 	if v.policy.mountPath == runtimeShm && v.subject.Pod.Spec.HostIPC && !c.occupied() {
@@ -287,7 +290,7 @@ func (v *view) markVolumes() {
 	}
 	last := make([]int, len(v.volumes)) // the container after the last one that uses a volume
 	for i := range v.mounts {
-		v.steps++
+		v.step()
 		m := &v.mounts[i]
 		if !v.mustHave(m) || !m.usable() {
 			continue
@@ -311,7 +314,7 @@ func (v *view) markVolumes() {
 	}
 	for i := range v.containers {
 		for j := range v.containers[i].source.VolumeMounts {
-			v.steps++
+			v.step()
 			m := &v.containers[i].source.VolumeMounts[j]
 			if k := v.placeOfVolume(m.Name, places); k >= 0 && v.volumes[k].elsewhere == "" &&
 				placeOf(m.MountPath, v.policy.mountPath) == beside {

@@ -44,7 +44,7 @@ func (v *view) chooseWriters(why *grounds, mirrors Mirrors) {
 func (v *view) choose(f func(*container) bool) bool {
 	chosen := false
 	for i := range v.containers {
-		v.steps++
+		v.step()
 		if c := &v.containers[i]; f(c) {
 			c.writer, chosen = true, true
 		}
