@@ -137,7 +137,7 @@ func TestEachNameAndReasonIsDocumented(t *testing.T) {
 	} {
 		values := constants(t, file, of)
 		if len(values) < 8 {
-			t.Errorf("%s: only %d constants were found: mend this test", file, len(values))
+			t.Errorf("%s: only %d constants were found: fix this test", file, len(values))
 		}
 		for _, value := range values {
 			if !strings.Contains(text, "`"+value+"`") {
@@ -270,7 +270,7 @@ func rows(page string) map[string]string {
 func compare(t *testing.T, what, prefix string, names []string, least int) {
 	t.Helper()
 	if len(names) < least {
-		t.Errorf("only %d were found of what is a %s: mend this test", len(names), what)
+		t.Errorf("only %d were found of what is a %s: fix this test", len(names), what)
 	}
 	page := rows(read(t, "server.md"))
 	for _, name := range names {
@@ -341,7 +341,7 @@ func TestEachMetricIsDocumented(t *testing.T) {
 			if name, labels := metric(call); strings.HasPrefix(name, prefix) {
 				row, _, _ := strings.Cut(page[name], "|")
 				if want := strings.Join(labels, "`, `"); strings.Trim(row, " `") != want {
-					t.Errorf("server.md gives the metric %s the labels %s, not `%s`: mend its row", name, row, want)
+					t.Errorf("server.md gives the metric %s the labels %s, not `%s`: fix its row", name, row, want)
 				}
 			}
 		})
@@ -419,11 +419,11 @@ func TestEachHealthCheckIsDocumented(t *testing.T) {
 		}
 		name, ok := unquoted(call.Args[0])
 		if !ok {
-			t.Fatal("a check has no literal for its name: mend this test")
+			t.Fatal("a check has no literal for its name: fix this test")
 		}
 		names = append(names, name)
 		if !strings.HasPrefix(page[name], " `"+path+"` |") {
-			t.Errorf("server.md does not say that the check %s is at %s: mend its row", name, path)
+			t.Errorf("server.md does not say that the check %s is at %s: fix its row", name, path)
 		}
 	})
 	compare(t, "check", "", names, 5)
@@ -462,6 +462,6 @@ func TestEachMessageIsDocumented(t *testing.T) {
 		})
 	}
 	if n < 25 {
-		t.Errorf("only %d messages were found: mend this test", n)
+		t.Errorf("only %d messages were found: fix this test", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // --kubeconfig or --as to be somebody else.
 func (cp *ControlPlane) KubectlCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, cp.Programs.Kubectl, args...)
-	// It reads no preferences of whoever runs the test, and leaves its caches with the control plane.
+	// It reads no preferences of the user who runs the test, and leaves its caches with the control plane.
 	cmd.Env = append(environment(),
 		"KUBECONFIG="+cp.Kubeconfig,
 		"KUBECACHEDIR="+filepath.Join(cp.dir, "kubectl"),

@@ -15,7 +15,7 @@ func checkExemption(v *view) []Violation {
 	switch {
 	case !found:
 	case !v.policy.exemptions:
-		out.add(NotExempt, "", "annotation %s: %s does not count, as policy %s allows no exemptions: remove the annotation, or ask whoever administers the policy to allow them",
+		out.add(NotExempt, "", "annotation %s: %s does not count, as policy %s allows no exemptions: remove the annotation, or ask the policy's administrator to allow them",
 			v1alpha1.AnnotationExempt, quote(text), quote(v.policy.name))
 	case strings.TrimSpace(text) == "":
 		out.add(NotExempt, "", "annotation %s is empty: write there why the Pod needs no sized %s", v1alpha1.AnnotationExempt, v.policy.mountPath)

@@ -32,7 +32,7 @@ func (v *view) howToBeExempt() string {
 	if v.policy.exemptions {
 		return "set annotation " + v1alpha1.AnnotationExempt + " to the reason why it must stay"
 	}
-	return "ask whoever administers the policy for an exemption"
+	return "ask the policy's administrator for an exemption"
 }
 
 // onlyHostShm reports whether every writer uses the node's /dev/shm.

@@ -6,7 +6,7 @@ import "github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 // sizeLimit of 0 is none). It may then grow to all the memory of the Pod, or of the node, and whatever fills
 // it is OOM-killed, restarted and OOM-killed again. Under existing: Leave, under Enlarge for
 // another model than sizing.files, and under SetLimit if nothing is known of the size to set, it
-// is a warning: whoever left the limit out may know why. Below the mount path SetLimit sets
+// is a warning: the owner who left the limit out may know why. Below the mount path SetLimit sets
 // nothing, and it is a violation under Require and sizing.files.
 func checkUnbounded(v *view) []Violation {
 	at, below := v.rejectsUnbounded(), v.rejectsUnboundedBelow()

@@ -81,7 +81,7 @@ func (v *view) fits(limit sizing.Bytes) bool {
 
 // remedyForNoRoom says what the owner of the Pod can do if there is no room for its memory.
 func (v *view) remedyForNoRoom(fit sizing.Bytes) string {
-	ask := "ask whoever administers the namespace for more memory"
+	ask := "ask the namespace's administrator for more memory"
 	if fit == 0 {
 		return "no size would fit: " + ask
 	}

@@ -99,9 +99,9 @@ func TestEvaluate_Messages(t *testing.T) {
 			policy: allowed,
 			pod:    mounted("", "hostPath: {path: /dev/shm}"),
 			want: message{
-				Detail: `container "web" uses the node's own /dev/shm at /dev/shm by a hostPath volume, shared with every Pod of the node that does so, and policy "p" denies it: mount a Memory emptyDir with sizeLimit: 256Mi there, which ends the sharing, or ask whoever administers the policy for an exemption`,
+				Detail: `container "web" uses the node's own /dev/shm at /dev/shm by a hostPath volume, shared with every Pod of the node that does so, and policy "p" denies it: mount a Memory emptyDir with sizeLimit: 256Mi there, which ends the sharing, or ask the policy's administrator for an exemption`,
 				Before: []string{
-					`HostShm web: container "web" uses the node's own /dev/shm at /dev/shm by a hostPath volume, shared with every Pod of the node that does so, and policy "p" denies it: mount a Memory emptyDir with sizeLimit: 256Mi there, which ends the sharing, or ask whoever administers the policy for an exemption`,
+					`HostShm web: container "web" uses the node's own /dev/shm at /dev/shm by a hostPath volume, shared with every Pod of the node that does so, and policy "p" denies it: mount a Memory emptyDir with sizeLimit: 256Mi there, which ends the sharing, or ask the policy's administrator for an exemption`,
 				},
 			},
 		},
@@ -174,7 +174,7 @@ func TestEvaluate_Messages(t *testing.T) {
 					`NoMount web: container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: mount a Memory emptyDir with sizeLimit: 256Mi there`,
 				},
 				Warnings: []string{
-					`256Mi fills after 2 d 12 h, as 717.0Mi are required: ask whoever administers policy "p" for a larger one`,
+					`256Mi fills after 2 d 12 h, as 717.0Mi are required: ask the administrator of policy "p" for a larger one`,
 				},
 			},
 		},
@@ -187,7 +187,7 @@ func TestEvaluate_Messages(t *testing.T) {
 					`NoMount web: container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: mount a Memory emptyDir with sizeLimit: 4Gi there`,
 				},
 				Warnings: []string{
-					`files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete files that are old, and tell whoever administers policy "p" how old they get`,
+					`files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete files that are old, and tell the administrator of policy "p" how old they get`,
 				},
 			},
 		},
@@ -195,9 +195,9 @@ func TestEvaluate_Messages(t *testing.T) {
 			policy: allowed,
 			pod:    "{metadata: {annotations: {shmkeeper.dev/retention: 24h, shmkeeper.dev/size-limit: 1e400, shmkeeper.dev/exempt: please}}, spec: {containers: [{name: web, image: web}]}}",
 			want: message{
-				Detail: `annotation shmkeeper.dev/exempt: "please" does not count, as policy "p" allows no exemptions: remove the annotation, or ask whoever administers the policy to allow them; annotation shmkeeper.dev/retention: "24h" has no effect, as policy "p" counts no files: correct or remove the annotation; annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi: correct or remove the annotation`,
+				Detail: `annotation shmkeeper.dev/exempt: "please" does not count, as policy "p" allows no exemptions: remove the annotation, or ask the policy's administrator to allow them; annotation shmkeeper.dev/retention: "24h" has no effect, as policy "p" counts no files: correct or remove the annotation; annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi: correct or remove the annotation`,
 				Before: []string{
-					`NotExempt : annotation shmkeeper.dev/exempt: "please" does not count, as policy "p" allows no exemptions: remove the annotation, or ask whoever administers the policy to allow them`,
+					`NotExempt : annotation shmkeeper.dev/exempt: "please" does not count, as policy "p" allows no exemptions: remove the annotation, or ask the policy's administrator to allow them`,
 					`InvalidOverride : annotation shmkeeper.dev/retention: "24h" has no effect, as policy "p" counts no files: correct or remove the annotation`,
 					`InvalidOverride : annotation shmkeeper.dev/size-limit: "1e400" must be a number of bytes or a quantity, such as 1500 or 512Mi: correct or remove the annotation`,
 					`NoMount web: container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: mount a Memory emptyDir with sizeLimit: 256Mi there`,

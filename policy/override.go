@@ -94,7 +94,7 @@ func (v *view) overrideLimit(annotations map[string]string, out *size) {
 	case v.policy.overrides == v1alpha1.OverridesRaiseOnly:
 		if limit > b.Max {
 			out.warnings = append(out.warnings, fmt.Sprintf(
-				"annotation %s asks for %s, and policy %s gives at most %s: ask whoever administers the policy for more",
+				"annotation %s asks for %s, and policy %s gives at most %s: ask the policy's administrator for more",
 				v1alpha1.AnnotationSizeLimit, limit, quote(v.policy.name), b.Max))
 		}
 		limit = min(max(limit, b.Min), b.Max)
@@ -187,7 +187,7 @@ func (v *view) rejectOverride(name, text, problem string, out *size) {
 }
 
 // overridePattern is the part of the syntax of quantities that makes sense for
-// bytes. It leaves out exponents: a large one takes long to read, and whoever may
+// bytes. It leaves out exponents: a large one takes long to read, and anyone who may
 // create Pods could make every admission wait.
 var overridePattern = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?([KMGTP]i|[kMGTP])?$`)
 

@@ -19,7 +19,7 @@ const sizeLimitAnnotation = v1alpha1.AnnotationSizeLimit
 func (v *view) appendWarnings(to []string, p *Plan, before *view) []string {
 	w := warnings(to)
 	if v.namesNoContainer() {
-		w.add("policy %s names the writers %s, and no container has such a name, so %s counts: tell whoever administers the policy",
+		w.add("policy %s names the writers %s, and no container has such a name, so %s counts: tell the policy's administrator",
 			quote(v.policy.name), quoteAll(v.policy.writerNames), v.describeWriters())
 	}
 	w = append(w, v.size.warnings...)
@@ -81,7 +81,7 @@ func (v *view) remedyForTooLittle() string {
 	if v.size.lowered > 0 {
 		return "remove " + overridesIn(v.subject.Pod.Metadata.Annotations)
 	}
-	return fmt.Sprintf("ask whoever administers policy %s for a larger one", quote(v.policy.name))
+	return fmt.Sprintf("ask the administrator of policy %s for a larger one", quote(v.policy.name))
 }
 
 // howToSay says how an owner tells what the policy does not know, which would lower the size.
@@ -89,7 +89,7 @@ func (v *view) howToSay(annotation, what string) string {
 	if v.policy.overrides == v1alpha1.OverridesAllowed {
 		return fmt.Sprintf("say %s by annotation %s", what, annotation)
 	}
-	return fmt.Sprintf("tell whoever administers policy %s %s", quote(v.policy.name), what)
+	return fmt.Sprintf("tell the administrator of policy %s %s", quote(v.policy.name), what)
 }
 
 // howToAskForMore says how an owner gets a larger size.
@@ -97,7 +97,7 @@ func (v *view) howToAskForMore(when string) string {
 	if v.policy.overrides != v1alpha1.OverridesDenied {
 		return fmt.Sprintf("%s set annotation %s to what they need", when, sizeLimitAnnotation)
 	}
-	return fmt.Sprintf("%s tell whoever administers the policy", when)
+	return fmt.Sprintf("%s tell the policy's administrator", when)
 }
 
 // overridesAllowed reports whether an annotation may lower the size.
@@ -190,7 +190,7 @@ func (v *view) warnAboutSharing(w *warnings) {
 			w.add("container %s names %s too, mounts nothing there, and so does not share it with %s: mount the same volume there if the two meet in it",
 				quote(c.name), runtimeShm, quote(v.containers[writer].name))
 		case v.policy.model != nil && len(v.policy.writers) > 0:
-			w.add("container %s names %s too and is not one of the writers of policy %s: what it writes counts against a memory limit that is not raised for it, so tell whoever administers the policy if it writes",
+			w.add("container %s names %s too and is not one of the writers of policy %s: what it writes counts against a memory limit that is not raised for it, so tell the policy's administrator if it writes",
 				quote(c.name), runtimeShm, quote(v.policy.name))
 		}
 	}

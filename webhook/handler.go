@@ -56,7 +56,7 @@ func (h *handler) fail(ctx context.Context, req admission.Request, err error) ad
 // failOpen admits the object, and says so.
 func failOpen(err error) admission.Response {
 	return allow(map[string]string{"error": err.Error()}, []string{fmt.Sprintf(
-		"shmkeeper failed to evaluate this object and admitted it: %v: tell whoever administers shmkeeper", err)})
+		"shmkeeper failed to evaluate this object and admitted it: %v: tell shmkeeper's administrator", err)})
 }
 
 // failClosed rejects the object.

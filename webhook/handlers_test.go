@@ -181,7 +181,7 @@ func TestEnforcePods(t *testing.T) {
 		"rejects a Pod that was not mutated": {
 			spec: fixed, pod: plainPod,
 			message: missing + "; shmkeeper fixes this when a Pod is created, but its mutating webhook was not called, " +
-				"or another webhook undid the change: try again, or tell whoever administers shmkeeper",
+				"or another webhook undid the change: try again, or tell shmkeeper's administrator",
 		},
 		"rejects a Pod of a policy that never mutates": {spec: disabled, pod: plainPod, message: missing},
 		"rejects a Pod with a disk": {

@@ -20,7 +20,7 @@ func MutatePods(o Options) admission.Handler {
 
 // EnforcePods rejects Pods that violate their policy, in namespaces that enforce: at CREATE and
 // UPDATE, and when containers are added for debugging or resources changed in place. It judges
-// the final state, whoever wrote it. FAILS CLOSED: a Pod must not slip through because shmkeeper
+// the final state, no matter who wrote it. FAILS CLOSED: a Pod must not slip through because shmkeeper
 // is down.
 func EnforcePods(o Options) admission.Handler {
 	return &handler{name: "enforce", metrics: o.Metrics, onError: failClosed, handle: o.enforcePod}

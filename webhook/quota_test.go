@@ -43,7 +43,7 @@ func TestHandlers_QuotaExceededByRaise(t *testing.T) {
 			`mount a Memory emptyDir with sizeLimit: 256Mi there`
 		noRoom = `the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, ` +
 			`and ResourceQuota "small" leaves 600Mi of its 600Mi: the largest size that would fit is 87Mi: ` +
-			`ask whoever administers the namespace for more memory`
+			`ask the namespace's administrator for more memory`
 		adds = `adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in "web", ` +
 			`raises the memory limit of "web" from 512Mi to 769Mi and its request from 512Mi to 768Mi`
 		violates = `violates SharedMemoryPolicy "p": ` + noRoom + "; " + noMount

@@ -150,7 +150,7 @@ func (v *verdict) create(q *question) {
 
 // notMutated follows the violations of a Pod that the mutating webhook would have fixed.
 const notMutated = "; shmkeeper fixes this when a Pod is created, but its mutating webhook was not called, " +
-	"or another webhook undid the change: try again, or tell whoever administers shmkeeper"
+	"or another webhook undid the change: try again, or tell shmkeeper's administrator"
 
 // reject denies the request in mode Enforce, and says in mode Warn that it would be denied.
 func (v *verdict) reject(q *question, violations []policy.Violation, remark string) {

@@ -16,7 +16,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// WarnWorkloads tells whoever applies a workload what its Pods will get, or why they would be
+// WarnWorkloads tells the user who applies a workload what its Pods will get, or why they would be
 // rejected. It never denies and never changes a workload, so that GitOps tools see no drift.
 // FAILS OPEN.
 func WarnWorkloads(o Options) admission.Handler {

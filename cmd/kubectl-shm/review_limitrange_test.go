@@ -24,7 +24,7 @@ func TestReview_LimitRange(t *testing.T) {
 	violating := func(object, why, note string) ran {
 		return ran{code: 1, out: "Violating  " + object + "  selenium  2Gi\n" +
 			`  violates SharedMemoryPolicy "selenium": the memory of container "chrome" would have to be ` + why +
-			" ask whoever administers the namespace for more memory\n" + noVolume + note +
+			" ask the namespace's administrator for more memory\n" + noVolume + note +
 			"\n1 reviewed under the library's policies: 1 Violating; 1 would be rejected\n"}
 	}
 	const fits = `2309Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: ` +

@@ -102,7 +102,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the memory of container "chrome" would have to be 2565Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: the largest size that would fit is 510Mi: set annotation shmkeeper.dev/size-limit: 510Mi if that is enough, or ask whoever administers the namespace for more memory
+  violates SharedMemoryPolicy "selenium": the memory of container "chrome" would have to be 2565Mi for a /dev/shm of 2Gi, and LimitRange "small" allows a container at most 1Gi: the largest size that would fit is 510Mi: set annotation shmkeeper.dev/size-limit: 510Mi if that is enough, or ask the namespace's administrator for more memory
 ` + noVolume + `
 1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
@@ -122,7 +122,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask whoever administers the namespace for more memory
+  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 4Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask the namespace's administrator for more memory
 ` + noVolume + `
 1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
@@ -132,7 +132,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod + "    resources: {limits: {memory: 512Mi}}\n",
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask whoever administers the namespace for more memory
+  violates SharedMemoryPolicy "selenium": the Pod would need 2565Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1532Mi: set annotation shmkeeper.dev/size-limit: 1532Mi if that is enough, or ask the namespace's administrator for more memory
 ` + noVolume + `
 1 reviewed under the library's policies: 1 Violating; 1 would be rejected
 `},
@@ -144,7 +144,7 @@ Violating         Pod/lab/browser   selenium  2Gi
 ---
 ` + simplePod,
 			want: ran{code: 1, out: `Violating  Pod/default/browser  selenium  2Gi
-  violates SharedMemoryPolicy "selenium": the Pod would need 2309Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1787Mi: set annotation shmkeeper.dev/size-limit: 1787Mi if that is enough, or ask whoever administers the namespace for more memory
+  violates SharedMemoryPolicy "selenium": the Pod would need 2309Mi of limits.memory, of which 2053Mi are for a /dev/shm of 2Gi, and ResourceQuota "small" leaves 2Gi of its 2Gi: the largest size that would fit is 1787Mi: set annotation shmkeeper.dev/size-limit: 1787Mi if that is enough, or ask the namespace's administrator for more memory
 ` + noVolume + `  note: LimitRange "limits" gives container "chrome" a memory limit of 256Mi, with which it is evaluated
 
 1 reviewed under the library's policies: 1 Violating; 1 would be rejected

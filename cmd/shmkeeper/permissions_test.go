@@ -30,7 +30,7 @@ func (r right) String() string {
 	return need{group: r.group, resource: r.resource, name: r.name, own: r.own}.String(r.verb, "shmkeeper-system")
 }
 
-// covers says whether whoever has r may do what.
+// covers reports whether r grants what.
 func (r right) covers(what right) bool {
 	return r.verb == what.verb && r.group == what.group && r.resource == what.resource &&
 		(r.name == "" || r.name == what.name) && (!r.own || what.own)
@@ -148,7 +148,7 @@ func TestTheRolesGrantWhatIsNeededAndNoMore(t *testing.T) {
 			o, _ := parsed(t, strings.Fields(c.args)...)
 			wanted, grants := needed(o), granted(t, c.folders...)
 			if len(grants) < 20 {
-				t.Fatalf("only %d rights were found: mend this test", len(grants))
+				t.Fatalf("only %d rights were found: fix this test", len(grants))
 			}
 			for _, want := range wanted {
 				if !slices.ContainsFunc(slices.Collect(maps.Keys(grants)), func(r right) bool { return r.covers(want) }) {

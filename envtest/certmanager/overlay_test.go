@@ -177,7 +177,7 @@ func (i *installation) renewsTheCA(t *testing.T) {
 		t.Error("the renewed CA has another key")
 	}
 	old, fresh := i.renewed(t, func() { i.renew(t, servingName) })
-	// Whoever is first, cainjector or the kubelet.
+	// No matter which is first, cainjector or the kubelet.
 	for what, err := range map[string]error{
 		"the renewed CA and a certificate from before": vouchesFor(old)(after.Data[corev1.TLSCertKey]),
 		"the CA from before and a new certificate":     vouchesFor(fresh)(before.Data[corev1.TLSCertKey]),
@@ -340,7 +340,7 @@ func vouchesFor(leaf *x509.Certificate) func(bundle []byte) error {
 	}
 }
 
-// served is the certificate that a replica serves to whoever connects now.
+// served returns the certificate that a replica serves now.
 func served(t *testing.T, replica *install.Replica) *x509.Certificate {
 	t.Helper()
 	// Who vouches for it is for the caller to judge.

@@ -77,7 +77,7 @@ const (
 
 // notMutated follows the violations of a Pod that shmkeeper would have fixed.
 const notMutated = `; shmkeeper fixes this when a Pod is created, but its mutating webhook was not called, ` +
-	`or another webhook undid the change: try again, or tell whoever administers shmkeeper`
+	`or another webhook undid the change: try again, or tell shmkeeper's administrator`
 
 func deniedBy(webhook, message string) string {
 	return fmt.Sprintf("admission webhook %q denied the request: %s", webhook, message)

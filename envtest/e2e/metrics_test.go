@@ -102,7 +102,7 @@ func (s *suite) token(t *testing.T, namespace, account string, audiences ...stri
 	return request.Status.Token
 }
 
-func TestMetricsAreForWhoeverMayReadThem(t *testing.T) {
+func TestMetrics_RequireTheRight(t *testing.T) {
 	s := shared
 	ns := s.namespace(t, "", nil)
 	scraper := s.scraper(t)

@@ -144,7 +144,7 @@ spec:
 	}
 }
 
-const noRoomFor87 = `the largest size that would fit is 87Mi: ask whoever administers the namespace for more memory`
+const noRoomFor87 = `the largest size that would fit is 87Mi: ask the namespace's administrator for more memory`
 
 func TestLimitRange_ForbidsTheRaise(t *testing.T) {
 	s, a := shared, shared.asker(t)
@@ -253,7 +253,7 @@ func TestPodLevelMemory_FilledIn(t *testing.T) {
 	}
 
 	// It is told what the raise exceeds: the two limits are 1Gi, and 257Mi more are 1281Mi.
-	const noRoom = `the largest size that would fit is 255Mi: ask whoever administers the namespace for more memory`
+	const noRoom = `the largest size that would fit is 255Mi: ask the namespace's administrator for more memory`
 	limited := s.namespace(t, "enforce", nil)
 	s.quota(t, limited, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1280Mi")})
 	a.must(t, limited, webPod("web", withPodLevelCPU), answer{

@@ -97,7 +97,7 @@ func TestAProcessIsFoundByItsNamespaces(t *testing.T) {
 	}
 }
 
-// Whoever has no namespaces of its own must not be ended as if it had.
+// A process without namespaces of its own must not be ended as if it had them.
 func TestAProcessWithoutNamespacesOfItsOwnIsAnError(t *testing.T) {
 	if of, err := namespacesOf(os.Getpid()); err == nil {
 		t.Errorf("the namespaces of this process are %q; want an error", of)

@@ -59,7 +59,7 @@ func run(args []string, getenv func(string) string, errOut io.Writer) int {
 	return 1
 }
 
-// usageError is a mistake of whoever started the program.
+// usageError represents a mistake of the user who started the program.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
