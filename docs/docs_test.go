@@ -147,7 +147,7 @@ func TestEachNameAndReasonIsDocumented(t *testing.T) {
 	}
 }
 
-// constants are the string constants of a file that are of a type; of any for "".
+// constants returns the string constants of a file that are of a type; of any for "".
 func constants(t *testing.T, file, of string) []string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -231,7 +231,7 @@ func inspect[N ast.Node](files []*ast.File, do func(N)) {
 	}
 }
 
-// unquoted is the value of a string literal; ok is false for all else.
+// unquoted returns the value of a string literal; ok is false for all else.
 func unquoted(e ast.Expr) (value string, ok bool) {
 	literal, ok := e.(*ast.BasicLit)
 	if !ok || literal.Kind != token.STRING {
@@ -241,7 +241,7 @@ func unquoted(e ast.Expr) (value string, ok bool) {
 	return value, err == nil
 }
 
-// function is the name of the function that is called, without the package or the receiver.
+// function returns the name of the function that is called, without the package or the receiver.
 func function(call *ast.CallExpr) string {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
@@ -253,7 +253,7 @@ func function(call *ast.CallExpr) string {
 	}
 }
 
-// rows are the rows of the tables of a page, by the first cell, which has to be code. Of several with the same the last counts.
+// rows returns the rows of the tables of a page, by the first cell, which has to be code. Of several with the same the last counts.
 func rows(page string) map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(page) {
@@ -349,7 +349,7 @@ func TestEachMetricIsDocumented(t *testing.T) {
 	compare(t, "metric", prefix, names, 7)
 }
 
-// metric is the name of the metric that a call makes, and its labels.
+// metric returns the name of the metric that a call makes, and its labels.
 func metric(call *ast.CallExpr) (name string, labels []string) {
 	if !strings.HasPrefix(function(call), "New") {
 		return "", nil

@@ -170,7 +170,7 @@ func (p pinned) compile(ctx context.Context, progress io.Writer, programs []stri
 	return nil
 }
 
-// buildEnvironment is this process's, but for what would make the programs other ones.
+// buildEnvironment returns this process's environment, without what would change the programs.
 func buildEnvironment() []string {
 	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 }
@@ -227,7 +227,7 @@ func (c *packageCounter) count() int {
 	return c.packages
 }
 
-// rest is everything but the packages.
+// rest returns everything but the packages.
 func (c *packageCounter) rest() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

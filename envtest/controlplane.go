@@ -81,7 +81,7 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	}
 }
 
-// start is one attempt of Start.
+// start makes one attempt of Start.
 func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlane, err error) {
 	dir, release, err := newScratch()
 	if err != nil {
@@ -179,7 +179,7 @@ func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlan
 	return cp, nil
 }
 
-// ready tells whether the API server serves and has the namespace that everyone takes for granted.
+// ready returns an error until the API server serves and has the namespace that everyone takes for granted.
 func ready(ctx context.Context, client kubernetes.Interface) error {
 	if _, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
 		return err
@@ -188,7 +188,7 @@ func ready(ctx context.Context, client kubernetes.Interface) error {
 	return err
 }
 
-// admitsPods tells whether the controllers have done what a Pod needs before it can be created.
+// admitsPods returns an error until the controllers have done what a Pod needs before it can be created.
 func admitsPods(ctx context.Context, client kubernetes.Interface) error {
 	_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

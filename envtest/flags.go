@@ -166,7 +166,7 @@ func (l layout) controllerManager(programs Programs, opts Options) command {
 	return l.command("kube-controller-manager", programs.ControllerManager, append(args, featureGates(opts)...))
 }
 
-// featureGates is the flag that sets them, if there are any.
+// featureGates returns the flag that sets them, if there are any.
 func featureGates(opts Options) []string {
 	var gates []string
 	for _, name := range slices.Sorted(maps.Keys(opts.FeatureGates)) {

@@ -147,7 +147,7 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-// CertificateAuthority is the path of the authority's certificate, in PEM, by which kubelets know the API server and the administrator.
+// CertificateAuthority returns the path of the authority's certificate, in PEM, by which kubelets know the API server and the administrator.
 func (cp *ControlPlane) CertificateAuthority() string { return filepath.Join(cp.dir, "ca.crt") }
 
 // User returns the configuration of a client with this name and these groups, proven by a client certificate and without a rate limit. It may do what

@@ -60,7 +60,7 @@ func startProcess(c command) (*process, error) {
 	return p, nil
 }
 
-// environment is what the programs get: nothing that would send their connections through somebody's proxy, or change how they run.
+// environment returns what the programs get: nothing that would send their connections through somebody's proxy, or change how they run.
 func environment() []string {
 	var env []string
 	for _, name := range []string{"HOME", "PATH", "TMPDIR", "TZ"} {
@@ -99,7 +99,7 @@ func (p *process) failure() error {
 	return err
 }
 
-// logEnd is the last part of the log, from the start of a line.
+// logEnd returns the last part of the log, from the start of a line.
 func (p *process) logEnd() string {
 	const most = 4 << 10
 	data, err := os.ReadFile(p.log)

@@ -94,7 +94,7 @@ func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
 	}, nil
 }
 
-// Root is the folder of the project's module. It works wherever in the project the program or test is run, modules below it included.
+// Root returns the folder of the project's module. It works wherever in the project the program or test is run, modules below it included.
 func Root(ctx context.Context) (string, error) {
 	root, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/shmkeeper/shmkeeper")
 	if err != nil {
@@ -144,7 +144,7 @@ func missing(dir string, programs ...string) []string {
 	return names
 }
 
-// cacheFolder is where programs are kept: outside any checkout, so that all share them.
+// cacheFolder returns where programs are kept: outside any checkout, so that all share them.
 func cacheFolder() (string, error) {
 	if dir := os.Getenv(cacheVariable); dir != "" {
 		if !filepath.IsAbs(dir) {

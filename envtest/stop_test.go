@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// running tells whether there is such a process, which may be anybody's: the number is asked for again soon enough.
+// running reports whether there is such a process, which may be anybody's: the number is asked for again soon enough.
 func running(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 func TestStopLeavesNoProcessAndNoFile(t *testing.T) {

@@ -106,7 +106,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// BenchmarkEvaluate_Patch is what a mutating webhook does for each Pod.
+// BenchmarkEvaluate_Patch does what a mutating webhook does for each Pod.
 func BenchmarkEvaluate_Patch(b *testing.B) {
 	set, subject := manyPolicies(b, 500), incident(b)
 	b.ReportAllocs()
@@ -115,7 +115,7 @@ func BenchmarkEvaluate_Patch(b *testing.B) {
 	}
 }
 
-// BenchmarkEvaluate_NotMatched is a Pod that no policy matches.
+// BenchmarkEvaluate_NotMatched evaluates a Pod that no policy matches.
 func BenchmarkEvaluate_NotMatched(b *testing.B) {
 	set := manyPolicies(b, 500)
 	subject, _ := policy.NewSubject(
@@ -133,7 +133,7 @@ func BenchmarkEvaluate_NotMatched(b *testing.B) {
 	}
 }
 
-// BenchmarkEvaluate_Bounds is a Pod at a quarter, half and the whole of the bounds.
+// BenchmarkEvaluate_Bounds evaluates a Pod at a quarter, half and the whole of the bounds.
 func BenchmarkEvaluate_Bounds(b *testing.B) {
 	for _, quarters := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("quarters=%d", quarters), func(b *testing.B) {

@@ -55,7 +55,7 @@ func (v *view) eachMount(f func(*container, *mount, *volume)) {
 	}
 }
 
-// requiredVolume is what a remedy asks for.
+// requiredVolume returns what a remedy asks for.
 func (v *view) requiredVolume() string {
 	if v.policy.model == nil {
 		return "a Memory emptyDir with a sizeLimit"

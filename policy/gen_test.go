@@ -21,7 +21,8 @@ func pick[T any](t *rapid.T, label string, values ...T) T {
 
 var sixteenths = rapid.IntRange(0, 15)
 
-// odds is true in about n of 16 cases (in fewer, for a small n), and shrinks to false.
+// odds reports whether a draw hits: in about n of 16 cases (in fewer, for a small n). It shrinks to
+// false.
 func odds(t *rapid.T, label string, n int) bool {
 	return n > 0 && sixteenths.Draw(t, label) >= 16-n
 }

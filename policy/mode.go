@@ -6,7 +6,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// EffectiveMode is the least of the modes that are given: the server's, the
+// EffectiveMode returns the least of the modes that are given: the server's, the
 // namespace's and the policy's.
 func EffectiveMode(modes ...v1alpha1.Mode) v1alpha1.Mode {
 	least := v1alpha1.Enforce

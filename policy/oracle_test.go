@@ -97,7 +97,7 @@ func memoryLimit(r *corev1.ResourceRequirements) int64 {
 	return bytesOf(r.Limits[corev1.ResourceMemory])
 }
 
-// effectiveRequest is the request, or the limit, which an API server makes the request.
+// effectiveRequest returns the request, or the limit, which an API server makes the request.
 func effectiveRequest(r *corev1.ResourceRequirements) int64 {
 	if q, found := r.Requests[corev1.ResourceMemory]; found {
 		return bytesOf(q)

@@ -52,7 +52,7 @@ func (v *view) quotaViolations(before *view, p *Plan, most int) []Violation {
 // quotaUsage is what the quota plugin counts of a Pod's memory.
 type quotaUsage struct{ limits, requests sizing.Bytes }
 
-// of is the usage of a resource that a ResourceQuota names; "memory" is another
+// of returns the usage of a resource that a ResourceQuota names; "memory" is another
 // name of requests.memory.
 func (u quotaUsage) of(name corev1.ResourceName) sizing.Bytes {
 	if name == corev1.ResourceLimitsMemory {
@@ -165,8 +165,8 @@ func (v *view) mayBeBestEffort() bool {
 	return true
 }
 
-// inPriorityClass is false for a template that names no class: its Pods get that of
-// the cluster, if there is one.
+// inPriorityClass reports whether a quota is for the Pod's class. It is false for a template that
+// names no class: its Pods get that of the cluster, if there is one.
 func (v *view) inPriorityClass(r *corev1.ScopedResourceSelectorRequirement) bool {
 	name := v.subject.Pod.Spec.PriorityClassName
 	if name == "" && v.subject.Pointer != "" {

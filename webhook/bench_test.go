@@ -70,7 +70,7 @@ func manyPolicies(tb testing.TB, n int) policy.Set {
 	return policy.NewSet(compiled...)
 }
 
-// BenchmarkValidate is what a validating request costs, with 500 policies: the evaluation and the
+// BenchmarkValidate measures what a validating request costs, with 500 policies: the evaluation and the
 // violations alone, and the whole handler with the decoding of the Pod. The Pod is the
 // incident's, as it was mutated, and as it would be if it was not.
 func BenchmarkValidate(b *testing.B) {

@@ -57,7 +57,7 @@ func compileNamed(t testing.TB, name, spec string) policy.Policy {
 	return compiled
 }
 
-// options are for one policy, and a namespace for each mode that is named after it.
+// options returns options for one policy, and a namespace for each mode that is named after it.
 func options(t testing.TB, spec string) Options {
 	t.Helper()
 	namespaces := map[string]map[string]string{}

@@ -16,7 +16,7 @@ const (
 	PathValidatePolicies = "/validate-policies"
 )
 
-// Handlers are all webhooks, by their paths.
+// Handlers returns all webhooks, by their paths.
 func Handlers(o Options) map[string]http.Handler {
 	out := map[string]http.Handler{}
 	for path, handler := range map[string]admission.Handler{

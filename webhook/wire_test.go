@@ -193,7 +193,7 @@ func object(fields ...member) func(*rapid.T) any {
 	}
 }
 
-// always is an object with all of its fields.
+// always returns an object with all of its fields.
 func always(fields ...member) func(*rapid.T) any {
 	return func(t *rapid.T) any {
 		out := map[string]any{}

@@ -79,7 +79,7 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-// moduleFolder is where the source of a module is that this one depends on.
+// moduleFolder returns where the source of a module is that this one depends on.
 func moduleFolder(t *testing.T, module string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()

@@ -21,7 +21,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// RunInjector is what the command cert-manager-cainjector does, for an administrator, until ctx is done. The kinds of cert-manager have to be there. It logs to
+// RunInjector does what the command cert-manager-cainjector does, for an administrator, until ctx is done. The kinds of cert-manager have to be there. It logs to
 // the logger of ctx.
 func RunInjector(ctx context.Context, administrator *rest.Config) error {
 	scheme := runtime.NewScheme()

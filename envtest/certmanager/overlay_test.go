@@ -91,7 +91,7 @@ func (i *installation) apply(t *testing.T, overlay string) {
 	}
 }
 
-// fromFolder are the arguments of a server in this overlay.
+// fromFolder returns the arguments of a server in this overlay.
 func (i *installation) fromFolder() []string {
 	return []string{"--cert-source=directory", "--cert-dir=" + i.volume.dir, "--log-level=debug"}
 }
@@ -352,7 +352,7 @@ func served(t *testing.T, replica *install.Replica) *x509.Certificate {
 	return conn.ConnectionState().PeerCertificates[0]
 }
 
-// issued is the certificate in a Secret.
+// issued returns the certificate in a Secret.
 func issued(t *testing.T, secret *corev1.Secret) *x509.Certificate {
 	t.Helper()
 	certificate, err := pki.DecodeX509CertificateBytes(secret.Data[corev1.TLSCertKey])
@@ -362,7 +362,7 @@ func issued(t *testing.T, secret *corev1.Secret) *x509.Certificate {
 	return certificate
 }
 
-// renew is what `cmctl renew` does.
+// renew does what `cmctl renew` does.
 func (c *cluster) renew(t *testing.T, name string) {
 	t.Helper()
 	eventually(t, func() error {

@@ -48,7 +48,7 @@ func (s *stream) serve(replicas ...*install.Replica) {
 	s.replicas = replicas
 }
 
-// answering are the replicas, another one first each time.
+// answering returns the replicas, each time with another one first.
 func (s *stream) answering() []*install.Replica {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -40,7 +40,7 @@ const (
 	raisedRequest = (128 + 256) << 20
 )
 
-// webPod is a Pod that webPolicy matches and changes. Every namespace lets it run,
+// webPod returns a Pod that webPolicy matches and changes. Every namespace lets it run,
 // and it has no volume whose name is made up.
 func webPod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
 	pod := newPod(`
@@ -110,7 +110,7 @@ func (a *auditIDs) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// asker is the administrator, who sends one request after the other.
+// asker returns a client that sends one request after the other, as an administrator.
 func (s *suite) asker(t *testing.T) *asker {
 	t.Helper()
 	a := &asker{warnings: &warnings{}, audit: &auditLog{path: s.cp.AuditLog}, ids: &auditIDs{}}
@@ -171,7 +171,7 @@ func (a *asker) ask(t *testing.T, request func() error) answer {
 	return got
 }
 
-// told is the event of a request in the audit log.
+// told returns the event of a request in the audit log.
 func (a *asker) told(t *testing.T, id types.UID) (found auditv1.Event) {
 	t.Helper()
 	eventually(t, func() error {
@@ -235,7 +235,7 @@ func (a answer) differs(want answer) error {
 	return nil
 }
 
-// untouched says whether nobody gave the Pod a volume or memory.
+// untouched returns an error if the Pod was given a volume or memory.
 func untouched(asked, got *corev1.Pod) error {
 	if len(got.Spec.Volumes) != len(asked.Spec.Volumes) || len(got.Annotations) != len(asked.Annotations) {
 		return fmt.Errorf("the Pod has the volumes %v and the annotations %v", got.Spec.Volumes, got.Annotations)
@@ -251,7 +251,7 @@ func untouched(asked, got *corev1.Pod) error {
 	return nil
 }
 
-// sized says whether a container has a Memory emptyDir of this size at /dev/shm,
+// sized returns an error unless a container has a Memory emptyDir of this size at /dev/shm,
 // and this memory.
 func sized(pod *corev1.Pod, container, size, limit, request string) error {
 	for i := range pod.Spec.Containers {
@@ -286,10 +286,10 @@ func sizeAtShm(pod *corev1.Pod, c *corev1.Container) string {
 	return "nothing is mounted"
 }
 
-// bytesText is a number of bytes as the API server writes it.
+// bytesText returns a number of bytes as the API server writes it.
 func bytesText(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }
 
-// webhookCalls are the requests that the API server has sent to our webhooks so
+// webhookCalls returns the requests that the API server has sent to our webhooks so
 // far, by its own count.
 func (s *suite) webhookCalls(t *testing.T) map[string]int {
 	t.Helper()
@@ -327,7 +327,7 @@ func (s *suite) serve(t *testing.T, replicas ...*install.Replica) {
 // within is how long a request may take that waits for nobody.
 const within = 10 * time.Second
 
-// cleanupContext is for what has to be done when the test's own context is over.
+// cleanupContext returns a context for cleanup, when the test's own is done.
 func cleanupContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Minute)
 }

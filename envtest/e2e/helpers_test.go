@@ -11,7 +11,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// newPolicy is a policy from the YAML of its spec. It panics where that is none, as
+// newPolicy returns a policy from the YAML of its spec. It panics where that is none, as
 // it stands in a test.
 func newPolicy(name, spec string) v1alpha1.SharedMemoryPolicy {
 	p := v1alpha1.SharedMemoryPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -21,7 +21,7 @@ func newPolicy(name, spec string) v1alpha1.SharedMemoryPolicy {
 	return p
 }
 
-// newPod is a Pod from YAML, likewise.
+// newPod returns a Pod from YAML, likewise.
 func newPod(text string) *corev1.Pod {
 	var pod corev1.Pod
 	if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {

@@ -120,7 +120,7 @@ func TestALeaderThatIsStoppedHandsOverQuietly(t *testing.T) {
 	s.policies(t, newPolicy("after", "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 64Mi}}}"))
 }
 
-// extraReplica is another one, until the end of the test.
+// extraReplica starts another replica, which runs until the end of the test.
 func (s *suite) extraReplica(t *testing.T, name string) *install.Replica {
 	t.Helper()
 	r, err := install.StartReplica(t.Context(), s.cp, s.program, s.dir, name)
@@ -131,7 +131,7 @@ func (s *suite) extraReplica(t *testing.T, name string) *install.Replica {
 	return r
 }
 
-// leader is the holder of the lease.
+// leader returns the holder of the lease.
 func (s *suite) leader(t *testing.T) string {
 	t.Helper()
 	lease, err := s.kube.CoordinationV1().Leases(install.Namespace).Get(t.Context(), "shmkeeper", metav1.GetOptions{})
@@ -144,7 +144,7 @@ func (s *suite) leader(t *testing.T) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// version is the resourceVersion of a policy.
+// version returns the resourceVersion of a policy.
 func (s *suite) version(t *testing.T, policy string) string {
 	t.Helper()
 	var p v1alpha1.SharedMemoryPolicy
@@ -213,7 +213,7 @@ func (s *suite) admitting(t *testing.T, namespace string) (stop func() int64) {
 	return stop
 }
 
-// logOf is what replicas have logged so far.
+// logOf returns what replicas have logged so far.
 func logOf(t *testing.T, replicas ...*install.Replica) string {
 	t.Helper()
 	var out strings.Builder

@@ -229,7 +229,7 @@ type auditLog struct {
 	offset int64
 }
 
-// lines are the new ones.
+// lines returns the new ones.
 func (a *auditLog) lines() ([][]byte, error) {
 	f, err := os.Open(filepath.Clean(a.path))
 	if err != nil {

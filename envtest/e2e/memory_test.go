@@ -139,7 +139,7 @@ func mustRoot(b *testing.B) string {
 	return root
 }
 
-// statusMiB is a field of a process's /proc/PID/status that is given in kB.
+// statusMiB returns a field of a process's /proc/PID/status that is given in kB.
 func statusMiB(b *testing.B, pid int, field string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

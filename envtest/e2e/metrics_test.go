@@ -87,7 +87,7 @@ func (s scraper) scrape(t *testing.T, token string) (code int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// token is one that the API server gives a service account, which is made first. Without audiences it is for the API server.
+// token creates a service account and returns a token of it from the API server. Without audiences it is for the API server.
 func (s *suite) token(t *testing.T, namespace, account string, audiences ...string) string {
 	t.Helper()
 	accounts := s.kube.CoreV1().ServiceAccounts(namespace)
@@ -156,7 +156,7 @@ func TestMetrics_RequireTheRight(t *testing.T) {
 // frameworks are the metrics that docs/server.md names and others make.
 var frameworks = []string{"controller_runtime_webhook_latency_seconds", "controller_runtime_webhook_requests_total", "leader_election_master_status"}
 
-// documented are the metrics of docs/server.md, in order.
+// documented returns the metrics of docs/server.md, in order.
 func documented(t *testing.T) []string {
 	t.Helper()
 	root, err := envtest.Root(t.Context())
@@ -191,7 +191,7 @@ func (s *suite) bindCluster(t *testing.T, role, namespace, account string) {
 	})
 }
 
-// viewer is a token of an account that may look at all usual objects.
+// viewer returns a token of an account that may look at all usual objects.
 func (s *suite) viewer(t *testing.T, namespace string) string {
 	t.Helper()
 	s.bindCluster(t, "view", namespace, "viewer")

@@ -81,19 +81,19 @@ func TestAPodThatNoPolicyCouldGovernIsNotSentToTheServer(t *testing.T) {
 	}
 }
 
-// mutated are the notes on webPod where a policy was enforced.
+// mutated returns the notes on webPod where a policy was enforced.
 func mutated(policy string) map[string]string {
 	return mutatedAndThen(policy, "Compliant", "AlreadySized")
 }
 
-// mutatedAndThen are the notes on a Pod that was mutated, whatever it was found to be afterwards.
+// mutatedAndThen returns the notes on a Pod that was mutated, whatever it was found to be afterwards.
 func mutatedAndThen(policy, outcome, reason string) map[string]string {
 	notes := judged("mutate.pods", policy, "enforce", "Mutated", "AddVolume")
 	maps.Copy(notes, judged("enforce.pods", policy, "enforce", outcome, reason))
 	return notes
 }
 
-// judged are the notes of one webhook under a policy that gives 256Mi.
+// judged returns the notes of one webhook under a policy that gives 256Mi.
 func judged(webhook, policy, mode, outcome, reason string) map[string]string {
 	return map[string]string{
 		webhook + "/policy": policy, webhook + "/mode": mode, webhook + "/outcome": outcome, webhook + "/reason": reason,

@@ -285,7 +285,7 @@ func (s *suite) askedWhilePodsAreAdmitted(t *testing.T, a *asker, ns, prefix str
 	return asked
 }
 
-// byTheClock says whether a request is one that the server sends at intervals,
+// byTheClock reports whether a request is one that the server sends at intervals,
 // whatever it is asked: it watches, keeps its lease, and reads the Secret of its CA.
 func byTheClock(e *auditv1.Event) bool {
 	ref := e.ObjectRef

@@ -163,7 +163,7 @@ func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryR
 	return got
 }
 
-// told is what the audit log has of the Pod that was created last in a namespace,
+// told returns what the audit log has of the Pod that was created last in a namespace,
 // by the mutating webhook if that changed it, or else by the validating one; nil
 // where neither said anything.
 func (a apiServer) told(t *testing.T, namespace string) map[string]string {

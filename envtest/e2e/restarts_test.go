@@ -17,7 +17,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
-// restartsFor is how long Pods are created while replicas restart: a minute with
+// restartsFor returns how long Pods are created while replicas restart: a minute with
 // SHMKEEPER_LONG=1, which is what the project asks of itself, and less by default.
 func restartsFor() time.Duration {
 	if os.Getenv("SHMKEEPER_LONG") != "" {

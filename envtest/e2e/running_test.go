@@ -180,10 +180,10 @@ func (s *suite) node(t *testing.T) {
 	}
 }
 
-// onNode is what a scheduler does.
+// onNode assigns a Pod to a node, as a scheduler does.
 func onNode(pod *corev1.Pod) { pod.Spec.NodeName = nodeName }
 
-// running is what a kubelet says.
+// running sets the status that a kubelet reports.
 func (s *suite) running(t *testing.T, namespace, name string) {
 	t.Helper()
 	const status = `{"status":{"phase":"Running"}}`

@@ -53,7 +53,7 @@ func workloads() []workload {
 	}
 }
 
-// of is a workload of the kind that would make such Pods. No node is labelled so
+// of returns a workload of the kind that would make such Pods. No node is labelled so
 // that a DaemonSet could.
 func (w workload) of(t *testing.T, pod *corev1.Pod) *unstructured.Unstructured {
 	t.Helper()
@@ -116,7 +116,7 @@ func (w workload) patch(t *testing.T, a *asker, namespace, name string, change m
 	})
 }
 
-// stored is the workload as the API server has it.
+// stored returns the workload as the API server has it.
 func (w workload) stored(t *testing.T, a *asker, namespace, name string) *unstructured.Unstructured {
 	t.Helper()
 	text, err := w.client(a.kube).Get().Namespace(namespace).Resource(w.resource).Name(name).SetHeader("Accept", "application/json").Do(t.Context()).Raw()

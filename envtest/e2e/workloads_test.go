@@ -369,7 +369,7 @@ func (s *suite) deleteDeployment(t *testing.T, namespace, name string) {
 	})
 }
 
-// rolledPod is the first Pod that the controllers make for a Deployment.
+// rolledPod returns the first Pod that the controllers make for a Deployment.
 func (s *suite) rolledPod(t *testing.T, namespace, deployment string) (pod *corev1.Pod) {
 	t.Helper()
 	eventually(t, func() error {
@@ -402,7 +402,7 @@ func (s *suite) quota(t *testing.T, namespace string, hard corev1.ResourceList) 
 	}
 }
 
-// libraryPolicy is a policy of the library.
+// libraryPolicy returns a policy of the library.
 func libraryPolicy(t *testing.T, name string) v1alpha1.SharedMemoryPolicy {
 	t.Helper()
 	for _, f := range policies.All() {

@@ -106,7 +106,7 @@ func (r *Replica) waitReady(ctx context.Context) error {
 	}
 }
 
-// Ready says whether the replica is ready, and what it answered.
+// Ready reports whether the replica is ready, and what it answered.
 func (r *Replica) Ready(ctx context.Context) (ready bool, answer string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.probes+"/readyz?verbose", http.NoBody)
 	if err != nil {
@@ -122,7 +122,7 @@ func (r *Replica) Ready(ctx context.Context) (ready bool, answer string) {
 	return response.StatusCode == http.StatusOK, body.String()
 }
 
-// Pid is the process.
+// Pid returns the ID of the process.
 func (r *Replica) Pid() int { return r.cmd.Process.Pid }
 
 // Stop ends the replica as a kubelet does, by SIGTERM, and waits until it has
@@ -170,7 +170,7 @@ func ServeReplicas(cp *envtest.ControlPlane, replicas ...*Replica) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// freePorts are ports of the loopback address that nobody listens on now.
+// freePorts returns ports of the loopback address that nobody listens on now.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	var listeners []net.Listener

@@ -238,7 +238,7 @@ func (r rule) refuses(path string) string {
 	return ""
 }
 
-// relative is the path of one of our packages without the module's; the root package is ".".
+// relative returns the path of one of our packages without the module's; the root package is ".".
 func relative(path string) string {
 	if path == module {
 		return "."
@@ -246,13 +246,13 @@ func relative(path string) string {
 	return strings.TrimPrefix(path, module+"/")
 }
 
-// isStandard relies on the first element of every module's path having a dot, which no standard package's has.
+// isStandard reports whether a package is the standard library's. It relies on the first element of every module's path having a dot, which no standard package's has.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return !strings.Contains(first, ".")
 }
 
-// under tells whether path is one of the given paths or lies below one.
+// under reports whether path is one of the given paths or lies below one.
 func under(path string, paths []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool {
 		return path == p || strings.HasPrefix(path, p+"/")

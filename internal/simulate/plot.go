@@ -135,7 +135,7 @@ func axisTop(curves []Curve, top float64) float64 {
 	return reach
 }
 
-// drawable says whether the size of a volume is near enough to the use of all volumes, top in MiB, to be drawn.
+// drawable reports whether the size of a volume is near enough to the use of all volumes, top in MiB, to be drawn.
 func drawable(c Curve, top float64) bool {
 	return float64(c.Volume.Bytes)/mebibyte <= farLimit*top
 }

@@ -31,7 +31,7 @@ func picture(t *testing.T, curves []Curve, title, format string) []byte {
 	return b.Bytes()
 }
 
-// texts are the words of an SVG in their order; reading them to the end shows that it is well-formed.
+// texts returns the words of an SVG in their order; reading them to the end shows that it is well-formed.
 func texts(t *testing.T, svg []byte) []string {
 	t.Helper()
 	var out []string

@@ -128,7 +128,7 @@ func spanOf(curves []Curve) time.Duration {
 	return samples[len(samples)-1].Time
 }
 
-// summary says whether and when a volume was full. It claims nothing beyond the end of the run: if nothing is ever deleted, what is not
+// summary reports whether and when a volume was full. It claims nothing beyond the end of the run: if nothing is ever deleted, what is not
 // full yet will be.
 func summary(c Curve) string {
 	if c.FirstENOSPC != Never {

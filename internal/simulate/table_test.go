@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// made is a run that never was, so that a reader can check each cell.
+// made returns a run that never was, so that a reader can check each cell.
 func made() []Curve {
 	small := Curve{
 		Volume: Volume{"default", 64 * mib}, Capacity: 16384, FirstENOSPC: 15*time.Hour + 10*time.Minute,

@@ -47,7 +47,7 @@ func within(t *testing.T, what string, got, want, standardError float64) {
 	}
 }
 
-// quantile is the smallest n with P(X > n) <= p, found by halving.
+// quantile returns the smallest n with P(X > n) <= p, found by halving.
 func quantile(d distuv.Poisson, p float64) int {
 	return sort.Search(int(10*d.Lambda)+100, func(n int) bool { return d.Survival(float64(n)) <= p })
 }

@@ -105,7 +105,7 @@ func validateCost(m Workload, volumes int, o Options) error {
 		m.CreatedPerMinute, m.Batch, arrivals, o.Span, volumes, grouped(MaxArrivals))
 }
 
-// printable says whether s is one line of valid UTF-8 that a table, an SVG and a terminal show as it is.
+// printable reports whether s is one line of valid UTF-8 that a table, an SVG and a terminal show as it is.
 func printable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

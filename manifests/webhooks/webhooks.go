@@ -13,10 +13,10 @@ var mutating []byte
 //go:embed validating.yaml
 var validating []byte
 
-// Mutating is the MutatingWebhookConfiguration, one YAML document as it was
+// Mutating returns the MutatingWebhookConfiguration, one YAML document as it was
 // written, comments included. It is a copy: the caller may change it.
 func Mutating() []byte { return bytes.Clone(mutating) }
 
-// Validating is the ValidatingWebhookConfiguration, one YAML document as it was
+// Validating returns the ValidatingWebhookConfiguration, one YAML document as it was
 // written, comments included. It is a copy: the caller may change it.
 func Validating() []byte { return bytes.Clone(validating) }

@@ -34,7 +34,7 @@ func configurations(t *testing.T) (m admissionregistrationv1.MutatingWebhookConf
 	return m, v
 }
 
-// webhooks are those of both configurations, in the form of a validating one.
+// webhooks returns those of both configurations, in the form of a validating one.
 func webhooks(t *testing.T) []admissionregistrationv1.ValidatingWebhook {
 	t.Helper()
 	m, v := configurations(t)
@@ -214,7 +214,7 @@ func TestConditionsKeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
 	}
 }
 
-// matches tells what the webhook's conditions come to, by the code of the API server.
+// matches reports whether the webhook's conditions hold, by the code of the API server.
 func matches(t *testing.T, w admissionregistrationv1.ValidatingWebhook, object, old runtime.Object) bool {
 	t.Helper()
 	conditions := make([]cel.ExpressionAccessor, len(w.MatchConditions))

@@ -110,7 +110,7 @@ func mountsPath(pod *corev1.Pod, dir string) bool {
 	})
 }
 
-// namesPath takes each stretch of a text that starts with a slash and ends before a space,
+// namesPath reports whether a text names a path: it takes each stretch of a text that starts with a slash and ends before a space,
 // a quote or the like for a path.
 func namesPath(pod *corev1.Pod, dir string) bool {
 	return anyContainer(pod, func(c corev1.Container) bool {

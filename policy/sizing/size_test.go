@@ -12,7 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// week is the workload of docs/incident.md.
+// week returns the workload of docs/incident.md.
 func week() sizing.Files {
 	return sizing.Files{
 		CreatedPerMinute:    18,

@@ -11,7 +11,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core/validation"
 )
 
-// decoded is a Pod as webhooks see it: with the defaults of the API, as an API
+// decoded returns a Pod as webhooks see it: with the defaults of the API, as an API
 // server fills them in when it decodes, before admission and after each patch.
 func decoded(pod *corev1.Pod) *corev1.Pod {
 	out := pod.DeepCopy()
@@ -19,7 +19,7 @@ func decoded(pod *corev1.Pod) *corev1.Pod {
 	return out
 }
 
-// stored is a Pod as the kubelet sees it: what an API server makes of a Pod after
+// stored returns a Pod as the kubelet sees it: what an API server makes of a Pod after
 // admission, and what its validation says. The steps are those of PrepareForCreate
 // and Validate in pkg/registry/core/pod that concern containers and volumes.
 func stored(t *testing.T, pod *corev1.Pod) (*corev1.Pod, field.ErrorList) {

@@ -49,7 +49,7 @@ func (n *node) GetPodVolumeDir(_ types.UID, _, name string) string {
 	return filepath.Join(n.dir, "volumes", name)
 }
 
-// mounts is the size with which the kubelet mounts a volume of a Pod: the option
+// mounts returns the size with which the kubelet mounts a volume of a Pod: the option
 // size= of its mount.
 func (n *node) mounts(t *testing.T, pod *corev1.Pod, v *corev1.Volume, allocatable sizing.Bytes) sizing.Bytes {
 	t.Helper()

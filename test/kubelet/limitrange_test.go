@@ -17,7 +17,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// givenByPlugin is a Pod as webhooks see it, with what an API server's plugin gives it
+// givenByPlugin returns a Pod as webhooks see it, with what an API server's plugin gives it
 // by LimitRanges, in the order of the list.
 func givenByPlugin(t *testing.T, written *corev1.Pod, limitRanges []*corev1.LimitRange) *corev1.Pod {
 	t.Helper()
@@ -39,7 +39,7 @@ func givenByPlugin(t *testing.T, written *corev1.Pod, limitRanges []*corev1.Limi
 	return out
 }
 
-// limits are quantities of CPU, memory and disk, of which each may be missing.
+// limits returns quantities of CPU, memory and disk, of which each may be missing.
 func (g generator) limits() corev1.ResourceList {
 	out := list(oneOf(g, "", "", "0", "100m", "2"), oneOf(g, "", "", "0", "64Mi", "256Mi", "1.5Gi", "1500m"))
 	if g.IntN(4) == 0 {
@@ -51,7 +51,7 @@ func (g generator) limits() corev1.ResourceList {
 	return out
 }
 
-// givingLimitRanges are some that give containers something, by their names.
+// givingLimitRanges returns LimitRanges that give containers something, by their names.
 func (g generator) givingLimitRanges() []*corev1.LimitRange {
 	var out []*corev1.LimitRange
 	for i := range g.IntN(4) {

@@ -91,7 +91,7 @@ func (c tally) describe(written, p *corev1.Pod, allocatable, sizeLimit, size siz
 	c.add("a mount of the Pod's memory limit, without sizeLimit", sizeLimit == 0 && size != allocatable)
 }
 
-// lifted says whether an API server fills in a pod-level memory limit after
+// lifted reports whether an API server fills in a pod-level memory limit after
 // admission, as it does since 1.37 where pod-level resources name none and every
 // container has a limit (PodLevelResourcesFixDefaulting). Webhooks do not see it;
 // the engine goes by the lower limit, which an earlier API server leaves.

@@ -19,7 +19,7 @@ type generator struct{ *rand.Rand }
 
 func oneOf[T any](g generator, list ...T) T { return list[g.IntN(len(list))] }
 
-// memory is a text of a quantity, most often of the size of the volumes; empty for
+// memory returns a quantity as text, most often of the size of the volumes; empty for
 // none. The limits of a Pod stay within 63 bits in sum: beyond, the kubelet's own
 // sum wraps round.
 func (g generator) memory() string {
@@ -40,7 +40,7 @@ func list(cpu, memory string) corev1.ResourceList {
 	return out
 }
 
-// resources are limits and requests, whose requests are mostly within the limits.
+// resources returns limits and requests, whose requests are mostly within the limits.
 func (g generator) resources(sized bool) corev1.ResourceRequirements {
 	memory, cpu := g.memory(), oneOf(g, "", "0", "100m", "1")
 	if sized { // every second Pod has a limit everywhere
@@ -56,7 +56,7 @@ func (g generator) resources(sized bool) corev1.ResourceRequirements {
 	return out
 }
 
-// podLevel are pod-level resources, of which each part may be missing.
+// podLevel returns pod-level resources, of which each part may be missing.
 func (g generator) podLevel() *corev1.ResourceRequirements {
 	if g.IntN(3) > 0 {
 		return nil

@@ -24,7 +24,7 @@ type quotaPlugin struct{ quota.Evaluator }
 
 func newQuotaPlugin() quotaPlugin { return quotaPlugin{core.NewPodEvaluator(nil, clock.RealClock{})} }
 
-// uses is what the plugin counts of a Pod.
+// uses returns what the plugin counts of a Pod.
 func (p quotaPlugin) uses(t *testing.T, pod *corev1.Pod) corev1.ResourceList {
 	t.Helper()
 	// Where a quantity is stored as a fraction ("2.5Gi"), the plugin's sum adds the
@@ -36,7 +36,7 @@ func (p quotaPlugin) uses(t *testing.T, pod *corev1.Pod) corev1.ResourceList {
 	return usage
 }
 
-// refuses is why the plugin refuses to have a Pod created; nil where it does not.
+// refuses returns why the plugin refuses to have a Pod created; nil where it does not.
 func (p quotaPlugin) refuses(pod *corev1.Pod, quotas []*corev1.ResourceQuota) error {
 	list := make([]corev1.ResourceQuota, len(quotas))
 	for i, q := range quotas {
@@ -48,7 +48,7 @@ func (p quotaPlugin) refuses(pod *corev1.Pod, quotas []*corev1.ResourceQuota) er
 	return err
 }
 
-// quotas are some that leave about as much as a Pod needs before or after the raise.
+// quotas returns quotas that leave about as much as a Pod needs before or after the raise.
 func (g generator) quotas(before, after corev1.ResourceList) []*corev1.ResourceQuota {
 	out := make([]*corev1.ResourceQuota, 1+g.IntN(2))
 	for i := range out {
@@ -103,7 +103,7 @@ func (g generator) scopes(q *corev1.ResourceQuota) {
 	}
 }
 
-// scoped is a Pod that quotas with scopes are about, or are not.
+// scoped returns a Pod that quotas with scopes are about, or are not.
 func (g generator) scoped(p *corev1.Pod) *corev1.Pod {
 	p.Spec.PriorityClassName = oneOf(g, "", "high", "low")
 	p.Spec.ActiveDeadlineSeconds = oneOf(g, nil, nil, new(int64(60)))
@@ -124,7 +124,7 @@ func (g generator) scoped(p *corev1.Pod) *corev1.Pod {
 	return p
 }
 
-// podMemory is the pod-level memory limit and request, as texts.
+// podMemory returns the pod-level memory limit and request, as texts.
 func podMemory(p *corev1.Pod) [2]string {
 	if p.Spec.Resources == nil {
 		return [2]string{}
@@ -132,7 +132,7 @@ func podMemory(p *corev1.Pod) [2]string {
 	return [2]string{p.Spec.Resources.Limits.Memory().String(), p.Spec.Resources.Requests.Memory().String()}
 }
 
-// ambiguous says whether a Pod has pod-level resources without CPU and memory: some
+// ambiguous reports whether a Pod has pod-level resources without CPU and memory: some
 // versions of Kubernetes then go by the containers, and to others it is BestEffort.
 func ambiguous(p *corev1.Pod) bool {
 	r := p.Spec.Resources
@@ -140,7 +140,7 @@ func ambiguous(p *corev1.Pod) bool {
 		!has(r.Limits, corev1.ResourceMemory) && !has(r.Requests, corev1.ResourceMemory)
 }
 
-// scopedByClass says whether a quota is for Pods that are not BestEffort.
+// scopedByClass reports whether a quota is for Pods that are not BestEffort.
 func scopedByClass(q *corev1.ResourceQuota) bool {
 	return slices.Contains(q.Spec.Scopes, corev1.ResourceQuotaScopeNotBestEffort) || q.Spec.ScopeSelector != nil &&
 		slices.ContainsFunc(q.Spec.ScopeSelector.MatchExpressions, func(r corev1.ScopedResourceSelectorRequirement) bool {

@@ -39,7 +39,7 @@ func managed(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// limitRanges are some that a raise may break.
+// limitRanges returns LimitRanges that a raise may break.
 func (g generator) limitRanges() []*corev1.LimitRange {
 	if g.IntN(2) == 0 {
 		return nil
@@ -55,7 +55,7 @@ func (g generator) limitRanges() []*corev1.LimitRange {
 	return []*corev1.LimitRange{l}
 }
 
-// limitRangerRefuses is why an API server's plugin refuses a Pod for a LimitRange; nil
+// limitRangerRefuses returns why an API server's plugin refuses a Pod for a LimitRange; nil
 // where it does not.
 func limitRangerRefuses(t *testing.T, pod *corev1.Pod, limitRanges []*corev1.LimitRange) error {
 	t.Helper()

@@ -139,7 +139,7 @@ func (s *shell) command(ctx context.Context, args []string) *exec.Cmd {
 
 func (s *shell) prompt(args []string) { fmt.Fprintf(s.out, "$ kubectl %s\n", line(args)) }
 
-// line is how a person would type the arguments.
+// line returns the arguments as a person would type them.
 func line(args []string) string {
 	words := make([]string, len(args))
 	for i, arg := range args {
@@ -150,7 +150,7 @@ func line(args []string) string {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+-]+$`)
 
-// quote is a word for a POSIX shell.
+// quote returns s as one word of a POSIX shell.
 func quote(word string) string {
 	if plain.MatchString(word) {
 		return word

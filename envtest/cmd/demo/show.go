@@ -119,7 +119,7 @@ func (c *cluster) showAudit(ctx context.Context) error {
 // reporter begins the keys of the annotations of the webhook that watches.
 const reporter = "report.pods.shmkeeper.dev/"
 
-// auditNotes are shmkeeper's annotations on the audit event of the Pod's creation, which can follow the answer by a moment.
+// auditNotes returns shmkeeper's annotations on the audit event of the Pod's creation, which can follow the answer by a moment.
 func (c *cluster) auditNotes(ctx context.Context) (map[string]string, error) {
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
