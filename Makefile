@@ -1,6 +1,8 @@
 # Needs Go, git, make and a POSIX shell; everything else is fetched as a Go module at a pinned version.
 
 GO         ?= go
+# The cgroup version that the tests on a real node are to run on, 1 or 2; empty is the machine's own.
+CGROUP     ?=
 # RACE=1 runs the tests under the race detector, which needs a C compiler.
 RACE       ?=
 FUZZTIME   ?= 30s
@@ -70,11 +72,11 @@ test: ## Run the tests of every module (RACE=1: under the race detector)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@$(call each,$(TEST) ./...)
 
-# Three at a time: each sends 720 requests a second, and with a fourth two cores fall behind.
+# Three at a time: each sends 720 requests a second, and with a fourth two cores fall behind. User Mode Linux has one processor.
 .PHONY: test-node
-test-node: ## Replay the incident on a real node: needs Linux, root and containerd (UPDATE=1: write docs/incident.* anew)
+test-node: ## Replay the incident on a real node: needs Linux, root and containerd (CGROUP=2: on cgroup v2, UPDATE=1: write docs/incident.*)
 	@[ "$$(uname -s)" = Linux ] || { echo "make test-node: a kubelet needs Linux, and this is $$(uname -s); run it on a Linux machine, as root" >&2; exit 1; }
-	@cd test/node && $(GO) test -tags node -count=1 -timeout 45m -parallel 3 -v ./incident $(if $(filter-out 0,$(UPDATE)),-update)
+	@cd test/node && $(GO) test -tags node -count=1 -timeout 45m -parallel $(if $(filter 2,$(CGROUP)),1,3) -v ./incident $(if $(CGROUP),-cgroup '$(CGROUP)') $(if $(filter-out 0,$(UPDATE)),-update)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ

@@ -17,8 +17,9 @@ const workers = 16
 
 // load sends requests without a cookie, as uptime monitors and users do: independent of each other and so of the answers, createdPerMinute on average.
 type load struct {
-	start time.Time
-	stop  func() // ends it and waits for the last answers
+	start      time.Time
+	timeFactor int
+	stop       func() // ends it and waits for the last answers
 
 	saved   atomic.Int64 // answered 302
 	refused atomic.Int64 // answered 400
@@ -28,20 +29,22 @@ type load struct {
 }
 
 // virtual is how much time has passed in the incident's own time.
-func (l *load) virtual() time.Duration { return time.Since(l.start) * timeFactor }
+func (l *load) virtual() time.Duration { return time.Since(l.start) * time.Duration(l.timeFactor) }
 
 // fullAfter is the incident's time of the first refusal; 0 where there was none.
-func (l *load) fullAfter() time.Duration { return time.Duration(l.firstRefused.Load()) * timeFactor }
+func (l *load) fullAfter() time.Duration {
+	return time.Duration(l.firstRefused.Load()) * time.Duration(l.timeFactor)
+}
 
 // send begins a load on the outpost. It ends with stop, and at the latest with the test.
 func (o *outpost) send(t *testing.T) *load {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{start: time.Now()}
+	l := &load{start: time.Now(), timeFactor: o.timeFactor}
 	arrivals := make(chan struct{}, 4096)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(arrivals)
-		mean := float64(time.Minute) / createdPerMinute / timeFactor
+		mean := float64(time.Minute) / createdPerMinute / float64(o.timeFactor)
 		// Many arrive within the shortest time that can be slept, so each sleep is up to the next one that is due, and none is lost.
 		due := time.Duration(0)
 		for {

@@ -27,22 +27,32 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// The workload of the incident, and how much faster time runs here: an hour passes in one and a half seconds. A sweep over some 180,000 files takes a
-// good part of a second, so there is one each hour and not every five minutes; the policies say so too.
+// The incident's files, and the memory limit that a LimitRange gave the Pod on the day.
 const (
-	timeFactor       = 2400
 	createdPerMinute = 18
-	retention        = 168 * time.Hour
-	sweepInterval    = time.Hour
 	fileSize         = 1500
-	// limitOfNamespace is the memory limit that a LimitRange gave the Pod on the day.
 	limitOfNamespace = "256Mi"
+)
+
+// workload is how long files are kept, and how much faster time runs here. The policies say so too.
+type workload struct {
+	timeFactor               int
+	retention, sweepInterval time.Duration
+}
+
+var (
+	// week is the incident's: an hour passes in one and a half seconds, 18 files a minute are 720 a second. A sweep over some 180,000 files takes a good
+	// part of a second, so there is one each hour and not every five minutes.
+	week = workload{timeFactor: 2400, retention: 168 * time.Hour, sweepInterval: time.Hour}
+	// shift keeps fewer files, at a pace that User Mode Linux keeps up with: an hour passes in ten seconds, 18 files a minute are 108 a second.
+	shift = workload{timeFactor: 360, retention: 4 * time.Hour, sweepInterval: time.Hour}
 )
 
 // place is a namespace for one test, with a policy that matches there alone.
 type place struct {
 	t         *testing.T
 	namespace string
+	workload
 }
 
 // newPlace makes a namespace. Without a mode it is not opted in.
@@ -73,7 +83,7 @@ func newPlace(t *testing.T, name string, mode string) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{t: t, namespace: name}
+	return place{t: t, namespace: name, workload: week}
 }
 
 // applyPolicy applies a policy for outposts of this namespace and waits until the server has it. more is merged into its spec.
@@ -86,7 +96,7 @@ func (p place) applyPolicy(more map[string]any) sizing.Size {
 		}},
 		"sizing": map[string]any{
 			"files": map[string]any{
-				"createdPerMinute": fmt.Sprint(createdPerMinute), "retention": retention.String(), "sweepInterval": sweepInterval.String(), "fileSize": fileSize,
+				"createdPerMinute": fmt.Sprint(createdPerMinute), "retention": p.retention.String(), "sweepInterval": p.sweepInterval.String(), "fileSize": fileSize,
 			},
 			"max": "4Gi",
 		},
@@ -174,7 +184,7 @@ func (p place) deploy(change func(*corev1.PodSpec)) {
 	container := &spec.Containers[0]
 	container.Image = writerImage
 	container.Ports = nil
-	container.Env = writerSettings()
+	container.Env = p.settings()
 	// Without a request the container would be the first to wait when the machine is busy, and its sweeps would be late.
 	container.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")}
 	spec.TerminationGracePeriodSeconds = new(int64(1))
@@ -186,11 +196,12 @@ func (p place) deploy(change func(*corev1.PodSpec)) {
 	}
 }
 
-func writerSettings() []corev1.EnvVar {
+// settings are the environment variables of the writer of sessions.
+func (w workload) settings() []corev1.EnvVar {
 	return []corev1.EnvVar{
-		{Name: "RETENTION", Value: retention.String()},
-		{Name: "SWEEP_INTERVAL", Value: sweepInterval.String()},
-		{Name: "TIME_FACTOR", Value: fmt.Sprint(timeFactor)},
+		{Name: "RETENTION", Value: w.retention.String()},
+		{Name: "SWEEP_INTERVAL", Value: w.sweepInterval.String()},
+		{Name: "TIME_FACTOR", Value: fmt.Sprint(w.timeFactor)},
 		{Name: "SESSION_BYTES", Value: fmt.Sprint(fileSize)},
 	}
 }
@@ -200,6 +211,9 @@ type outpost struct {
 	place
 	pod *corev1.Pod
 	url string
+	// container is the name of the container whose end is waited for; the first one if empty. seen are the IDs of those that have ended.
+	container string
+	seen      map[string]bool
 }
 
 // running waits for the Pod and its first answer.
@@ -287,7 +301,8 @@ func (o *outpost) session(ctx context.Context) (status int, err error) {
 }
 
 var client = http.Client{
-	Timeout:       time.Minute,
+	// Filling a volume of 512Mi in User Mode Linux takes a good minute.
+	Timeout:       5 * time.Minute,
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

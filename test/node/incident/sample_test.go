@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +48,17 @@ func (s series) peak(since time.Duration, figure func(sample) int64) int64 {
 	for i := range s {
 		if s[i].at >= since {
 			most = max(most, figure(s[i]))
+		}
+	}
+	return most
+}
+
+// at is the sample with the largest of one figure, of those in which the container has answered.
+func (s series) at(figure func(sample) int64) sample {
+	var most sample
+	for i := range s {
+		if s[i].files > 0 && s[i].kernel > 0 && (most.files == 0 || figure(s[i]) > figure(most)) {
+			most = s[i]
 		}
 	}
 	return most
@@ -123,7 +135,7 @@ func (o *outpost) mounted() (used, size int64, err error) {
 type charge struct {
 	memory int64 // everything
 	kernel int64 // the part that is neither anonymous nor a file's
-	limit  int64
+	limit  int64 // math.MaxInt64, or nearly, without one
 }
 
 // charge reads the cgroup of the Pod's first container.
@@ -199,7 +211,11 @@ func readCharge(dir string) (c charge, err error) {
 	names := map[string]*int64{"memory.usage_in_bytes": &c.memory, "memory.kmem.usage_in_bytes": &c.kernel, "memory.limit_in_bytes": &c.limit}
 	if isolate.V2() {
 		names = map[string]*int64{"memory.current": &c.memory, "memory.max": &c.limit}
-		if c.kernel, err = statOf(dir, "kernel"); err != nil {
+		// "kernel" is there from Linux 5.18 on. Before, "slab" differs by less than a hundredth.
+		if c.kernel, err = statOf(dir, "kernel"); errors.Is(err, errNoSuchLine) {
+			c.kernel, err = statOf(dir, "slab")
+		}
+		if err != nil {
 			return c, err
 		}
 	}
@@ -208,12 +224,20 @@ func readCharge(dir string) (c charge, err error) {
 		if err != nil {
 			return c, err
 		}
-		if *into, err = strconv.ParseInt(string(bytes.TrimSpace(data)), 10, 64); err != nil {
+		text := string(bytes.TrimSpace(data))
+		if text == "max" { // of cgroup v2: no limit
+			*into = math.MaxInt64
+			continue
+		}
+		if *into, err = strconv.ParseInt(text, 10, 64); err != nil {
 			return c, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return c, nil
 }
+
+// errNoSuchLine is what a memory.stat has not got.
+var errNoSuchLine = errors.New("memory.stat has no such line")
 
 // statOf reads a line of memory.stat.
 func statOf(dir, name string) (int64, error) {
@@ -226,5 +250,5 @@ func statOf(dir, name string) (int64, error) {
 			return strconv.ParseInt(value, 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("memory.stat has no %q", name)
+	return 0, fmt.Errorf("%q: %w", name, errNoSuchLine)
 }

@@ -4,16 +4,14 @@ package incident
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"image/color"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
+	"golang.org/x/sys/unix"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -22,59 +20,43 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
+	"github.com/shmkeeper/shmkeeper/test/node/incident/figures"
+	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+	"github.com/shmkeeper/shmkeeper/test/node/uml"
 )
 
-// The lines of docs/incident.md between which the figures of a run stand.
-const (
-	figuresBegin = "<!-- figures: make test-node UPDATE=1 -->\n"
-	figuresEnd   = "<!-- end of figures -->\n"
-)
-
-// writeDocs writes the picture and the tables of docs/incident.md from what the tests have recorded.
+// writeDocs writes the figures of this run, docs/incident.md with them, and, where time ran faster, the picture.
 func writeDocs(ctx context.Context) error {
 	root, err := envtest.Root(ctx)
 	if err != nil {
 		return err
 	}
-	if len(curves) != 4 || len(kernelCosts) == 0 {
+	docs := filepath.Join(root, "docs")
+	if len(comparisons) == 0 || len(kernelCosts) == 0 || !uml.InGuest() && len(curves) != 4 {
 		return errors.New("-update: not all tests have run; leave out -run")
 	}
-	picture, err := draws()
-	if err != nil {
+	if !uml.InGuest() {
+		picture, err := draws()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(docs, "incident.png"), picture, 0o644); err != nil {
+			return fmt.Errorf("the picture of docs/incident.md: %w", err)
+		}
+	}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return fmt.Errorf("the release of the kernel: %w", err)
+	}
+	version := 1
+	if isolate.V2() {
+		version = 2
+	}
+	run := figures.Run{Kernel: unix.ByteSliceToString(name.Release[:]), Comparisons: comparisons, KernelCosts: kernelCosts}
+	if err := run.Write(docs, version); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(root, "docs", "incident.png"), picture, 0o644); err != nil {
-		return fmt.Errorf("the picture of docs/incident.md: %w", err)
-	}
-	path := filepath.Join(root, "docs", "incident.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("the figures: %w", err)
-	}
-	before, rest, begun := strings.Cut(string(text), figuresBegin)
-	_, after, ended := strings.Cut(rest, figuresEnd)
-	if !begun || !ended {
-		return fmt.Errorf("%s has no lines %q and %q: put them where the figures belong", path, strings.TrimSpace(figuresBegin), strings.TrimSpace(figuresEnd))
-	}
-	if err := os.WriteFile(path, []byte(before+figuresBegin+tables()+figuresEnd+after), 0o644); err != nil {
-		return fmt.Errorf("the figures: %w", err)
-	}
-	return nil
-}
-
-// tables are the comparisons and the kernel memory, in Markdown.
-func tables() string {
-	var b strings.Builder
-	slices.SortStableFunc(comparisons, func(x, y comparison) int { return cmp.Compare(x.Scenario, y.Scenario) })
-	b.WriteString("| scenario | | predicted | measured | predicted / measured |\n|---|---|---|---|---|\n")
-	for _, c := range comparisons {
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | %.3f |\n", c.Scenario, c.What, c.Predicted, c.Measured, c.Ratio)
-	}
-	b.WriteString("\n| bytes of a file | name | kernel memory of a file, measured | in the model |\n|---|---|---|---|\n")
-	for _, k := range kernelCosts {
-		fmt.Fprintf(&b, "| %d | %s | %.1f ± %.1f B | %d B |\n", k.Size, k.Name, k.Measured, k.Error, k.Model)
-	}
-	return b.String()
+	return figures.Update(docs)
 }
 
 // draws is the fill of the volumes over time, as a PNG.

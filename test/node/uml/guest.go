@@ -37,8 +37,14 @@ type Guest struct {
 	CPUInfoVariable string
 }
 
-// scratchVariable names the folder Scratch to the guest's first process.
-const scratchVariable = "SHMKEEPER_UML_SCRATCH"
+// scratchVariable names the folder Scratch to the guest's first process, and guestVariable tells the program and what it starts that they are in a guest.
+const (
+	scratchVariable = "SHMKEEPER_UML_SCRATCH"
+	guestVariable   = "SHMKEEPER_UML_GUEST"
+)
+
+// InGuest reports whether this process runs in a guest.
+func InGuest() bool { return os.Getenv(guestVariable) != "" }
 
 // The files of the folder Scratch.
 const (
@@ -142,9 +148,9 @@ func (g Guest) writeTask(k Kernel) error {
 	if err != nil {
 		return err
 	}
-	env := g.Env
+	env := append(g.Env[:len(g.Env):len(g.Env)], guestVariable+"=1")
 	if g.CPUInfoVariable != "" {
-		env = append(env[:len(env):len(env)], g.CPUInfoVariable+"="+cpuinfo)
+		env = append(env, g.CPUInfoVariable+"="+cpuinfo)
 	}
 	text, err := json.Marshal(task{
 		Program: g.Program, Args: g.Args, Env: env, Dir: g.Dir, Modules: k.Modules, Writable: append([]string{g.Scratch}, g.Writable...),
