@@ -6,12 +6,22 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/lint"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/policies"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/simulate"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/size"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/version"
 )
+
+var verbs = []cli.Verb{size.Command, review.Command, lint.Command, policies.Command, simulate.Command, version.Command}
 
 func main() {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
-	os.Exit(run(os.Args[1:], streams{
-		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
-		terminal: terminal, color: terminal && os.Getenv("NO_COLOR") == "",
-	}))
+	os.Exit(cli.Run(os.Args[1:], cli.Streams{
+		In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr,
+		Terminal: terminal, Color: terminal && os.Getenv("NO_COLOR") == "",
+	}, verbs...))
 }

@@ -28,27 +28,89 @@ type rule struct {
 	never      []string // packages that must not be reached through any chain of imports, each with everything below it
 }
 
+// clients is what could call a cluster: nothing of it is linked into a verb that works without one.
+var clients = []string{"k8s.io/client-go", "net/http/httptest", "sigs.k8s.io/controller-runtime"}
+
 // rules has one row for each package. A package without a row and a row without a package both fail.
 var rules = map[string]rule{
 	"cmd/kubectl-shm": {
 		own: []string{
-			"internal/limitrange", "internal/manifest", "internal/podtemplate", "internal/simulate", "manifests/policies",
-			"policy", "policy/matchcondition", "policy/sizing", "policy/v1alpha1",
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/lint", "cmd/kubectl-shm/policies", "cmd/kubectl-shm/review",
+			"cmd/kubectl-shm/simulate", "cmd/kubectl-shm/size", "cmd/kubectl-shm/version",
+		},
+		thirdParty: []string{"golang.org/x/term"},
+	},
+	"cmd/kubectl-shm/internal/cli": {
+		own:        []string{"internal/manifest"},
+		thirdParty: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "sigs.k8s.io/yaml"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/internal/clitest": {
+		own:        []string{"cmd/kubectl-shm/internal/cli"},
+		thirdParty: []string{"github.com/google/go-cmp"},
+	},
+	"cmd/kubectl-shm/internal/model": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/policyfile", "internal/human", "internal/manifest",
+			"policy", "policy/sizing", "policy/v1alpha1",
+		},
+		thirdParty: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "k8s.io/api", "k8s.io/apimachinery"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/internal/policyfile": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "internal/manifest", "manifests/policies", "policy", "policy/sizing", "policy/v1alpha1",
+		},
+		thirdParty: []string{"k8s.io/apimachinery"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/lint": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/model", "cmd/kubectl-shm/internal/policyfile",
+			"internal/manifest", "internal/podtemplate", "policy", "policy/matchcondition", "policy/sizing", "policy/v1alpha1",
+		},
+		thirdParty: []string{"github.com/spf13/cobra", "k8s.io/apimachinery"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/policies": {
+		own:        []string{"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/policyfile", "policy/sizing", "policy/v1alpha1"},
+		thirdParty: []string{"github.com/spf13/cobra", "k8s.io/apimachinery"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/review": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/policyfile", "internal/limitrange", "internal/manifest",
+			"internal/podtemplate", "policy", "policy/sizing", "policy/v1alpha1",
 		},
 		thirdParty: []string{
 			"github.com/aymanbagabas/go-udiff",
 			"github.com/evanphx/json-patch/v5",
 			"github.com/spf13/cobra",
-			"github.com/spf13/pflag", // the flags of cobra's commands
-			"golang.org/x/term",
 			"gomodules.xyz/jsonpatch/v2",
 			"k8s.io/api",
 			"k8s.io/apimachinery",
 			"sigs.k8s.io/json",
-			"sigs.k8s.io/yaml",
 		},
-		// The verbs work without a cluster, so nothing that could call one is linked.
-		never: []string{"k8s.io/client-go", "net/http/httptest", "sigs.k8s.io/controller-runtime"},
+		never: clients,
+	},
+	"cmd/kubectl-shm/simulate": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/model", "internal/human", "internal/simulate", "policy/sizing",
+		},
+		thirdParty: []string{"github.com/spf13/cobra"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/size": {
+		own: []string{
+			"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/model", "internal/human", "policy", "policy/sizing", "policy/v1alpha1",
+		},
+		thirdParty: []string{"github.com/spf13/cobra", "k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+		never:      clients,
+	},
+	"cmd/kubectl-shm/version": {
+		own:        []string{"cmd/kubectl-shm/internal/cli", "policy/v1alpha1"},
+		thirdParty: []string{"github.com/spf13/cobra"},
+		never:      clients,
 	},
 	// Certificates know the API server and nothing of policies.
 	"certs": {
@@ -93,6 +155,8 @@ var rules = map[string]rule{
 	"internal/policycases": {own: []string{"policy/v1alpha1"}, thirdParty: []string{"sigs.k8s.io/yaml"}},
 	// Finds Pod templates by their shape; it knows no policy and no kind's own types.
 	"internal/podtemplate": {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json"}},
+	// Figures as people read them, of anything.
+	"internal/human": {thirdParty: []string{"github.com/dustin/go-humanize"}},
 	// Independent of the engine, so that it can contradict the formula.
 	"internal/simulate":  {thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot"}},
 	"manifests":          {},

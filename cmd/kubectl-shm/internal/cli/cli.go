@@ -1,0 +1,94 @@
+// Package cli holds what the verbs of kubectl shm share: exit statuses, flags, input files and
+// output.
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	ExitOK       = 0 // nothing would be rejected
+	ExitRejected = 1 // something would be rejected
+	ExitUsage    = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
+)
+
+// These end a command with a status, without a message of their own: what it printed says enough.
+var (
+	ErrRejected     = errors.New("something would be rejected") // ExitRejected
+	ErrInvalidInput = errors.New("the input is not valid")      // ExitUsage
+)
+
+// Streams holds what a command reads from and writes to.
+type Streams struct {
+	In          io.Reader
+	Out, ErrOut io.Writer
+	// Terminal reports whether a person reads Out, and Color whether it is to be colored.
+	Terminal, Color bool
+}
+
+// Verb makes the command of a verb.
+type Verb func(Streams) *cobra.Command
+
+// Run runs the program with the given verbs and returns its exit status. What a verb prints is held
+// back until it has succeeded, so that bad input prints nothing but its error.
+func Run(args []string, s Streams, verbs ...Verb) int {
+	var out bytes.Buffer
+	held := s
+	held.Out = &out
+	root := newRoot(held, verbs)
+	root.SetArgs(args)
+	status := ExitOK
+	switch err := root.Execute(); {
+	case err == nil:
+	case errors.Is(err, ErrRejected):
+		status = ExitRejected
+	case errors.Is(err, ErrInvalidInput):
+		status = ExitUsage
+	default:
+		fmt.Fprintf(s.ErrOut, "error: %v\n", err)
+		return ExitUsage
+	}
+	if _, err := s.Out.Write(out.Bytes()); err != nil {
+		fmt.Fprintf(s.ErrOut, "error: write the output: %v\n", err)
+		return ExitUsage
+	}
+	return status
+}
+
+func newRoot(s Streams, verbs []Verb) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-shm",
+		Short: "Size /dev/shm, and see what shmkeeper would do to a manifest",
+		Long: `Sizes /dev/shm and reviews manifests, without a cluster.
+
+A container's /dev/shm is 64 MiB unless something else is mounted there. Programs
+that keep a file there for each session fill it, and then fail for everybody.`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl shm"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return fmt.Errorf("there is no command %q: use one of those that %s --help lists", args[0], cmd.CommandPath())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.ErrOut)
+	for _, verb := range verbs {
+		root.AddCommand(verb(s))
+	}
+	// Errors about flags end in the remedy; the verbs inherit this.
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", err, c.CommandPath())
+	})
+	return root
+}

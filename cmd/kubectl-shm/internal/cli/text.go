@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
+)
+
+// DevShm is where a policy that names no mountPath mounts.
+const DevShm = "/dev/shm"
+
+// WriteJSON writes a value as indented JSON, with <, > and & as they are.
+func WriteJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// Align returns a line for each row, with the columns two spaces apart. No cell may have a tab or a
+// line break.
+func Align(rows [][]string) []string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush() // a strings.Builder takes everything
+	return strings.Split(b.String(), "\n")[:len(rows)]
+}
+
+// Plain returns a name, quoted if it could be taken for something else: it is the input's, and may
+// be anything.
+func Plain(name string) string {
+	odd := func(r rune) bool {
+		return r == '/' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r)
+	}
+	if strings.ContainsFunc(name, odd) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// Quote quotes a value for a message, and cuts one that is too long to read.
+func Quote(text string) string {
+	const longest = 64
+	if len(text) <= longest {
+		return strconv.Quote(text)
+	}
+	cut := longest
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return strconv.Quote(text[:cut]) + "..."
+}
+
+// CountSkipped says how many objects were skipped, of which kinds, the most frequent first.
+func CountSkipped(skipped map[string]int) string {
+	total := 0
+	kinds := slices.Sorted(maps.Keys(skipped))
+	slices.SortStableFunc(kinds, func(a, b string) int { return cmp.Compare(skipped[b], skipped[a]) })
+	parts := make([]string, len(kinds))
+	for i, kind := range kinds {
+		total += skipped[kind]
+		parts[i] = fmt.Sprintf("%d %s", skipped[kind], Plain(kind))
+	}
+	const most = 8
+	if more := len(parts) - most; more > 0 {
+		parts = append(parts[:most], fmt.Sprintf("and %d more kinds", more))
+	}
+	return fmt.Sprintf("%d skipped (%s)", total, strings.Join(parts, ", "))
+}

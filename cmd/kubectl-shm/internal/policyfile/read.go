@@ -1,0 +1,165 @@
+package policyfile
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// Read decodes and compiles a policy. The error holds all that is wrong with it, in one go:
+// values that do not fit are left out, so that the rest is checked as well. The source is what could
+// be read, also if there is an error; nil if nothing could. ok is false if there is no policy to
+// evaluate by.
+func Read(o manifest.Object) (l Policy, ok bool, err error) {
+	l.Object = o
+	if err := checkVersion(o); err != nil {
+		return l, false, err
+	}
+	var all cli.Errors
+	var wrong []string // the fields of the errors so far
+	note := func(err error) {
+		from := len(all)
+		all.Add(err)
+		for _, err := range all[from:] {
+			var at *manifest.Error
+			if errors.As(err, &at) {
+				wrong = append(wrong, pathInObject(o, at.Path))
+			}
+		}
+	}
+	source := &v1alpha1.SharedMemoryPolicy{}
+	note(manifest.Decode(o, source, true))
+	if len(all) > 0 {
+		if source, ok = decodeRest(o, wrong); !ok {
+			return l, false, all.Err()
+		}
+	}
+	note(emptyStrings(o))
+	l.Source = source
+	compiled, errs := policy.Compile(source)
+	for _, e := range errs {
+		if !slices.ContainsFunc(wrong, func(path string) bool { return follows(e.Field, path) }) {
+			all.Add(policyError(o, e))
+		}
+	}
+	l.Compiled = compiled
+	return l, len(errs) == 0, all.Err()
+}
+
+// follows reports whether an error of a field may follow from one of another field: it is the same
+// field, or one within the other.
+func follows(field, other string) bool {
+	within := func(a, b string) bool {
+		return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(a, b+"[")
+	}
+	return within(field, other) || within(other, field)
+}
+
+// decodeRest decodes a policy without the fields that are wrong.
+func decodeRest(o manifest.Object, wrong []string) (*v1alpha1.SharedMemoryPolicy, bool) {
+	var content map[string]any
+	if json.Unmarshal(o.JSON, &content) != nil {
+		return nil, false
+	}
+	for _, path := range wrong {
+		remove(content, cli.PathSteps.FindAllString(path, -1))
+	}
+	text, err := json.Marshal(content)
+	if err != nil {
+		return nil, false
+	}
+	o.JSON = text
+	source := &v1alpha1.SharedMemoryPolicy{}
+	return source, manifest.Decode(o, source, false) == nil
+}
+
+// remove removes what a path leads to. An item of a list becomes null, so that the others keep their
+// indexes.
+func remove(at any, steps []string) {
+	for i, step := range steps {
+		last := i == len(steps)-1
+		if index, ok := strings.CutPrefix(step, "["); ok {
+			list, isList := at.([]any)
+			n, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+			if !isList || err != nil || n >= len(list) {
+				return
+			}
+			if last {
+				list[n] = nil
+			}
+			at = list[n]
+			continue
+		}
+		fields, isMap := at.(map[string]any)
+		if !isMap {
+			return
+		}
+		key := strings.TrimPrefix(step, ".")
+		if last {
+			delete(fields, key)
+		}
+		at = fields[key]
+	}
+}
+
+// pathInObject returns a path within a document as one within the object.
+func pathInObject(o manifest.Object, path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, cli.PathInDocument(o, "")), ".")
+}
+
+// emptyStrings finds fields that are given and empty. The decoder cannot tell them from absent ones,
+// which have a default; an API server rejects them.
+func emptyStrings(o manifest.Object) error {
+	var all cli.Errors
+	var content map[string]any
+	if json.Unmarshal(o.JSON, &content) != nil {
+		return nil // reported already
+	}
+	findEmpty(content["spec"], reflect.TypeFor[v1alpha1.SharedMemoryPolicySpec](), field.NewPath("spec"), func(at *field.Path) {
+		all.Add(cli.FieldError(o, at.String(), `"" is empty`, "write a value, or leave the field out for its default"))
+	})
+	return all.Err()
+}
+
+// findEmpty calls found with each optional text of the policy's own types that is empty.
+func findEmpty(value any, t reflect.Type, at *field.Path, found func(*field.Path)) {
+	switch value := value.(type) {
+	case map[string]any:
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || t.PkgPath() != reflect.TypeFor[v1alpha1.Match]().PkgPath() {
+			return
+		}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			child, given := value[name]
+			if !given {
+				continue
+			}
+			if child == "" && f.Type.Kind() == reflect.String && options == "omitempty" {
+				found(at.Child(name))
+			}
+			findEmpty(child, f.Type, at.Child(name), found)
+		}
+	case []any:
+		if t.Kind() != reflect.Slice {
+			return
+		}
+		for i, item := range value {
+			findEmpty(item, t.Elem(), at.Index(i), found)
+		}
+	}
+}

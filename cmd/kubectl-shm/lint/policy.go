@@ -1,0 +1,206 @@
+package lint
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// lint checks the policies of documents, in their order. It fails if a document cannot be read.
+func lint(docs []*manifest.Document) (*lintReport, error) {
+	l := &lintReport{skipped: map[string]int{}}
+	var unreadable cli.Errors
+	var policies, others []manifest.Object
+	for _, d := range docs {
+		objects, err := d.Objects()
+		unreadable.Add(err)
+		for _, o := range objects {
+			if policyfile.Is(o) {
+				policies = append(policies, o)
+				continue
+			}
+			others = append(others, o)
+			l.skipped[o.Kind]++
+		}
+	}
+	pods := podsOf(others)
+	var valid []policyfile.Policy
+	for _, o := range policies {
+		l.policies++
+		before := len(l.findings)
+		if p, ok := l.policy(o, pods); ok {
+			l.compareWith(valid, p)
+			valid = append(valid, p)
+		}
+		slices.SortStableFunc(l.findings[before:], func(a, b lintFinding) int { return cmp.Compare(a.Line, b.Line) })
+	}
+	return l, unreadable.Err()
+}
+
+// policy checks one policy. ok is false if it has errors that leave no policy to compare.
+func (l *lintReport) policy(o manifest.Object, pods []policy.Subject) (p policyfile.Policy, ok bool) {
+	p, ok, err := policyfile.Read(o)
+	l.errors(o, err)
+	if p.Source == nil {
+		return p, false
+	}
+	l.match(p)
+	l.names(p)
+	if !ok {
+		return p, false
+	}
+	l.excluded(p)
+	l.mountPath(p)
+	l.size(p)
+	l.memoryPercent(p)
+	l.wide(p)
+	l.leftOut(p, pods)
+	return p, true
+}
+
+func (l *lintReport) errors(o manifest.Object, err error) {
+	var all cli.Errors
+	all.Add(err)
+	for _, err := range all {
+		f := lintFinding{File: o.Document.Source, Line: o.Document.Line, Policy: o.Name, Severity: lintError, Message: err.Error()}
+		var at *manifest.Error
+		if errors.As(err, &at) {
+			f.Line, f.Field, f.Message = at.Line, at.Path, (&manifest.Error{Problem: at.Problem, Remedy: at.Remedy}).Error()
+		}
+		l.findings = append(l.findings, f)
+	}
+}
+
+// warn adds a warning on a field, unless there is an error on it already.
+func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) {
+	isError := func(f lintFinding) bool {
+		return f.Severity == lintError && f.File == o.Document.Source && f.Line == cli.LineOf(o, field) && f.Field == cli.PathInDocument(o, field)
+	}
+	if slices.ContainsFunc(l.findings, isError) {
+		return
+	}
+	l.findings = append(l.findings, lintFinding{
+		File: o.Document.Source, Line: cli.LineOf(o, field), Policy: o.Name, Severity: lintWarning,
+		Field: cli.PathInDocument(o, field), Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// size warns of a size that is known beforehand not to be enough.
+func (l *lintReport) size(p policyfile.Policy) {
+	s, ok := p.Compiled.Size()
+	switch {
+	case !ok:
+	case !s.Bounded:
+		l.warn(p.Object, "spec.sizing.files", "no file is ever deleted without retention, so no size is enough: %s fills after %s: make the program delete files, and say by retention when", s.Limit, sizing.FormatDuration(s.FullAfter))
+	case s.Overflows(s.Limit):
+		l.warn(p.Object, "spec.sizing.max", "%s is less than the %s that are required, and fills after %s: raise max or shorten the retention", s.Limit, s.Required, sizing.FormatDuration(s.FullAfter))
+	case s.Saturated:
+		l.warn(p.Object, "spec.sizing.max", "%s is less than the %s that are required: raise max", s.Limit, s.Required)
+	}
+}
+
+// memoryPercent warns of a share of the memory limit that leaves the limit no room for it:
+// whatever limit a container has, the volume grows with it up to max.
+func (l *lintReport) memoryPercent(p policyfile.Policy) {
+	s := &p.Source.Spec
+	if s.Sizing == nil || s.Sizing.MemoryPercent == nil || s.Memory.Handling != v1alpha1.MemoryRequire {
+		return
+	}
+	m, errs := model.New(p.Source)
+	if len(errs) > 0 {
+		return // the policy compiled a moment ago
+	}
+	percent := s.Sizing.MemoryPercent.Percent
+	most := sizing.BytesOf(*m.Spec.Sizing.Max)
+	share, lower := fmt.Sprintf("%d%%", percent), "lower it"
+	times := float64(percent) / 100
+	if h := s.Sizing.HeadroomPercent; h != nil && *h > 0 {
+		times *= 1 + float64(*h)/100
+		share, lower = fmt.Sprintf("%s and a headroomPercent of %d", share, *h), "lower one of them"
+	}
+	// The highest limit whose share max does not cut: the roundings weigh least there.
+	limit := sizing.Bytes(float64(most) / times)
+	size := policy.NewSet(m.Compiled).Evaluate(m.Subject(0, limit)).Size
+	if size.MemoryCost.Plus(p.Reserve()) <= limit {
+		return
+	}
+	l.warn(p.Object, "spec.sizing.memoryPercent", "%s of a memory limit, the kernel memory for that and the reserve of %s are more than the limit, so memory.handling: Require rejects every container whose limit is below %s: %s, or write memory.handling: Raise",
+		share, p.Reserve(), size.MemoryCostOf(most).Plus(p.Reserve()), lower)
+}
+
+// match warns of entries that match too much or nothing.
+func (l *lintReport) match(p policyfile.Policy) {
+	spec := &p.Source.Spec
+	for i := range spec.Match {
+		at := fmt.Sprintf("spec.match[%d]", i)
+		if isEverything(&spec.Match[i]) {
+			l.warn(p.Object, at, "matches every Pod: name labels, images or tmpfsPaths that recognize the workload")
+		}
+		l.images(p.Object, at+".images", spec.Match[i].Images)
+	}
+	for i := range spec.Exclude {
+		l.images(p.Object, fmt.Sprintf("spec.exclude[%d].images", i), spec.Exclude[i].Images)
+	}
+}
+
+// excluded warns of an exclude that leaves nothing.
+func (l *lintReport) excluded(p policyfile.Policy) {
+	spec := &p.Source.Spec
+	excluded := func(m v1alpha1.Match) bool {
+		return slices.ContainsFunc(spec.Exclude, func(x v1alpha1.Match) bool { return covers(&x, &m) })
+	}
+	if len(spec.Match) > 0 && !slices.ContainsFunc(spec.Match, func(m v1alpha1.Match) bool { return !excluded(m) }) {
+		l.warn(p.Object, "spec.exclude", "leaves out every Pod that spec.match matches, so the policy decides about none: exclude less")
+	}
+}
+
+func (l *lintReport) images(o manifest.Object, field string, patterns []string) {
+	for i, pattern := range patterns {
+		if problem := oddImage(pattern); problem != "" {
+			l.warn(o, fmt.Sprintf("%s[%d]", field, i), "%q %s", pattern, problem)
+		}
+	}
+}
+
+// compareWith compares a policy with those before it.
+func (l *lintReport) compareWith(others []policyfile.Policy, p policyfile.Policy) {
+	for _, other := range others {
+		name, otherName := p.Compiled.Name(), other.Compiled.Name()
+		switch {
+		case name == otherName:
+			l.warn(p.Object, "metadata.name", "%q is also the name of the policy at %s, and a cluster has only the one that was applied last: rename or remove one of them", name, policyfile.Position(other.Object))
+		case p.Source.Spec.Priority == other.Source.Spec.Priority && sameMatch(p.Source.Spec.Match, other.Source.Spec.Match):
+			l.warn(p.Object, "spec.priority", "%d is also the priority of %q at %s, which matches the same: then %q decides, as its name sorts first: give one of them another priority", p.Source.Spec.Priority, otherName, policyfile.Position(other.Object), min(name, otherName))
+		}
+	}
+}
+
+// sameMatch reports whether two policies match the same, whatever the order.
+func sameMatch(a, b []v1alpha1.Match) bool {
+	contains := func(list []v1alpha1.Match, m v1alpha1.Match) bool {
+		return slices.ContainsFunc(list, func(other v1alpha1.Match) bool { return sameEntry(&m, &other) })
+	}
+	all := func(list, in []v1alpha1.Match) bool {
+		return !slices.ContainsFunc(list, func(m v1alpha1.Match) bool { return !contains(in, m) })
+	}
+	return all(a, b) && all(b, a)
+}
+
+func sameEntry(a, b *v1alpha1.Match) bool {
+	a, b = a.DeepCopy(), b.DeepCopy()
+	slices.Sort(a.Images)
+	slices.Sort(b.Images)
+	return equality.Semantic.DeepEqual(a, b)
+}

@@ -1,0 +1,11 @@
+package policies
+
+import (
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/lint"
+)
+
+// shm runs the program with a standard input.
+func shm(stdin string, args ...string) clitest.Result {
+	return clitest.Run(stdin, args, Command, lint.Command)
+}

@@ -1,0 +1,120 @@
+package review
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// addOther adds the Pod templates of an object of any other kind, found by their shape. What has one
+// that cannot be read is named in a note.
+func (in *input) addOther(o manifest.Object) error {
+	object, err := decoded(o)
+	if err != nil {
+		return err
+	}
+	if scalers := podtemplate.Scalers([]map[string]any{object}); len(scalers) > 0 {
+		for _, s := range scalers {
+			s.Namespace = o.Namespace
+			in.scalers = append(in.scalers, s)
+		}
+		return nil
+	}
+	found, unread := podtemplate.Find(object)
+	if len(found)+len(unread) > 0 && isRemovedVersion(o) {
+		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), podtemplate.VersionOf(o.Kind)))
+		found, unread = nil, nil
+	}
+	for _, u := range unread {
+		in.note(o, u.Pointer, u.Why)
+	}
+	before := len(in.workloads)
+	for _, t := range found {
+		in.addTemplate(o, t, len(found) > 1)
+	}
+	if len(in.workloads) == before {
+		in.skipped[o.Kind]++
+	}
+	return nil
+}
+
+// addTemplate adds a Pod template that was found by its shape.
+func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several bool) {
+	added, atShm := addedVolumes(t.Spec)
+	if atShm != "" {
+		in.note(o, t.Pointer, fmt.Sprintf("mounts volume %q at /dev/shm, which only its controller knows: review the Pods that are made from it (kubectl get pods -o yaml)", atShm))
+		return
+	}
+	if err := manifest.CheckPod("", t.Spec, added...); err != nil {
+		var all cli.Errors
+		all.Add(err)
+		in.note(o, t.Pointer, "is not valid: "+all[0].Error())
+		return
+	}
+	in.custom[cli.Plain(o.Kind)] = true
+	at := ""
+	if several {
+		at = cli.FieldOf(t.Pointer)
+	}
+	in.workloads = append(in.workloads, workload{
+		object: o, at: at, fixed: t.Form != podtemplate.PodTemplate,
+		subject: policy.Subject{
+			Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Pod: policy.ViewOf(t.Meta, t.Spec),
+			Pointer: t.Pointer, Suspended: t.Suspended, QueueName: t.QueueName, Claims: added,
+		},
+	})
+}
+
+// addedVolumes returns the names of volumes that are mounted and not there: the controller of a
+// custom kind adds them to its Pods, of claim templates for example. atShm is one of them that is
+// mounted at /dev/shm or below; empty for none.
+func addedVolumes(spec *corev1.PodSpec) (names []string, atShm string) {
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, m := range c.VolumeMounts {
+			if slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name }) {
+				continue
+			}
+			if at := path.Clean("/" + m.MountPath); at == cli.DevShm || strings.HasPrefix(at, cli.DevShm+"/") {
+				atShm = m.Name
+			}
+			if !slices.Contains(names, m.Name) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return names, atShm
+}
+
+// note adds a note on a place that has, or may have, a Pod template and is not reviewed.
+func (in *input) note(o manifest.Object, pointer, why string) {
+	title, place := titleOf(o.Kind, o.Namespace, o.Name), "it"
+	if pointer != "" {
+		place = cli.FieldOf(pointer)
+	}
+	in.notes = append(in.notes, fmt.Sprintf("%s has a Pod template that is not looked at: %s %s", title, place, why))
+}
+
+// isRemovedVersion reports whether an object would be of a known type if it were written in another
+// version of its API. Objects of groups of other projects are not, whatever kind they are of.
+func isRemovedVersion(o manifest.Object) bool {
+	served := podtemplate.VersionOf(o.Kind)
+	return served != "" && o.APIVersion != served && (groupOf(o.APIVersion) == groupOf(served) || groupOf(o.APIVersion) == "extensions")
+}
+
+// groupOf returns the group of an apiVersion; empty for the core group.
+func groupOf(version string) string {
+	group, _, found := strings.Cut(version, "/")
+	if !found {
+		return ""
+	}
+	return group
+}

@@ -1,0 +1,73 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
+
+	"github.com/shmkeeper/shmkeeper/internal/simulate"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// newSimulation turns a model and the flags into a run to play.
+func newSimulation(m model.Model, o *options, format string) (simulation, error) {
+	if m.Spec.Sizing.Files == nil {
+		return simulation{}, fmt.Errorf("--policy: %s has no files model, so nothing says how /dev/shm fills: name a policy with sizing.files", cli.Quote(m.Name))
+	}
+	size, _ := m.Compiled.Size() // ok: a files model needs no Pod
+	r := simulation{name: m.Name, title: m.Describe()}
+	var all cli.Errors
+	var err error
+	r.model, err = toPlay(m, size)
+	all.Add(err)
+	r.volumes, r.notes, err = volumesFor(o.sizes, size.Limit, sizing.BytesOf(*m.Spec.Sizing.PageSize))
+	all.Add(err)
+	r.options.Seed, err = strconv.ParseUint(o.seed, 10, 64)
+	if err != nil {
+		all.Add(fmt.Errorf("--seed: %s is not a whole number that fits in 64 bits: write one such as 1", cli.Quote(o.seed)))
+	}
+	if err := all.Err(); err != nil {
+		return simulation{}, err
+	}
+	span, note, err := o.spanFor(r.model, size, len(r.volumes))
+	if err != nil {
+		return simulation{}, err
+	}
+	r.options.Span = span
+	if note != "" {
+		r.notes = append(r.notes, note)
+	}
+	if r.options.Step, err = o.stepFor(r.options.Span, format); err != nil {
+		return simulation{}, err
+	}
+	r.unit = unitFor(r.options.Step)
+	return r, nil
+}
+
+// toPlay returns a compiled files model as the simulation takes it. The compiler has read the same
+// texts, so an error here is a mistake of this program.
+func toPlay(m model.Model, size sizing.Size) (simulate.Workload, error) {
+	f := m.Spec.Sizing.Files
+	out := simulate.Workload{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
+	var errs [3]error
+	out.CreatedPerMinute, errs[0] = strconv.ParseFloat(f.CreatedPerMinute, 64)
+	if f.Retention != nil {
+		out.Retention, errs[1] = time.ParseDuration(string(*f.Retention))
+	}
+	out.SweepInterval, errs[2] = time.ParseDuration(string(*f.SweepInterval))
+	return out, errors.Join(errs[:]...)
+}
+
+// causeOf returns an error of the file system without the path, which the message names already.
+func causeOf(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

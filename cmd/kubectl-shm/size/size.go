@@ -1,0 +1,217 @@
+package size
+
+import (
+	"fmt"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// Reasons of findings that are about the computation and not about a Pod.
+const (
+	// neverDeleted: no retention is given, so no size is enough.
+	neverDeleted policy.Reason = "NeverDeleted"
+	// saturated: the upper bound cuts the size below what is required.
+	saturated policy.Reason = "Saturated"
+)
+
+const help = `Computes how large /dev/shm has to be, what that costs in memory, and when it fills.
+
+The workload is one that keeps a file for each request or session and deletes it
+when it is old: say how many files it creates, how large they are and how long
+they stay. A policy can say the same, and other models too.
+
+JSON and YAML have these fields. What is null is not a number: meanFiles,
+peakFiles and requiredBytes if nothing is ever deleted, or if they are more than
+can be counted; all that is about files for a policy that knows no file size.
+  meanFiles, peakFiles            files alive just before old ones are deleted: on
+                                  average, and exceeded only with the overflow
+                                  probability
+  bytesPerFile                    what a file occupies: whole pages
+  requiredBytes                   the required size: peakFiles x bytesPerFile
+  sizeLimit, sizeLimitBytes       the sizeLimit to set: required size and headroom
+  capacityFiles                   files that fit in it
+  kernelBytesPerFile              kernel memory of a file beside its pages
+  kernelMemoryBytes               that of all files that fit
+  memoryCostBytes                 what a full volume costs: both together
+  averageUseBytes                 what is in use on average
+  effectiveBytes                  what the kubelet would mount: the sizeLimit, or
+                                  --memory-limit if that is less
+  bounded                         false if nothing is ever deleted
+  saturated                       true if --max cuts the sizeLimit below the
+                                  required size
+  fullAfterSeconds                when the volume fills at the average rate, from
+                                  empty; null if it does not
+  findings                        [{reason, detail}]: what is wrong with the result`
+
+const examples = `  # 18 files a minute of 1,500 bytes, kept for a week
+  kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h
+
+  # What a container that is limited to 256Mi would really get, as JSON
+  kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h --memory-limit 256Mi -o json
+
+  # Nothing is ever deleted: when are 2Gi full?
+  kubectl shm size --files-per-minute 0.5 --file-size 16Ki --max 2Gi
+
+  # What a built-in policy gives
+  kubectl shm size -p authentik-proxy-outposts
+  kubectl shm size -p ray --memory-limit 8Gi`
+
+// options holds the flags of size, as they were written.
+type options struct {
+	model       *model.Flags
+	memoryLimit string
+	output      cli.Choice
+	changed     func(flag string) bool
+}
+
+// Command returns the command of the verb.
+func Command(s cli.Streams) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:     "size",
+		Short:   "Compute how large /dev/shm has to be, and explain it",
+		Long:    help,
+		Example: examples,
+		Args:    cli.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.changed = cmd.Flags().Changed
+			return o.run(s)
+		},
+	}
+	o.model = model.AddFlags(cmd)
+	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit holds a full volume")
+	o.output.AddOutput(cmd, "table", "json", "yaml")
+	return cmd
+}
+
+func (o *options) run(s cli.Streams) error {
+	if err := o.output.Validate(); err != nil {
+		return err
+	}
+	limit, err := memoryLimitFlag(o.memoryLimit, o.changed("memory-limit"))
+	if err != nil {
+		return err
+	}
+	m, err := o.model.Model(s.In)
+	if err != nil {
+		return err
+	}
+	c, err := compute(m, limit)
+	if err != nil {
+		return err
+	}
+	switch o.output.Value {
+	case "json":
+		return cli.WriteJSON(s.Out, c.report())
+	case "yaml":
+		return c.writeYAML(s.Out)
+	default:
+		return c.writeTable(s.Out)
+	}
+}
+
+// memoryLimitFlag returns the memory limit; 0 if none is given.
+func memoryLimitFlag(text string, given bool) (sizing.Bytes, error) {
+	if !given {
+		return 0, nil
+	}
+	q, err := model.QuantityFlag("memory-limit", text)
+	if err != nil {
+		return 0, err
+	}
+	if q.Sign() == 0 {
+		return 0, fmt.Errorf("--memory-limit: %s is not a limit: write one such as 512Mi, or leave the flag out", cli.Quote(text))
+	}
+	return sizing.BytesOf(q), nil
+}
+
+// computed represents a computed size and what follows from it.
+type computed struct {
+	model.Model
+	sizing.Size
+	// memoryLimit is the container's; 0 for none.
+	memoryLimit sizing.Bytes
+	// effective is what the kubelet would mount.
+	effective sizing.Bytes
+	findings  []finding
+}
+
+// finding represents something that is wrong with a result.
+type finding struct {
+	Reason policy.Reason `json:"reason"`
+	// Detail is a sentence that ends in the remedy.
+	Detail string `json:"detail"`
+}
+
+// compute sizes /dev/shm for a Pod of one container with the given memory limit, 0 for none. It
+// fails if the model needs a Pod that says more.
+func compute(m model.Model, memoryLimit sizing.Bytes) (computed, error) {
+	c := computed{Model: m, memoryLimit: memoryLimit}
+	size, ok := m.Compiled.Size()
+	switch units := m.Spec.Sizing.Units; {
+	case ok:
+		c.Size = size
+	case units != nil:
+		return computed{}, fmt.Errorf("--policy: %s counts %s of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy",
+			cli.Quote(m.Name), counted(&units.Count))
+	case memoryLimit == 0:
+		return computed{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", cli.Quote(m.Name), m.Spec.Sizing.MemoryPercent.Percent)
+	default:
+		c.Size = policy.NewSet(m.Compiled).Evaluate(m.Subject(0, memoryLimit)).Size
+	}
+	subject := m.Subject(c.Limit, memoryLimit)
+	c.effective = policy.MountedSize(subject, c.Limit)
+	c.findings = c.check(subject)
+	return c, nil
+}
+
+// counted says what a count is taken from.
+func counted(c *v1alpha1.Count) string {
+	if c.Annotation != nil {
+		return "the annotation " + cli.Quote(*c.Annotation)
+	}
+	if more := len(c.Resources) - 1; more > 0 {
+		return fmt.Sprintf("the resource %s and %d others", cli.Quote(c.Resources[0]), more)
+	}
+	return "the resource " + cli.Quote(c.Resources[0])
+}
+
+// check says what is wrong with the size itself, and with a Pod that mounts it.
+func (c computed) check(subject policy.Subject) []finding {
+	findings := []finding{}
+	limit := c.Limit.Quantity().String()
+	max, retention := "--max", "--retention"
+	if c.Name != "" {
+		max, retention = "sizing.max", "sizing.files.retention"
+	}
+	switch {
+	case !c.Bounded:
+		findings = append(findings, finding{neverDeleted, fmt.Sprintf(
+			"files are never deleted, so no size is enough: %s fills after %s: delete old files, and say after how long with %s", limit, sizing.FormatDuration(c.FullAfterOf(c.Limit)), retention)})
+	case c.Saturated && c.Overflows(c.Limit):
+		findings = append(findings, finding{saturated, fmt.Sprintf(
+			"%s %s is less than the %s that are required, so it fills after %s: raise %s, or shorten %s", max, limit, c.Required, sizing.FormatDuration(c.FullAfterOf(c.Limit)), max, retention)})
+	case c.Saturated && c.Spec.Sizing.Files != nil:
+		findings = append(findings, finding{saturated, fmt.Sprintf(
+			"%s %s is less than the %s that are required, so it overflows more often than with probability %s: raise %s, or shorten %s", max, limit, c.Required, c.Spec.Sizing.Files.OverflowProbability, max, retention)})
+	case c.Saturated:
+		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is less than the %s that are required: raise %s", max, limit, c.Required, max)})
+	}
+	e := policy.NewSet(c.Compiled).Evaluate(subject)
+	for _, v := range e.Before() {
+		findings = append(findings, finding{v.Reason, v.Detail})
+	}
+	return findings
+}
+
+// fills reports whether a volume of the given size fills at the average rate.
+func (c computed) fills(volume sizing.Bytes) bool {
+	return c.Spec.Sizing.Files != nil && c.Overflows(volume)
+}
