@@ -1,0 +1,254 @@
+package policy_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// Law 4: a limit is enough if it holds what the volume costs and the reserve.
+
+func roomForTheProcess(t *rapid.T, r *reached) {
+	weights := usual
+	weights.at, weights.below, weights.wild, weights.odd, weights.twice = 10, 4, 1, 0, 0
+	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 0, 0, 0, 0, 0
+	weights.guess, weights.overrides, weights.podLevel, weights.below, weights.vpa = 0, 0, 5, 7, 1
+	weights.noSizing = 0
+	w := genWorld(t, weights)
+	p := w.policies[0]
+	if odds(t, "memory: Ignore", 9) {
+		p.Spec.Memory.Handling = v1alpha1.MemoryIgnore
+	}
+	p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}}
+	p.Spec.Exclude = nil
+	mountPath, m, writers := mountPathOf(p), modelOf(p), w.writers(p)
+	required, sized := w.required(p)
+	boundary := false
+	switch {
+	case odds(t, "at the boundary", 8):
+		boundary = w.toBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
+	case odds(t, "at the boundary of the Pod", 10):
+		boundary = w.toPodBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
+	}
+	e, _ := w.evaluate(t)
+	judged := handlingOf(p) != v1alpha1.MemoryIgnore
+	all := map[string]int64{}
+	var short, enough, warned bool
+	for _, c := range notEphemeral(w.pod) {
+		if !writers[c.Name] || onNode(w.pod, c, mountPath) {
+			continue
+		}
+		volumes := volumesOf(w.pod, c, mountPath)
+		maps.Copy(all, volumes)
+		l := memoryLimit(&c.Resources)
+		if l == 0 {
+			continue
+		}
+		costs := totalCost(m, volumes)
+		lacks := len(volumes) > 0 && l < plus(costs, reserveOf(p))
+		got := slices.ContainsFunc(
+			e.Before,
+			func(v policy.Violation) bool { return v.Reason == policy.OOMBeforeFull && v.Container == c.Name },
+		)
+		close := l-costs-reserveOf(p) < mib && l-costs-reserveOf(p) > -mib && len(volumes) > 1
+		if got != (lacks && judged) && !close {
+			t.Fatalf(
+				"%q has a limit of %d, %v cost %d and the reserve is %d: OOMBeforeFull is %t\n%s",
+				c.Name,
+				l,
+				volumes,
+				costs,
+				reserveOf(p),
+				got,
+				w.told(&e),
+			)
+		}
+		short, enough = short || lacks && judged, enough || !lacks && len(volumes) > 0
+		use := raiseFor(p, required, volumes, volumes).useBefore
+		if request := effectiveRequest(&c.Resources); e.Outcome == policy.Compliant && judged && sized &&
+			len(volumes) == 1 &&
+			request < l &&
+			plus(costs, requestedBeside(request, use)) > l {
+			if len(e.Warnings) == 0 {
+				t.Fatalf(
+					"%q requests %d beside its volume, which costs %d of %d, and no warning says so\n%s",
+					c.Name,
+					requestedBeside(request, use),
+					costs,
+					l,
+					w.told(&e),
+				)
+			}
+		}
+		if lacks && !judged && e.Outcome != policy.Violating && len(e.Warnings) == 0 {
+			t.Fatalf(
+				"%q has a limit of %d for %v, and no warning says so\n%s",
+				c.Name,
+				l,
+				volumes,
+				w.told(&e),
+			)
+		}
+		warned = warned || lacks && !judged
+	}
+	podShort := false
+	if res := w.pod.Spec.Resources; res != nil && memoryLimit(res) > 0 && len(all) == 1 {
+		podShort = memoryLimit(res) < plus(totalCost(m, all), reserveOf(p))
+		got := slices.ContainsFunc(
+			e.Before,
+			func(v policy.Violation) bool { return v.Reason == policy.OOMBeforeFull && v.Container == "" },
+		)
+		if got != (podShort && judged) {
+			t.Fatalf(
+				"the pod-level limit is %d for %v: OOMBeforeFull of the Pod is %t\n%s",
+				memoryLimit(res),
+				all,
+				got,
+				w.told(&e),
+			)
+		}
+	}
+	r.Count(t, "a limit is too low", short)
+	r.Count(t, "a limit is enough", enough)
+	r.Count(t, "a pod-level limit is too low", podShort)
+	r.Count(t, "a limit is at the boundary", boundary)
+	r.Count(t, "memory: Ignore", warned)
+	r.Count(t, "two volumes", len(all) > 1)
+}
+
+// requestedBeside returns what is requested for a container itself: a request that holds the average use of the
+// volume includes it.
+func requestedBeside(request, use int64) int64 {
+	if request >= use {
+		return request - use
+	}
+	return request
+}
+
+// totalCost returns what volumes cost together, in whole MiB.
+func totalCost(m model, volumes map[string]int64) int64 {
+	var total int64
+	for _, size := range volumes {
+		total = plus(total, m.cost(size))
+	}
+	return up(total, mib)
+}
+
+// toBoundary reports whether there is a writer to give a boundary: it gives the first writer with a volume exactly the limit that is enough, but for some bytes.
+func (w *world) toBoundary(p *v1alpha1.SharedMemoryPolicy, off int64) bool {
+	writers := w.writers(p)
+	for _, c := range notEphemeral(w.pod) {
+		volumes := volumesOf(w.pod, c, mountPathOf(p))
+		if !writers[c.Name] || len(volumes) != 1 {
+			continue
+		}
+		l := *resource.NewQuantity(totalCost(modelOf(p), volumes)+reserveOf(p)+off, resource.BinarySI)
+		if c.Resources.Limits == nil {
+			c.Resources.Limits = corev1.ResourceList{}
+		}
+		c.Resources.Limits[corev1.ResourceMemory] = l
+		if c.Resources.Requests == nil {
+			c.Resources.Requests = corev1.ResourceList{}
+		}
+		c.Resources.Requests[corev1.ResourceMemory] = resource.MustParse("1Mi")
+		w.pod.Spec.Resources = nil
+		return true
+	}
+	return false
+}
+
+// toPodBoundary reports whether there is a Pod limit to give a boundary: it gives the Pod as a whole exactly the limit that is enough, but for some bytes.
+func (w *world) toPodBoundary(p *v1alpha1.SharedMemoryPolicy, off int64) bool {
+	writers, volumes := w.writers(p), map[string]int64{}
+	for _, c := range notEphemeral(w.pod) {
+		if writers[c.Name] && !onNode(w.pod, c, mountPathOf(p)) {
+			maps.Copy(volumes, volumesOf(w.pod, c, mountPathOf(p)))
+		}
+	}
+	if len(volumes) == 0 {
+		return false
+	}
+	for _, c := range notEphemeral(w.pod) {
+		c.Resources = corev1.ResourceRequirements{}
+	}
+	w.pod.Spec.Resources = &corev1.ResourceRequirements{
+		Limits: corev1.ResourceList{
+			corev1.ResourceMemory: *resource.NewQuantity(totalCost(modelOf(p), volumes)+reserveOf(p)+off, resource.BinarySI),
+		},
+		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")},
+	}
+	return true
+}
+
+func TestEvaluate_RoomForTheProcess(t *testing.T) { check(t, roomForTheProcess) }
+func FuzzLaw4(f *testing.F)                       { fuzz(f, roomForTheProcess) }
+
+// A limit that holds the volume and the reserve, and not what is requested beside the volume's average
+// use, is worth a warning. (A raised request includes that use.)
+func TestEvaluate_WarnsThatRequestAndVolumeExceedTheLimit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		request := int64(rapid.IntRange(1, 600).Draw(t, "request")) * mib
+		limit := int64(rapid.IntRange(320, 700).Draw(t, "limit")) * mib
+		if request >= limit {
+			return
+		}
+		w := &world{
+			policies: []*v1alpha1.SharedMemoryPolicy{fixedPolicy("256Mi")},
+			pod:      podWithVolume("256Mi"),
+		}
+		w.pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{
+			Limits: corev1.ResourceList{
+				corev1.ResourceMemory: *resource.NewQuantity(limit, resource.BinarySI),
+			},
+			Requests: corev1.ResourceList{
+				corev1.ResourceMemory: *resource.NewQuantity(request, resource.BinarySI),
+			},
+		}
+		e, _ := w.evaluate(t)
+		want := up(cost(256*mib, 0, 4096), mib)+requestedBeside(request, 256*mib) > limit
+		if e.Outcome != policy.Compliant || (len(e.Warnings) > 0) != want {
+			t.Fatalf(
+				"limit %d, request %d: want a warning: %t\n%s",
+				limit,
+				request,
+				want,
+				w.told(&e),
+			)
+		}
+	})
+}
+
+func fixedPolicy(size string) *v1alpha1.SharedMemoryPolicy {
+	p := &v1alpha1.SharedMemoryPolicy{ObjectMeta: metav1.ObjectMeta{Name: "fixed"}}
+	p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}}
+	p.Spec.Sizing = &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse(size)}}
+	return p
+}
+
+// podWithVolume returns a Pod with one container that mounts a Memory emptyDir; without one if the
+// size is empty.
+func podWithVolume(size string) *corev1.Pod {
+	pod := &corev1.Pod{
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+	}
+	if size != "" {
+		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{
+			{Name: "shm", MountPath: "/dev/shm"},
+		}
+		pod.Spec.Volumes = []corev1.Volume{{Name: "shm", VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{
+				Medium:    corev1.StorageMediumMemory,
+				SizeLimit: quantity(size),
+			},
+		}}}
+	}
+	return pod
+}
