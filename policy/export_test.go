@@ -1,10 +1,33 @@
 package policy
 
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
 // Repository is repository, for its test.
 var Repository = repository
 
 // Mentions is mentions, for its test.
 var Mentions = mentions
+
+// JoinDetails is joinDetails, for its test.
+var JoinDetails = joinDetails
+
+// ExceedsRatio is exceedsRatio, for its test.
+func ExceedsRatio(limit, request int64, ratio resource.Quantity) bool {
+	return exceedsRatio(sizing.Bytes(limit), sizing.Bytes(request), ratio)
+}
+
+// Quote is quote, for its test.
+var Quote = quote
+
+// QuoteAll is quoteAll, for its test.
+var QuoteAll = quoteAll
+
+// Shorten is shorten, for its test.
+var Shorten = shorten
 
 // GlobMatches reports whether a glob matches a name, and whether it is a glob.
 func GlobMatches(pattern, name string) (matches, ok bool) {

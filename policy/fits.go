@@ -79,14 +79,15 @@ func (v *view) fits(limit sizing.Bytes) bool {
 	return len(after.blockedBy(smaller, &p, 1)) == 0 && len(after.violations()) == 0
 }
 
-// remedyForNoRoom says what the owner of the Pod can do if there is no room for its memory.
+// remedyForNoRoom says what the owner of the Pod can do if there is no room for its memory. The
+// policy has a model, or it would not mutate.
 func (v *view) remedyForNoRoom(fit sizing.Bytes) string {
 	ask := "ask the namespace's administrator for more memory"
 	if fit == 0 {
 		return "no size would fit: " + ask
 	}
 	fits := fmt.Sprintf("the largest size that would fit is %s: ", fit)
-	if v.policy.overridesAllowed() && v.policy.model != nil && fit >= v.policy.model.bounds.Min {
+	if v.policy.overridesAllowed() && fit >= v.policy.model.bounds.Min {
 		return fits + fmt.Sprintf("set annotation %s: %s if that is enough, or %s", sizeLimitAnnotation, fit.Quantity(), ask)
 	}
 	return fits + ask

@@ -31,11 +31,10 @@ func (v *view) leastRequest(kind corev1.LimitType, limit sizing.Bytes) sizing.By
 	return least
 }
 
+// requestForRatio returns the smallest request in whole MiB that keeps a ratio, or the first that
+// is not below the limit if none does.
 func requestForRatio(limit sizing.Bytes, ratio resource.Quantity) sizing.Bytes {
-	factor := ratio.AsApproximateFloat64()
-	if !(factor >= 1) {
-		return limit
-	}
+	factor := max(1, ratio.AsApproximateFloat64())
 	request := sizing.Bytes(float64(limit) / factor).RoundDown(sizing.MiB)
 	for request < limit && exceedsRatio(limit, request, ratio) {
 		request = request.Plus(sizing.MiB)

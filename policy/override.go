@@ -21,10 +21,10 @@ const longestOverride = 32
 // stays within the policy's min and max. What one of them asks for does not count if the
 // policy does not allow it, if it does not fit the model or cannot be read, and under RaiseOnly
 // if the size would be smaller: that is then reported, as a violation or under RaiseOnly as a
-// warning.
+// warning. The policy has a model.
 func (v *view) override(out *size) {
 	annotations := v.subject.Pod.Metadata.Annotations
-	if v.policy.model == nil || !hasOverride(annotations) {
+	if !hasOverride(annotations) {
 		return
 	}
 	given := out.Size
@@ -191,19 +191,15 @@ func (v *view) rejectOverride(name, text, problem string, out *size) {
 // create Pods could make every admission wait.
 var overridePattern = regexp.MustCompile(`^[0-9]{1,18}([.][0-9]{1,9})?([KMGTP]i|[kMGTP])?$`)
 
-// parseBytes reads an amount that somebody wrote into an annotation.
-func parseBytes(text string) (q resource.Quantity, ok bool) {
-	if len(text) > longestOverride || !overridePattern.MatchString(text) {
-		return resource.Quantity{}, false
+// overrideBytes reads an amount that somebody wrote into an annotation.
+func overrideBytes(text string) (sizing.Bytes, error) {
+	problem := errors.New("must be a number of bytes or a quantity, such as 1500 or 512Mi")
+	if !overridePattern.MatchString(text) {
+		return 0, problem
 	}
 	q, err := resource.ParseQuantity(text)
-	return q, err == nil
-}
-
-func overrideBytes(text string) (sizing.Bytes, error) {
-	q, ok := parseBytes(text)
-	if !ok {
-		return 0, errors.New("must be a number of bytes or a quantity, such as 1500 or 512Mi")
+	if err != nil {
+		return 0, problem
 	}
 	return fileSizeWithin(q)
 }
