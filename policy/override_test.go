@@ -48,7 +48,7 @@ func TestEvaluate_Overrides(t *testing.T) {
 		},
 		"under RaiseOnly more than the largest size": {
 			fixed, "{shmkeeper.dev/size-limit: 4097Mi}",
-			result{policy.Mutated, "4Gi", []string{`annotation shmkeeper.dev/size-limit asks for 4097Mi, and policy "p" gives at most 4Gi: ask whoever administers the policy for more`}},
+			result{policy.Mutated, "4Gi", []string{`annotation shmkeeper.dev/size-limit asks for 4097Mi, and policy "p" gives at most 4Gi: ask the policy's administrator for more`}},
 		},
 		"under RaiseOnly the size that the policy gives": {
 			fixed, "{shmkeeper.dev/size-limit: 256Mi}", result{policy.Mutated, "256Mi", nil},

@@ -16,7 +16,7 @@ func TestEvaluate_Remedies(t *testing.T) {
 		unused  = "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi, expectedUsePercent: 0}}, writers: {names: [web]}}"
 		require = "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Require}}"
 		web     = "{spec: {containers: [{name: web, resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}]}}"
-		ask     = "ask whoever administers the namespace for more memory"
+		ask     = "ask the namespace's administrator for more memory"
 		needs   = `the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, and ResourceQuota "q" leaves 768Mi of its 768Mi: `
 		killed  = `container "web" would be OOM-killed before the volume is full: `
 		again   = ", so each restart is OOM-killed again: "
@@ -115,7 +115,7 @@ func TestEvaluate_Remedies(t *testing.T) {
 		},
 		"the writer remounts /dev/shm": {
 			fixed, "{spec: {containers: [{name: web, command: [sh, -c, 'mount -o remount,size=1G /dev/shm'], securityContext: {privileged: true}}]}}", "", "",
-			`container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: container "web" remounts it, so no volume was added: mount a Memory emptyDir with sizeLimit: 256Mi there and remove the remount, or ask whoever administers the policy for an exemption`,
+			`container "web" mounts nothing at /dev/shm and gets the runtime's /dev/shm of 64Mi: container "web" remounts it, so no volume was added: mount a Memory emptyDir with sizeLimit: 256Mi there and remove the remount, or ask the policy's administrator for an exemption`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
