@@ -249,9 +249,7 @@ func TestEvaluate_HugePods(t *testing.T) {
 			fastest := time.Hour
 			var e evaluation
 			for range 5 {
-				start := time.Now()
-				e = evaluate(set, subject)
-				fastest = min(fastest, time.Since(start))
+				fastest = min(fastest, cpuTime(t, func() { e = evaluate(set, subject) }))
 			}
 			if fastest > 100*time.Millisecond {
 				t.Errorf("the fastest of five evaluations took %s", fastest)

@@ -43,12 +43,14 @@ func (r *reached) begin() {
 // share is the least share of the cases that have to be of each interesting kind.
 const share = 0.05
 
-// least returns how many cases of n must be of each kind. Below a thousand cases chance alone
-// would often miss the share, so three standard deviations less are enough there, and one
-// case at least.
+// enough is how many random cases show the share: of fewer, chance alone would often miss it.
+const enough = 1000
+
+// least returns how many cases of n must be of each kind: one at least, and below a thousand three
+// standard deviations less than the share, since such cases are drawn for a test of every change.
 func least(n int) int {
 	want := share * float64(n)
-	if n < 1000 {
+	if n < enough {
 		want -= 3 * math.Sqrt(float64(n)*share*(1-share))
 	}
 	return max(1, int(math.Ceil(want)))
@@ -83,7 +85,9 @@ func (r *reached) report(t *testing.T) {
 type law func(t *rapid.T, r *reached)
 
 // check runs a property and then looks at what it reached. A failing property is run again and
-// again to make its case smaller, so the shares mean something only if it held.
+// again to make its case smaller, so the shares mean something only if it held. After a short run
+// cases from fixed seeds are counted instead: they are the same each time, so that only a change of
+// the generator or the property can fail the test.
 func check(t *testing.T, property law) {
 	t.Helper()
 	t.Parallel()
@@ -97,7 +101,27 @@ func check(t *testing.T, property law) {
 	if t.Failed() {
 		return
 	}
-	t.Run("reaches", r.report)
+	t.Run("reaches", func(t *testing.T) {
+		if r.cases < enough {
+			fixedCases(property, 100).report(t)
+			return
+		}
+		r.report(t)
+	})
+}
+
+// fixedCases counts n cases that are the same in every run.
+func fixedCases(property law, n int) *reached {
+	var r reached
+	cases := rapid.Custom(func(t *rapid.T) int {
+		r.begin()
+		property(t, &r)
+		return r.cases
+	})
+	for seed := range n {
+		cases.Example(seed)
+	}
+	return &r
 }
 
 // fuzz lets the fuzzer look for a case that breaks the property.
