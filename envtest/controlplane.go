@@ -18,7 +18,7 @@ import (
 // startTimeout bounds the time from a program's start until it answers. A few seconds are usual; a loaded machine needs more.
 const startTimeout = 2 * time.Minute
 
-// attempts is how often Start begins anew because another process took a port between its choice and its use.
+// attempts is how often Start begins again because another process took a port between its choice and its use.
 const attempts = 3
 
 // Options configure a control plane. The zero value is a useful one.

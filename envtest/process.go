@@ -55,7 +55,7 @@ func startProcess(c command) (*process, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("%s: %w; remove %q, and it is built anew", c.name, err, filepath.Dir(c.path))
+		return nil, fmt.Errorf("%s: %w; remove %q, and it is built again", c.name, err, filepath.Dir(c.path))
 	}
 	return p, nil
 }

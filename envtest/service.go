@@ -238,7 +238,7 @@ func (n *serviceNetwork) forward(s servicePort, t *tunnel, fromClient io.Reader)
 	<-t.ended
 }
 
-// lookup returns the port of the Service that has the address. It asks anew each time, since an address may change hands; connections are
+// lookup returns the port of the Service that has the address. It asks each time, since an address may change hands; connections are
 // kept, so this is rare.
 func (n *serviceNetwork) lookup(ctx context.Context, address string) (servicePort, error) {
 	host, port, err := net.SplitHostPort(address)

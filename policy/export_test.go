@@ -15,7 +15,7 @@ var Mentions = mentions
 // JoinDetails is joinDetails, for its test.
 var JoinDetails = joinDetails
 
-// ExceedsRatio is exceedsRatio, for its test.
+// ExceedsRatio reports whether exceedsRatio holds, for its test.
 func ExceedsRatio(limit, request int64, ratio resource.Quantity) bool {
 	return exceedsRatio(sizing.Bytes(limit), sizing.Bytes(request), ratio)
 }

@@ -40,7 +40,7 @@ func (v *view) chooseWriters(why *grounds, mirrors Mirrors) {
 	}
 }
 
-// choose makes writers of the containers for which f holds, and reports whether there are any.
+// choose reports whether f holds for any container, and makes writers of those.
 func (v *view) choose(f func(*container) bool) bool {
 	chosen := false
 	for i := range v.containers {

@@ -12,7 +12,7 @@ import (
 )
 
 // stream creates Pods one after the other. Each has to be admitted with its volume. Since the API server verifies a certificate only when it connects, it has to
-// connect anew for each.
+// connect again for each.
 type stream struct {
 	created atomic.Int64
 	cancel  context.CancelFunc

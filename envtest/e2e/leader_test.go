@@ -48,7 +48,7 @@ func TestALeaderThatLosesItsLeaseGoesOnAdmitting(t *testing.T) {
 	})
 	t.Logf("led by %q, stolen, and after %s led by %q", before, time.Since(begun).Round(time.Second), s.leader(t))
 
-	// Whoever leads now keeps the status, and has nothing to say of what was there.
+	// The current leader writes the status, and has nothing to say of what was there.
 	later := newPolicy("later", "{match: [{podSelector: {matchLabels: {app: later}}}], sizing: {fixed: {size: 64Mi}}}")
 	if err := s.client.Create(t.Context(), &later); err != nil {
 		t.Fatal(err)

@@ -169,7 +169,7 @@ func TestQuota_DoesNotAdmitTheRaise(t *testing.T) {
 	ns := s.namespace(t, "enforce", nil)
 	s.quota(t, ns, corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("1112Mi"), corev1.ResourceRequestsMemory: resource.MustParse("1Gi")})
 	// There is room for one, and 600Mi are left if the other needs 512Mi. Only a dry run asks for the one: the quota
-	// controller counts anew after a Pod is deleted, from a cache that may lack the Pod created next.
+	// controller counts again after a Pod is deleted, from a cache that may lack the Pod created next.
 	eventually(t, func() error {
 		return a.create(t, ns, webPod("dry"), metav1.DryRunAll).differs(answer{Notes: mutated("web")})
 	})

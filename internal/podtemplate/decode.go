@@ -31,7 +31,7 @@ func decode[T any](w *walker, value any, p *place, path string) (out T, problem 
 	return out, ""
 }
 
-// measure takes a value that is to be decoded off the bounds, and reports whether there was room:
+// measure reports whether a value that is to be decoded is within the bounds, and takes it off them:
 // decoders of YAML share what an alias names, so a value written out can be much larger than its
 // source.
 func (w *walker) measure(value any, p *place, depth int) bool {

@@ -161,7 +161,7 @@ type walker struct {
 	unread       []Unread
 }
 
-// spend takes values and bytes of text off what is left, and reports whether it was enough.
+// spend reports whether what is left is enough for values and bytes of text, and takes them off it.
 func (w *walker) spend(values, text int, p *place) bool {
 	if w.done {
 		return false

@@ -91,7 +91,7 @@ const (
 	regularVar = "r"
 )
 
-// add adds an entry and reports whether it could: not for one that could match any Pod, as far as can be
+// add reports whether an entry could be added: not one that could match any Pod, as far as can be
 // seen, or that cannot be written down.
 func (c *clauses) add(m *v1alpha1.Match, mountPath string) bool {
 	to := &c.anywhere
@@ -117,8 +117,8 @@ func (c *clauses) add(m *v1alpha1.Match, mountPath string) bool {
 	return !c.anywhere.always
 }
 
-// add adds what an entry asks of labels and images, and reports whether that can be
-// written down.
+// add reports whether what an entry asks of labels and images could be added, that is, written
+// down.
 func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 	var requirements []metav1.LabelSelectorRequirement
 	if m.PodSelector != nil {

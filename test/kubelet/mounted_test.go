@@ -31,7 +31,7 @@ func text(object any) string {
 	return string(out)
 }
 
-// tally counts what a generator reached, so that a test cannot pass for want of
+// tally counts what a generator reached, so that a test cannot pass without
 // cases.
 type tally map[string]int
 
