@@ -430,15 +430,23 @@ func TestEachHealthCheckIsDocumented(t *testing.T) {
 }
 
 // Each form of a message that a client gets from a webhook stands in server.md, but for what is put
-// into it. The sentences about a Pod are the engine's.
+// into it. The sentences about a Pod are the engine's, and so are those about what a policy gives.
 func TestEachMessageIsDocumented(t *testing.T) {
-	files := source(t, "../webhook")
+	var nodes []ast.Node
+	for _, file := range source(t, "../webhook") {
+		nodes = append(nodes, file)
+	}
+	inspect(append(source(t, "../policy"), source(t, "../policy/sizing")...), func(f *ast.FuncDecl) {
+		if slices.Contains([]string{"Details", "Sentence", "SizeWarning", "Shortfall"}, f.Name.Name) {
+			nodes = append(nodes, f.Body)
+		}
+	})
 	page := read(t, "server.md")
 	verb := regexp.MustCompile(`"?%[a-z]"?`)
 	n := 0
-	for _, file := range files {
+	for _, node := range nodes {
 		help := map[ast.Node]bool{} // of metrics
-		ast.Inspect(file, func(node ast.Node) bool {
+		ast.Inspect(node, func(node ast.Node) bool {
 			if field, ok := node.(*ast.KeyValueExpr); ok {
 				if key, ok := field.Key.(*ast.Ident); ok && key.Name == "Help" {
 					help[field.Value] = true

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -73,22 +72,3 @@ func (v *view) limitToSet() string { return v.size.Limit.Quantity().String() }
 
 // looksAtMemory reports whether a memory limit that is too low is a violation.
 func (v *view) looksAtMemory() bool { return v.policy.handling() != v1alpha1.MemoryIgnore }
-
-// longestDetail bounds the length of a sentence that lists violations, in bytes.
-const longestDetail = 3 << 10
-
-// joinDetails lists violations in a sentence, the first few of many.
-func joinDetails(violations []Violation) string {
-	var b strings.Builder
-	for i, x := range violations {
-		if i > 0 && b.Len()+len(x.Detail) > longestDetail {
-			fmt.Fprintf(&b, "; and %d more", len(violations)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(x.Detail)
-	}
-	return b.String()
-}

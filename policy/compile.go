@@ -61,6 +61,23 @@ func (p Policy) Size() (s sizing.Size, ok bool) {
 	return *p.model.static, true
 }
 
+// SizeWarning returns the field that keeps the size that the policy gives from being enough, and a
+// sentence about it that ends in the remedy; both are empty if it is enough, or depends on the Pod.
+func (p Policy) SizeWarning() (field, message string) {
+	s, ok := p.Size()
+	if !ok || s.Shortfall(s.Limit) == "" {
+		return "", ""
+	}
+	field, remedy := "spec.sizing.max", "raise sizing.max"
+	switch {
+	case !s.Bounded:
+		field, remedy = "spec.sizing.files", "delete old files, and say by sizing.files.retention how old they get"
+	case s.PeakFiles > 0:
+		remedy += ", or shorten sizing.files.retention"
+	}
+	return field, s.Shortfall(s.Limit) + ": " + remedy
+}
+
 // mutates reports whether the policy changes Pods.
 func (p *compiled) mutates() bool { return p.mutation && p.model != nil }
 

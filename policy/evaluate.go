@@ -126,7 +126,7 @@ func (e *Evaluation) violating(after []Violation) Evaluation {
 		e.Warnings = appendDetails(e.Warnings, after)
 		return e.skipped(Guessed, fmt.Sprintf("policy %s only guesses that the Pod writes there, so nothing that is there is changed or rejected", quote(e.Policy)))
 	}
-	e.Outcome, e.Reason, e.Detail, e.After = Violating, after[0].Reason, joinDetails(after), after
+	e.Outcome, e.Reason, e.Detail, e.After = Violating, after[0].Reason, Details(after), after
 	return *e
 }
 

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Reason is a fixed word that says why: fit for a metric label.
@@ -102,3 +103,32 @@ type Violation struct {
 
 // ID returns the identifier of the violation's reason.
 func (v Violation) ID() string { return v.Reason.ID() }
+
+// longestDetail bounds the length of a sentence that lists violations, in bytes.
+const longestDetail = 3 << 10
+
+// Details lists violations in a sentence, the first few of many.
+func Details(violations []Violation) string {
+	var b strings.Builder
+	for i, x := range violations {
+		if i > 0 && b.Len()+len(x.Detail) > longestDetail {
+			fmt.Fprintf(&b, "; and %d more", len(violations)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(x.Detail)
+	}
+	return b.String()
+}
+
+// Sentence says that a Pod violates the deciding policy, or if it is not enforced that it would, and
+// lists the violations.
+func (e *Evaluation) Sentence(enforced bool, violations ...Violation) string {
+	verb := "would violate"
+	if enforced {
+		verb = "violates"
+	}
+	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, e.Policy, Details(violations))
+}

@@ -65,14 +65,12 @@ func (v *view) warnAboutSize(w *warnings) {
 			largest = max(largest, vol.size)
 		}
 	}
-	switch {
+	switch shortfall := v.size.Shortfall(largest); {
+	case shortfall == "":
 	case !v.size.Bounded:
-		w.add("files are never deleted, so no size is enough: %s fills after %s: delete files that are old, and %s",
-			largest, sizing.FormatDuration(v.size.FullAfterOf(largest)), v.howToSay(v1alpha1.AnnotationRetention, "how old they get"))
-	case v.size.Overflows(largest):
-		w.add("%s fills after %s, as %s are required: %s", largest, sizing.FormatDuration(v.size.FullAfterOf(largest)), v.size.Required, v.remedyForTooLittle())
-	case v.size.Saturated && largest < v.size.Required:
-		w.add("%s is less than the %s that are required: %s", largest, v.size.Required, v.remedyForTooLittle())
+		w.add("%s: delete files that are old, and %s", shortfall, v.howToSay(v1alpha1.AnnotationRetention, "how old they get"))
+	default:
+		w.add("%s: %s", shortfall, v.remedyForTooLittle())
 	}
 }
 

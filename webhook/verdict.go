@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -158,7 +157,7 @@ func (v *verdict) reject(q *question, violations []policy.Violation, remark stri
 	switch q.mode {
 	case v1alpha1.Enforce:
 		v.answer = answerDeny
-		v.message = fmt.Sprintf("violates SharedMemoryPolicy %q: %s%s", q.is.Policy, joinDetails(violations), remark)
+		v.message = q.is.Sentence(true, violations...) + remark
 	case v1alpha1.Warn:
 		v.warnings = q.wouldViolate(violations)
 	}
@@ -172,7 +171,7 @@ func (q *question) wouldViolate(violations []policy.Violation) []string {
 	}
 	out := make([]string, len(violations))
 	for i, x := range violations {
-		out[i] = fmt.Sprintf("would violate SharedMemoryPolicy %q: %s", q.is.Policy, x.Detail)
+		out[i] = q.is.Sentence(false, x)
 	}
 	return out
 }
@@ -190,7 +189,7 @@ func (q *question) update() verdict {
 	}
 	v := verdict{
 		counted: true, annotated: true,
-		outcome: policy.Violating, reason: found[0].Reason, detail: joinDetails(found),
+		outcome: policy.Violating, reason: found[0].Reason, detail: policy.Details(found),
 	}
 	v.reject(q, found, "")
 	return v
@@ -242,12 +241,12 @@ func (v *verdict) apply(q *question) {
 	enforced := q.mode == v1alpha1.Enforce
 	switch {
 	case q.is.Outcome == policy.Violating:
-		words := "Pods of this %s would violate SharedMemoryPolicy %q: %s"
-		if enforced {
-			words = "Pods of this %s will be rejected, because they violate SharedMemoryPolicy %q: %s"
-		}
 		for _, x := range q.is.After {
-			v.warnings = append(v.warnings, fmt.Sprintf(words, q.kind, q.is.Policy, x.Detail))
+			text := fmt.Sprintf("Pods of this %s %s", q.kind, q.is.Sentence(false, x))
+			if enforced {
+				text = fmt.Sprintf("Pods of this %s will be rejected, because they violate SharedMemoryPolicy %q: %s", q.kind, q.is.Policy, x.Detail)
+			}
+			v.warnings = append(v.warnings, text)
 		}
 	case q.is.Outcome == policy.Mutated:
 		words := "Pods of this %s would be changed in mode enforce by SharedMemoryPolicy %q, which %s"
@@ -257,23 +256,4 @@ func (v *verdict) apply(q *question) {
 		v.warnings = append(v.warnings, fmt.Sprintf(words, q.kind, q.is.Policy, q.is.Detail))
 	}
 	v.warnings = append(v.warnings, q.is.Warnings...)
-}
-
-// longestDetail bounds the length of a sentence that lists violations, in bytes.
-const longestDetail = 3 << 10
-
-// joinDetails lists violations in a sentence, the first few of many.
-func joinDetails(violations []policy.Violation) string {
-	var b strings.Builder
-	for i, x := range violations {
-		if i > 0 && b.Len()+len(x.Detail) > longestDetail {
-			fmt.Fprintf(&b, "; and %d more", len(violations)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(x.Detail)
-	}
-	return b.String()
 }

@@ -54,7 +54,7 @@ func evaluated(outcome policy.Outcome, after ...policy.Violation) policy.Evaluat
 	case policy.NotMatched:
 		return policy.Evaluation{Outcome: outcome, Reason: policy.NoPolicy, Detail: "no policy matches"}
 	case policy.Violating:
-		e.Reason, e.Detail = after[0].Reason, joinDetails(after)
+		e.Reason, e.Detail = after[0].Reason, policy.Details(after)
 	}
 	return e
 }

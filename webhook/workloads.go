@@ -5,14 +5,13 @@ import (
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -54,7 +53,7 @@ func sameTemplate(a, b *policy.Subject) bool {
 
 // workloadSubject reads the Pod template of a workload in a request.
 func (o *Options) workloadSubject(req *admission.Request, raw runtime.RawExtension) (policy.Subject, error) {
-	object := newWorkload(req.Kind.Group, req.Kind.Kind)
+	object := podtemplate.New(schema.GroupVersion{Group: req.Kind.Group, Version: req.Kind.Version}.String(), req.Kind.Kind)
 	if object == nil {
 		return policy.Subject{}, fmt.Errorf("%s %s is not a workload with a Pod template: fix the rules of the webhook configuration",
 			req.Kind.Group, req.Kind.Kind)
@@ -68,25 +67,4 @@ func (o *Options) workloadSubject(req *admission.Request, raw runtime.RawExtensi
 	}
 	o.addNamespaceContext(&subject, req)
 	return subject, nil
-}
-
-func newWorkload(group, kind string) any {
-	switch group + "/" + kind {
-	case "apps/Deployment":
-		return &appsv1.Deployment{}
-	case "apps/StatefulSet":
-		return &appsv1.StatefulSet{}
-	case "apps/DaemonSet":
-		return &appsv1.DaemonSet{}
-	case "apps/ReplicaSet":
-		return &appsv1.ReplicaSet{}
-	case "/ReplicationController":
-		return &corev1.ReplicationController{}
-	case "batch/Job":
-		return &batchv1.Job{}
-	case "batch/CronJob":
-		return &batchv1.CronJob{}
-	default:
-		return nil
-	}
 }

@@ -73,7 +73,7 @@ var rules = map[string]rule{
 		never:      clients,
 	},
 	"cmd/kubectl-shm/policies": {
-		own:        []string{"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/policyfile", "policy/sizing", "policy/v1alpha1"},
+		own:        []string{"cmd/kubectl-shm/internal/cli", "cmd/kubectl-shm/internal/policyfile", "internal/human", "policy/sizing", "policy/v1alpha1"},
 		thirdParty: []string{"github.com/spf13/cobra", "k8s.io/apimachinery"},
 		never:      clients,
 	},
@@ -177,7 +177,7 @@ var rules = map[string]rule{
 		never:      []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"},
 	},
 	"policy/policytest": {
-		own: []string{"internal/manifest", "manifests/policies", "policy", "policy/v1alpha1"},
+		own: []string{"internal/manifest", "internal/podtemplate", "manifests/policies", "policy", "policy/v1alpha1"},
 		thirdParty: []string{
 			"github.com/google/go-cmp",
 			"k8s.io/api",
@@ -187,6 +187,7 @@ var rules = map[string]rule{
 	},
 	// Arithmetic, without a Pod or a policy.
 	"policy/sizing": {
+		own:        []string{"internal/human"},
 		thirdParty: []string{"gonum.org/v1/gonum", "k8s.io/apimachinery/pkg/api/resource"},
 		noStd:      []string{"context", "io/fs", "io/ioutil", "log", "math/rand", "net", "os", "sync", "syscall"},
 		never:      []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"},
@@ -194,7 +195,7 @@ var rules = map[string]rule{
 	"policy/v1alpha1": {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery"}},
 	// Wire to engine, and nothing else: it calls nobody.
 	"webhook": {
-		own: []string{"internal/limitrange", "policy", "policy/sizing", "policy/v1alpha1"},
+		own: []string{"internal/limitrange", "internal/podtemplate", "policy", "policy/sizing", "policy/v1alpha1"},
 		thirdParty: []string{
 			"github.com/prometheus/client_golang", "gomodules.xyz/jsonpatch/v2",
 			"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime", "sigs.k8s.io/json",

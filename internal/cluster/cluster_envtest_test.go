@@ -117,8 +117,8 @@ func TestOnAnAPIServer(t *testing.T) {
 		c.create(t, p)
 		got := c.waitFor(t, "forever", v1alpha1.ConditionSizeSufficient, metav1.ConditionFalse)
 		b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionSizeSufficient)
-		const want = "files are never deleted, so no size is enough: 4Gi is full after 40 d 10 h: " +
-			"have old files deleted, and set sizing.files.retention to the age at which they are"
+		const want = "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: " +
+			"delete old files, and say by sizing.files.retention how old they get"
 		if b.Reason != ReasonNeverDeleted || b.Message != want {
 			t.Errorf("the size suffices: %+v", b)
 		}

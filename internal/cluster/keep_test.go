@@ -339,17 +339,17 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		"files that are never deleted": {
 			sizeSufficient(sized(&v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: *sizing.Bytes(1500).Quantity()}})),
 			condition{
-				metav1.ConditionFalse, ReasonNeverDeleted, "files are never deleted, so no size is enough: 4Gi is full after 40 d 10 h: " +
-					"have old files deleted, and set sizing.files.retention to the age at which they are",
+				metav1.ConditionFalse, ReasonNeverDeleted, "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: " +
+					"delete old files, and say by sizing.files.retention how old they get",
 			},
 		},
 		"cut, and it fills": {
 			sizeSufficient(sized(&v1alpha1.Sizing{Files: files, Max: small})),
-			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is full after 2 d 12 h, and 717.0Mi is required: raise sizing.max, or shorten the retention"},
+			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi fills after 2 d 12 h, as 717.0Mi are required: raise sizing.max, or shorten sizing.files.retention"},
 		},
 		"cut, of a model without files": {
 			sizeSufficient(sized(&v1alpha1.Sizing{Units: &v1alpha1.Units{Each: *sizing.GiB.Quantity(), Count: v1alpha1.Count{Literal: &one}}, Max: small})),
-			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is less than the required 1Gi: raise sizing.max"},
+			condition{metav1.ConditionFalse, ReasonCutByMax, "256Mi is less than the 1Gi that are required: raise sizing.max"},
 		},
 	} {
 		if diff := cmp.Diff(tc.want, condition{tc.got.Status, tc.got.Reason, tc.got.Message}); diff != "" {

@@ -6,7 +6,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -101,23 +100,15 @@ func sizeSufficient(v verdict) metav1.Condition {
 		return c
 	}
 	s, ok := v.compiled.Size()
+	_, warning := v.compiled.SizeWarning()
 	switch {
 	case !ok:
 		c.Reason = ReasonSizedByPod
 		c.Message = "the size depends on the Pod: kubectl shm review shows it for a manifest"
-	case !s.Bounded:
-		c.Status, c.Reason = metav1.ConditionFalse, ReasonNeverDeleted
-		c.Message = fmt.Sprintf("files are never deleted, so no size is enough: %s is full after %s: "+
-			"have old files deleted, and set sizing.files.retention to the age at which they are",
-			s.Limit, sizing.FormatDuration(s.FullAfter))
-	case s.Saturated && s.Overflows(s.Limit):
-		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax
-		c.Message = fmt.Sprintf(
-			"%s is full after %s, and %s is required: raise sizing.max, or shorten the retention",
-			s.Limit, sizing.FormatDuration(s.FullAfter), s.Required)
-	case s.Saturated:
-		c.Status, c.Reason = metav1.ConditionFalse, ReasonCutByMax
-		c.Message = fmt.Sprintf("%s is less than the required %s: raise sizing.max", s.Limit, s.Required)
+	case warning != "" && !s.Bounded:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, ReasonNeverDeleted, warning
+	case warning != "":
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, ReasonCutByMax, warning
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonSizeSuffices
 		c.Message = fmt.Sprintf("%s holds the required %s", s.Limit, s.Required)

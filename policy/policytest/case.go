@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -163,66 +163,18 @@ func Library(tb testing.TB, name string) v1alpha1.SharedMemoryPolicy {
 // Typed returns the object of a case, as a new value of its own type.
 func (c Case) Typed(tb testing.TB) runtime.Object {
 	tb.Helper()
-	object := c.empty(tb)
+	var meta metav1.TypeMeta
+	if err := yaml.Unmarshal(c.Object.Raw, &meta); err != nil {
+		tb.Fatal(err)
+	}
+	object := podtemplate.New(meta.APIVersion, meta.Kind)
+	if object == nil {
+		tb.Fatalf("case %q has an object of kind %q", c.Name, meta.Kind)
+	}
 	if err := yaml.UnmarshalStrict(c.Object.Raw, object); err != nil {
 		tb.Fatalf("case %q: %v", c.Name, err)
 	}
 	return object
-}
-
-// empty returns an empty object of the kind of a case's object.
-func (c Case) empty(tb testing.TB) runtime.Object {
-	tb.Helper()
-	var kind struct {
-		Kind string `json:"kind"`
-	}
-	if err := yaml.Unmarshal(c.Object.Raw, &kind); err != nil {
-		tb.Fatal(err)
-	}
-	switch kind.Kind {
-	case "Pod":
-		return &corev1.Pod{}
-	case "Deployment":
-		return &appsv1.Deployment{}
-	case "StatefulSet":
-		return &appsv1.StatefulSet{}
-	case "DaemonSet":
-		return &appsv1.DaemonSet{}
-	case "ReplicaSet":
-		return &appsv1.ReplicaSet{}
-	case "ReplicationController":
-		return &corev1.ReplicationController{}
-	case "Job":
-		return &batchv1.Job{}
-	case "CronJob":
-		return &batchv1.CronJob{}
-	}
-	tb.Fatalf("case %q has an object of kind %q", c.Name, kind.Kind)
-	return nil
-}
-
-// PodSpec returns the spec of a Pod, or of the Pods that a workload makes; nil for an
-// object of another kind.
-func PodSpec(object runtime.Object) *corev1.PodSpec {
-	switch o := object.(type) {
-	case *corev1.Pod:
-		return &o.Spec
-	case *appsv1.Deployment:
-		return &o.Spec.Template.Spec
-	case *appsv1.StatefulSet:
-		return &o.Spec.Template.Spec
-	case *appsv1.DaemonSet:
-		return &o.Spec.Template.Spec
-	case *appsv1.ReplicaSet:
-		return &o.Spec.Template.Spec
-	case *corev1.ReplicationController:
-		return &o.Spec.Template.Spec
-	case *batchv1.Job:
-		return &o.Spec.Template.Spec
-	case *batchv1.CronJob:
-		return &o.Spec.JobTemplate.Spec.Template.Spec
-	}
-	return nil
 }
 
 // Set returns the compiled policies of a case, with its mirrors.

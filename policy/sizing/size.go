@@ -1,8 +1,11 @@
 package sizing
 
 import (
+	"fmt"
 	"math"
 	"time"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // Size represents a computed size of /dev/shm, with the terms of its computation.
@@ -105,4 +108,19 @@ func (s Size) FullAfterOf(volume Bytes) time.Duration { return s.cost.fullAfter(
 // Static size never overflows: nothing is known of its files.
 func (s Size) Overflows(volume Bytes) bool {
 	return s.cost.size > 0 && (!s.Bounded || float64(s.CapacityOf(volume)) < s.MeanFiles)
+}
+
+// Shortfall says how a volume of the given size falls short of what is required, without a remedy;
+// empty if it does not.
+func (s Size) Shortfall(volume Bytes) string {
+	switch {
+	case !s.Bounded:
+		return fmt.Sprintf("files are never deleted, so no size is enough: %s fills after %s", volume, human.Duration(s.FullAfterOf(volume)))
+	case s.Overflows(volume):
+		return fmt.Sprintf("%s fills after %s, as %s are required", volume, human.Duration(s.FullAfterOf(volume)), s.Required)
+	case volume < s.Required:
+		return fmt.Sprintf("%s is less than the %s that are required", volume, s.Required)
+	default:
+		return ""
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -131,7 +132,7 @@ func TestFiles_Size(t *testing.T) {
 		t.Run(name, func(t *testing.T) { compare(t, c.files.Size(c.bounds), c.want) })
 	}
 	after := week().Size(usual()).FullAfterOf(sizing.DefaultShm)
-	if got := sizing.FormatDuration(after); got != "15 h 10 min" {
+	if got := human.Duration(after); got != "15 h 10 min" {
 		t.Errorf("the runtime's default is full after %s, want 15 h 10 min", got)
 	}
 }

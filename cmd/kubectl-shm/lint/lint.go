@@ -5,9 +5,9 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-
 	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 )
 
 type options struct {

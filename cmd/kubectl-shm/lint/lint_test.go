@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestLint(t *testing.T) {
@@ -117,11 +117,11 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 		},
 		"files that are never deleted": {
 			in:   with("fixed: {size: 1Gi}", `files: {createdPerMinute: "18", fileSize: 1500}`),
-			want: "stdin:8: p: warning: spec.sizing.files: no file is ever deleted without retention, so no size is enough: 4Gi fills after 40 d 10 h: make the program delete files, and say by retention when" + oneWarning,
+			want: "stdin:8: p: warning: spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get" + oneWarning,
 		},
 		"a max that will fill": {
 			in:   with("fixed: {size: 1Gi}", "files: {createdPerMinute: \"18\", fileSize: 1500, retention: 168h}\n    max: 256Mi"),
-			want: "stdin:9: p: warning: spec.sizing.max: 256Mi is less than the 717.0Mi that are required, and fills after 2 d 12 h: raise max or shorten the retention" + oneWarning,
+			want: "stdin:9: p: warning: spec.sizing.max: 256Mi fills after 2 d 12 h, as 717.0Mi are required: raise sizing.max, or shorten sizing.files.retention" + oneWarning,
 		},
 		"a fixed size above max, which is 4Gi if it is absent": {
 			in:   with("fixed: {size: 1Gi}", "fixed: {size: 32Gi}"),
@@ -129,7 +129,7 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 		},
 		"units above max": {
 			in:   with("fixed: {size: 1Gi}", "units: {each: 2Gi, count: {literal: 4}}"),
-			want: "stdin:7: p: warning: spec.sizing.max: 4Gi is less than the 8Gi that are required: raise max" + oneWarning,
+			want: "stdin:7: p: warning: spec.sizing.max: 4Gi is less than the 8Gi that are required: raise sizing.max" + oneWarning,
 		},
 		"a share that fills the memory that has to hold it": {
 			in:   with("fixed: {size: 1Gi}", "memoryPercent: {percent: 100}") + "  memory: {handling: Require, reserve: \"0\"}\n",

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
-	"k8s.io/apimachinery/pkg/api/equality"
-
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -63,7 +62,9 @@ func (l *lintReport) policy(o manifest.Object, pods []policy.Subject) (p policyf
 	}
 	l.excluded(p)
 	l.mountPath(p)
-	l.size(p)
+	if field, message := p.Compiled.SizeWarning(); message != "" {
+		l.warn(p.Object, field, "%s", message)
+	}
 	l.memoryPercent(p)
 	l.wide(p)
 	l.leftOut(p, pods)
@@ -95,20 +96,6 @@ func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) 
 		File: o.Document.Source, Line: cli.LineOf(o, field), Policy: o.Name, Severity: lintWarning,
 		Field: cli.PathInDocument(o, field), Message: fmt.Sprintf(format, args...),
 	})
-}
-
-// size warns of a size that is known beforehand not to be enough.
-func (l *lintReport) size(p policyfile.Policy) {
-	s, ok := p.Compiled.Size()
-	switch {
-	case !ok:
-	case !s.Bounded:
-		l.warn(p.Object, "spec.sizing.files", "no file is ever deleted without retention, so no size is enough: %s fills after %s: make the program delete files, and say by retention when", s.Limit, sizing.FormatDuration(s.FullAfter))
-	case s.Overflows(s.Limit):
-		l.warn(p.Object, "spec.sizing.max", "%s is less than the %s that are required, and fills after %s: raise max or shorten the retention", s.Limit, s.Required, sizing.FormatDuration(s.FullAfter))
-	case s.Saturated:
-		l.warn(p.Object, "spec.sizing.max", "%s is less than the %s that are required: raise max", s.Limit, s.Required)
-	}
 }
 
 // memoryPercent warns of a share of the memory limit that leaves the limit no room for it:

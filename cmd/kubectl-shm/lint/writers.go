@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -51,7 +51,7 @@ func filesSize(f *v1alpha1.Files, s sizing.Size) string {
 	}
 	text := fmt.Sprintf("%s files a minute of %s bytes, kept %s: ", f.CreatedPerMinute, f.FileSize.String(), life)
 	if !s.Bounded {
-		return text + "full after " + sizing.FormatDuration(s.FullAfter)
+		return text + "full after " + human.Duration(s.FullAfter)
 	}
 	return text + fmt.Sprintf("%.0f before a sweep on average, more than %d with probability %s", s.MeanFiles, s.PeakFiles, f.OverflowProbability)
 }

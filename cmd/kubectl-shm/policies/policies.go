@@ -7,11 +7,10 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
 	"github.com/spf13/cobra"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 

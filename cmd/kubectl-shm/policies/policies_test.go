@@ -3,11 +3,10 @@ package policies
 import (
 	"testing"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 )
 

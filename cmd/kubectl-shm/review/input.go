@@ -7,14 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	kjson "sigs.k8s.io/json"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"

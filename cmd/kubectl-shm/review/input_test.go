@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func podWithVolume(limit, more string) string {

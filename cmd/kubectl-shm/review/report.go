@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 

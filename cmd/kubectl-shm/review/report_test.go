@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 )
 

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
-
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -39,13 +38,7 @@ func (r result) enforced() bool { return r.mode == v1alpha1.Enforce }
 func (r result) rejected() bool { return r.Outcome == policy.Violating && r.enforced() }
 
 // violation returns a sentence about one violation, as the webhook says it.
-func (r result) violation(v policy.Violation) string {
-	verb := "would violate"
-	if r.enforced() {
-		verb = "violates"
-	}
-	return fmt.Sprintf("%s SharedMemoryPolicy %q: %s", verb, r.Policy, v.Detail)
-}
+func (r result) violation(v policy.Violation) string { return r.Sentence(r.enforced(), v) }
 
 // settings represents what a review assumes about the cluster.
 type settings struct {

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 )
 
 const examples = "../../../examples"

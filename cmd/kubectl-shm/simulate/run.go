@@ -9,7 +9,6 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
-
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )

@@ -9,11 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
-
 	"github.com/spf13/cobra"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )

@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/human"
-
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -85,7 +84,7 @@ func defaultSpan(m simulate.Workload, size sizing.Size, volumes int) (span time.
 		span = span.Round(time.Duration(simulate.UnitFor(span)))
 	}
 	if note != "" {
-		note = fmt.Sprintf("%s are played instead of %s, %s: %s", spanText(span), sizing.FormatDuration(called), because, note)
+		note = fmt.Sprintf("%s are played instead of %s, %s: %s", spanText(span), human.Duration(called), because, note)
 	}
 	return span, note
 }
@@ -103,7 +102,7 @@ func spanText(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond / 10).String()
 	}
-	return sizing.FormatDuration(d)
+	return human.Duration(d)
 }
 
 // durationFlag reads a duration above 0.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
-
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 

@@ -3,11 +3,10 @@ package size
 import (
 	"fmt"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
-
 	"github.com/spf13/cobra"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -186,23 +185,19 @@ func counted(c *v1alpha1.Count) string {
 // check says what is wrong with the size itself, and with a Pod that mounts it.
 func (c computed) check(subject policy.Subject) []finding {
 	findings := []finding{}
-	limit := c.Limit.Quantity().String()
 	max, retention := "--max", "--retention"
 	if c.Name != "" {
 		max, retention = "sizing.max", "sizing.files.retention"
 	}
-	switch {
-	case !c.Bounded:
-		findings = append(findings, finding{neverDeleted, fmt.Sprintf(
-			"files are never deleted, so no size is enough: %s fills after %s: delete old files, and say after how long with %s", limit, sizing.FormatDuration(c.FullAfterOf(c.Limit)), retention)})
-	case c.Saturated && c.Overflows(c.Limit):
-		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is less than the %s that are required, so it fills after %s: raise %s, or shorten %s", max, limit, c.Required, sizing.FormatDuration(c.FullAfterOf(c.Limit)), max, retention)})
-	case c.Saturated && c.Spec.Sizing.Files != nil:
-		findings = append(findings, finding{saturated, fmt.Sprintf(
-			"%s %s is less than the %s that are required, so it overflows more often than with probability %s: raise %s, or shorten %s", max, limit, c.Required, c.Spec.Sizing.Files.OverflowProbability, max, retention)})
-	case c.Saturated:
-		findings = append(findings, finding{saturated, fmt.Sprintf("%s %s is less than the %s that are required: raise %s", max, limit, c.Required, max)})
+	if shortfall := c.Shortfall(c.Limit); shortfall != "" {
+		reason, remedy := saturated, "raise "+max
+		switch {
+		case !c.Bounded:
+			reason, remedy = neverDeleted, "delete old files, and say after how long with "+retention
+		case c.Files() != nil:
+			remedy += ", or shorten " + retention
+		}
+		findings = append(findings, finding{reason, shortfall + ": " + remedy})
 	}
 	e := policy.NewSet(c.Compiled).Evaluate(subject)
 	for _, v := range e.Before() {

@@ -5,12 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/shmkeeper/shmkeeper/internal/human"
-
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -254,7 +253,7 @@ func (c computed) fillTime(name string, volume sizing.Bytes) row {
 	when := "never"
 	switch {
 	case c.fills(volume):
-		when = "after " + sizing.FormatDuration(c.FullAfterOf(volume))
+		when = "after " + human.Duration(c.FullAfterOf(volume))
 		if c.memoryLimit > 0 && c.memoryLimit < c.MemoryCostOf(volume) {
 			when += ", but the container is OOM-killed before"
 		}

@@ -6,10 +6,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-
 	"github.com/spf13/cobra"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 

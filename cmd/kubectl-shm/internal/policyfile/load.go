@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"

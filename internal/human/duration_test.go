@@ -1,13 +1,14 @@
-package sizing_test
+package human_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
-	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
-func TestFormatDuration(t *testing.T) {
+func TestDuration(t *testing.T) {
 	const day = 24 * time.Hour
 	for want, d := range map[string]time.Duration{
 		"less than a second":  time.Second - 1,
@@ -22,11 +23,11 @@ func TestFormatDuration(t *testing.T) {
 		"1 d":                 day,
 		"1 d 1 h":             day + time.Hour,
 		"3 d":                 3*day + time.Minute,
-		"106751 d 23 h":       sizing.MaxFullAfter - 1,
-		"more than 292 years": sizing.MaxFullAfter,
+		"106751 d 23 h":       math.MaxInt64 - 1,
+		"more than 292 years": math.MaxInt64,
 	} {
-		if got := sizing.FormatDuration(d); got != want {
-			t.Errorf("FormatDuration(%s) = %q, want %q", d, got, want)
+		if got := human.Duration(d); got != want {
+			t.Errorf("Duration(%s) = %q, want %q", d, got, want)
 		}
 	}
 }
