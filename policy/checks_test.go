@@ -100,7 +100,7 @@ func TestEvaluate_Violations(t *testing.T) {
 }
 
 // Many violations are listed up to about 3 KiB, and the first of them whatever its length.
-func TestJoinDetails(t *testing.T) {
+func TestDetails(t *testing.T) {
 	long := func(n int) policy.Violation { return policy.Violation{Detail: strings.Repeat("x", n)} }
 	for name, c := range map[string]struct {
 		lengths []int
@@ -122,7 +122,7 @@ func TestJoinDetails(t *testing.T) {
 			for _, n := range c.want {
 				want = append(want, strings.Repeat("x", n))
 			}
-			if got := policy.JoinDetails(violations); got != strings.Join(want, "; ")+c.rest {
+			if got := policy.Details(violations); got != strings.Join(want, "; ")+c.rest {
 				t.Errorf("got %d bytes ending in %q", len(got), got[max(0, len(got)-20):])
 			}
 		})

@@ -12,9 +12,6 @@ var Repository = repository
 // Mentions is mentions, for its test.
 var Mentions = mentions
 
-// JoinDetails is joinDetails, for its test.
-var JoinDetails = joinDetails
-
 // ExceedsRatio reports whether exceedsRatio holds, for its test.
 func ExceedsRatio(limit, request int64, ratio resource.Quantity) bool {
 	return exceedsRatio(sizing.Bytes(limit), sizing.Bytes(request), ratio)
