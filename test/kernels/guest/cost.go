@@ -1,0 +1,95 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/shmkeeper/shmkeeper/test/kernels/report"
+)
+
+// flushing is how much memory a writer uses and frees before statistics are read: the kernel adds
+// up what each processor holds once enough has changed.
+const flushing = 8 << 20
+
+// measureCosts has a writer create the files of each case, in one volume, and reports what its
+// cgroup is charged for them.
+func measureCosts(cases []report.CostCase, result func(report.Cost) error) (err error) {
+	volume, err := mountVolume(1<<40, "nr_inodes=4m")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, volume.unmount()) }()
+	group, err := newCgroup("cost", 0)
+	if err != nil {
+		return err
+	}
+	w, err := startWriter(group)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.end(), group.remove()) }()
+	for i, c := range cases {
+		before, err := settled(w, group)
+		if err != nil {
+			return err
+		}
+		a, err := w.write(order{Prefix: string(rune('A' + i)), Files: c.Files})
+		if err != nil {
+			return err
+		}
+		if a.Files != c.Files.Count {
+			return fmt.Errorf("%+v: only %d could be written: %w", c.Files, a.Files, syscall.Errno(a.Errno))
+		}
+		after, err := settled(w, group)
+		if err != nil {
+			return err
+		}
+		if err := result(report.Cost{
+			Files: c.Files, Pages: after.pages - before.pages, Kernel: after.kernel - before.kernel, Slack: after.slack,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settled returns what the writer's cgroup is charged, once the kernel has added it up.
+func settled(w *writer, group cgroup) (memory, error) {
+	if _, err := w.write(order{Touch: flushing}); err != nil {
+		return memory{}, err
+	}
+	return group.memory()
+}
+
+// measureFit fills a volume, without a limit of memory.
+func measureFit(c report.FitCase) (fit report.Fit, err error) {
+	volume, err := mountVolume(c.Volume)
+	if err != nil {
+		return fit, err
+	}
+	defer func() { err = errors.Join(err, volume.unmount()) }()
+	group, err := newCgroup("fit", 0)
+	if err != nil {
+		return fit, err
+	}
+	w, err := startWriter(group)
+	if err != nil {
+		return fit, err
+	}
+	defer func() { err = errors.Join(err, w.end(), group.remove()) }()
+	fit = report.Fit{Case: c}
+	if fit.Capacity, _, err = volume.statistics(); err != nil {
+		return fit, err
+	}
+	full, err := w.write(order{Prefix: "f", Files: c.Files})
+	if err != nil {
+		return fit, err
+	}
+	fit.Files, fit.Errno = full.Files, full.Errno
+	empty, err := w.write(order{Prefix: "e", Files: report.Files{Count: c.Empty, NameLength: c.Files.NameLength}})
+	fit.Empty = empty.Files
+	return fit, err
+}

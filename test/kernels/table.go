@@ -1,0 +1,81 @@
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/shmkeeper/shmkeeper/test/kernels/report"
+)
+
+// measured represents a guest that has run.
+type measured struct {
+	kernel
+	selinux bool
+	results
+}
+
+// cost returns the kernel memory and all memory of one file, in bytes.
+func (m measured) cost(size int64, nameLength int) (kernel, all float64) {
+	for _, c := range m.costs {
+		if c.Files.Size == size && c.Files.NameLength == nameLength {
+			n := float64(c.Files.Count)
+			return float64(c.Kernel) / n, float64(c.Kernel+c.Pages) / n
+		}
+	}
+	return 0, 0
+}
+
+// fill returns the measurement of a volume that was filled, or of one that was not.
+func (m measured) fill(full bool) report.Fill {
+	for _, f := range m.fills {
+		if f.Killed != full {
+			return f
+		}
+	}
+	return report.Fill{}
+}
+
+// table returns the results in Markdown, one row for each guest.
+func table(guests []measured) string {
+	short, long := sessions(sessionSize, shortName), sessions(sessionSize, sessionName)
+	var b strings.Builder
+	fmt.Fprintf(&b, "| kernel | Debian suite | SELinux | name of %d | name of %d | model / measured | with pages | %d MiB full | killed at 300Mi |\n",
+		shortName, sessionName, sessionVolume/mib)
+	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
+	for _, m := range guests {
+		labels := "no"
+		if m.selinux {
+			labels = "yes"
+		}
+		kernelShort, _ := m.cost(sessionSize, shortName)
+		kernel, all := m.cost(sessionSize, sessionName)
+		full, killed := m.fill(true), m.fill(false)
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f B | %.0f B | %.2f | %.3f | %.1f MiB | with %.0f MiB in it |\n",
+			m.release, m.suite, labels, kernelShort, kernel, float64(long.KernelBytesPerFile)/kernel,
+			float64(long.BytesPerFile+long.KernelBytesPerFile)/all, inMiB(full.Pages+full.Kernel), inMiB(killed.Used))
+	}
+	fmt.Fprintf(&b, "| the model | | | %d B | %d B | | | %.1f MiB | |\n",
+		int64(short.KernelBytesPerFile), int64(long.KernelBytesPerFile), inMiB(memoryCost(sessionVolume)))
+	return b.String()
+}
+
+// The lines of docs/sizing.md between which the table stands.
+const (
+	tableBegin = "<!-- kernels: make test-kernels UPDATE=1 -->\n"
+	tableEnd   = "<!-- end of kernels -->\n"
+)
+
+// writeTable replaces the table in a page.
+func writeTable(path, table string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, begun := strings.Cut(string(text), tableBegin)
+	_, after, ended := strings.Cut(rest, tableEnd)
+	if !begun || !ended {
+		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs", path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+	}
+	return os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644)
+}
