@@ -9,6 +9,8 @@ FUZZTIME   ?= 30s
 # Regular expressions: which fuzz targets and which benchmarks to run.
 FUZZ       ?= .
 BENCH      ?= .
+# A regular expression: which kernels to measure, such as ^6\.12. All if empty.
+KERNELS    ?=
 BENCH_PKGS ?= ./policy/...
 # Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
@@ -78,6 +80,14 @@ test-node: ## Replay the incident on a real node: needs Linux, root and containe
 	@[ "$$(uname -s)" = Linux ] || { echo "make test-node: a kubelet needs Linux, and this is $$(uname -s); run it on a Linux machine, as root" >&2; exit 1; }
 	@cd test/node && $(GO) test -tags node -count=1 -timeout 45m -parallel $(if $(filter 2,$(CGROUP)),1,3) -v ./incident $(if $(CGROUP),-cgroup '$(CGROUP)') $(if $(filter-out 0,$(UPDATE)),-update)
 
+# Two at a time: each is one processor's work.
+.PHONY: test-kernels
+test-kernels: ## Measure what files cost on Debian's kernels, in QEMU, those that match KERNELS (UPDATE=1: write the table of docs/sizing.md)
+	@[ "$$(uname -s)" = Linux ] || { echo "make test-kernels: the kernels are Debian's packages, and this is $$(uname -s): run it on Debian" >&2; exit 1; }
+	@test/kernels/packages.sh
+	@$(GO) test -tags kernels -count=1 -timeout 90m -parallel 2 -v -run 'TestKernels$$' ./test/kernels \
+		-args -kernels '$(value KERNELS)' $(if $(filter-out 0,$(UPDATE)),-update)
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
@@ -116,7 +126,7 @@ fmt: ## Format the code
 
 .PHONY: vet
 vet: ## Run go vet in every module
-	@$(call each,$(GO) vet -tags node ./...)
+	@$(call each,$(GO) vet -tags node,kernels ./...)
 
 .PHONY: lint
 lint: ## Run golangci-lint in every module

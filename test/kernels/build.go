@@ -39,11 +39,7 @@ func newBuilder(ctx context.Context, folder string, selinux bool) (*builder, err
 
 // initramfs writes the initramfs of a guest and returns its path.
 func (b *builder) initramfs(g guest) (string, error) {
-	factor := 1
-	if g.coarse {
-		factor = 8
-	}
-	plan, err := json.Marshal(newPlan(factor))
+	plan, err := json.Marshal(newPlan(g.factor()))
 	if err != nil {
 		return "", err
 	}

@@ -41,3 +41,19 @@ func selectGuests(all []series, pattern string) ([]guest, error) {
 	}
 	return selected, nil
 }
+
+// factor returns how many times as many files are needed as for a kernel that counts exactly.
+func (g guest) factor() int {
+	if g.coarse {
+		return 8
+	}
+	return 1
+}
+
+// memory returns how much the machine needs for its files, in MiB.
+func (g guest) memory() int {
+	if g.coarse {
+		return 6144
+	}
+	return 2560
+}

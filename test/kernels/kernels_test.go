@@ -95,7 +95,7 @@ func measure(t *testing.T, b *builder, g guest, k kernel) *measured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := machine{k.image, archive, g.selinux}.run(t.Context(), func(l report.Line) {
+	results, err := machine{k.image, archive, g.selinux, g.memory()}.run(t.Context(), func(l report.Line) {
 		if text, err := json.Marshal(l); err == nil && testing.Verbose() && l.Cost == nil {
 			t.Logf("after %.0f s: %s", time.Since(start).Seconds(), text)
 		}
@@ -112,7 +112,7 @@ func measure(t *testing.T, b *builder, g guest, k kernel) *measured {
 			t.Error(failure)
 		}
 	}
-	for _, problem := range problems(results, newPlan(1)) {
+	for _, problem := range problems(results, newPlan(g.factor())) {
 		t.Error(problem)
 	}
 	return &measured{k, g.selinux, results}

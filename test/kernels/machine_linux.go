@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -21,6 +22,7 @@ type machine struct {
 	kernel    string // path of the kernel's image
 	initramfs string // path
 	selinux   bool
+	memory    int // MiB
 }
 
 // run boots the machine and returns what it measured. Each line of its console is also given to
@@ -31,13 +33,13 @@ func (m machine) run(ctx context.Context, progress func(report.Line)) (results, 
 	defer runtime.UnlockOSThread()
 	// Without KVM, as most build machines have none. Nehalem has all that the kernels need, and is twice as fast to
 	// emulate as what QEMU calls max.
-	arguments := "-accel tcg,tb-size=256 -cpu Nehalem -m 2560 -smp 1 -nographic -no-reboot -nodefaults -serial stdio"
+	arguments := "-accel tcg,tb-size=256 -cpu Nehalem -smp 1 -nographic -no-reboot -nodefaults -serial stdio"
 	line := "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off"
 	if m.selinux {
 		line += " security=selinux selinux=1"
 	}
 	command := append([]string{"-n", "5", "qemu-system-x86_64"}, strings.Fields(arguments)...)
-	command = append(command, "-kernel", m.kernel, "-initrd", m.initramfs, "-append", line)
+	command = append(command, "-m", strconv.Itoa(m.memory), "-kernel", m.kernel, "-initrd", m.initramfs, "-append", line)
 	qemu := exec.CommandContext(ctx, "nice", command...)
 	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stderr bytes.Buffer

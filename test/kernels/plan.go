@@ -47,8 +47,15 @@ func costCases(factor int) []report.CostCase {
 		count int
 		size  int64
 	}{
-		{2500 * factor, 0}, {2500 * factor, 1}, {2500 * factor, sessionSize}, {2500 * factor, 4096}, {2500 * factor, 5000},
-		{1000, 100_000}, {400, 262_144}, {400, 300_000}, {6, 17_000_000},
+		{2500 * factor, 0},
+		{2500 * factor, 1},
+		{2500 * factor, sessionSize},
+		{2500 * factor, 4096},
+		{2500 * factor, 5000},
+		{1000, 100_000},
+		{400, 262_144},
+		{400, 300_000},
+		{6, 17_000_000},
 	} {
 		add(c.count, c.size, shortName)
 		add(c.count, c.size, sessionName)

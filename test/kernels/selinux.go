@@ -22,8 +22,16 @@ func seLinuxPolicy() string {
 		"igmp_packet icmp_socket tcp_socket sysctl_modprobe sysctl sysctl_fs sysctl_kernel sysctl_net sysctl_net_unix " +
 		"sysctl_vm sysctl_dev kmod policy scmp_packet devnull")
 	classes := []struct{ name, permissions string }{
-		{"process", "transition dyntransition"}, {"filesystem", "mount"}, {"file", "read"}, {"dir", "search"}, {"fd", "use"},
-		{"lnk_file", "read"}, {"chr_file", "read"}, {"blk_file", "read"}, {"sock_file", "read"}, {"fifo_file", "read"},
+		{"process", "transition dyntransition"},
+		{"filesystem", "mount"},
+		{"file", "read"},
+		{"dir", "search"},
+		{"fd", "use"},
+		{"lnk_file", "read"},
+		{"chr_file", "read"},
+		{"blk_file", "read"},
+		{"sock_file", "read"},
+		{"fifo_file", "read"},
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -33,13 +33,16 @@ func allSeries() []series {
 	}
 }
 
-// releases returns the releases of a series among names of packages, the newest first: those of the
-// kernel for virtual machines of clouds, linux-image-<release>.
+// flavour ends the releases of the kernel for virtual machines of clouds.
+const flavour = "-cloud-amd64"
+
+// releases returns the releases of a series among names of packages, linux-image-<release>, the
+// newest first.
 func (s series) releases(packages []string) []string {
 	var found []string
 	for _, name := range packages {
 		release, ok := strings.CutPrefix(name, "linux-image-")
-		if !ok || !strings.HasSuffix(release, "-cloud-amd64") {
+		if !ok || !strings.HasSuffix(release, flavour) {
 			continue
 		}
 		// What follows the version is the rest of a version: not that of a meta-package, nor of 6.12 for 6.1.
@@ -58,7 +61,7 @@ var digits = regexp.MustCompile(`[0-9]+`)
 func compareReleases(a, b string) int {
 	numbers := func(release string) []int {
 		var out []int
-		for _, text := range digits.FindAllString(release, -1) {
+		for _, text := range digits.FindAllString(strings.TrimSuffix(release, flavour), -1) {
 			n, _ := strconv.Atoi(text) // too large a number is the largest, which is well
 			out = append(out, n)
 		}

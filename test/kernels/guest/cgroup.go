@@ -86,7 +86,8 @@ const page = 4096
 //
 // From Linux 5.18 on memory.stat has all kernel memory, and counts it exactly once the kernel has
 // added up what each processor holds; a charge is by whole pages, of which two can be half used.
-// Before, there are slabs alone, and each processor holds up to 64 pages that are not counted yet.
+// Before, there are slabs alone, and the processor holds up to 64 pages that are not counted yet, of
+// those that can be reclaimed and of those that cannot.
 func (c cgroup) memory() (memory, error) {
 	values, err := c.counters("memory.stat")
 	if err != nil {
@@ -103,5 +104,5 @@ func (c cgroup) memory() (memory, error) {
 	if !ok {
 		return memory{}, errors.New("memory.stat has neither kernel nor slab")
 	}
-	return memory{pages, slab, 64 * page}, nil
+	return memory{pages, slab, 128 * page}, nil
 }

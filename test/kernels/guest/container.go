@@ -15,11 +15,10 @@ import (
 
 // measureFill has a container fill its volume. A second process of it does nothing.
 func measureFill(c report.FillCase) (fill report.Fill, err error) {
-	volume, err := mountVolume(c.Volume)
-	if err != nil {
+	if err := mountVolume(c.Volume); err != nil {
 		return fill, err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	group, err := newCgroup("fill", c.Limit)
 	if err != nil {
 		return fill, err
@@ -51,7 +50,7 @@ func measureFill(c report.FillCase) (fill report.Fill, err error) {
 	if fill.Charged, err = group.charged(); err != nil {
 		return fill, err
 	}
-	if _, fill.Used, err = volume.statistics(); err != nil {
+	if _, fill.Used, err = volumeStatistics(); err != nil {
 		return fill, err
 	}
 	if !fill.Killed {
@@ -79,11 +78,10 @@ func endUnless(killed bool, w *writer) error {
 
 // measureRestarts has containers of one Pod fill one volume, each after the one before has ended.
 func measureRestarts(c report.RestartCase) (restart report.Restart, err error) {
-	volume, err := mountVolume(c.Volume)
-	if err != nil {
+	if err := mountVolume(c.Volume); err != nil {
 		return restart, err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	pod, err := newCgroup("pod", c.PodLimit)
 	if err != nil {
 		return restart, err
@@ -94,7 +92,7 @@ func measureRestarts(c report.RestartCase) (restart report.Restart, err error) {
 	}
 	restart.Case = c
 	for i := range c.Containers {
-		run, err := runContainer(c, i, volume)
+		run, err := runContainer(c, i)
 		if err != nil {
 			return restart, fmt.Errorf("container %d: %w", i+1, err)
 		}
@@ -107,8 +105,8 @@ func measureRestarts(c report.RestartCase) (restart report.Restart, err error) {
 }
 
 // runContainer runs the i-th container of a Pod until it has ended.
-func runContainer(c report.RestartCase, i int, v volume) (run report.Run, err error) {
-	before, err := v.files()
+func runContainer(c report.RestartCase, i int) (run report.Run, err error) {
+	before, err := volumeFiles()
 	if err != nil {
 		return run, err
 	}
@@ -129,18 +127,17 @@ func runContainer(c report.RestartCase, i int, v volume) (run report.Run, err er
 	if err != nil && !run.Killed {
 		return run, err
 	}
-	after, err := v.files()
+	after, err := volumeFiles()
 	run.Files = after - before
 	return run, errors.Join(err, endUnless(run.Killed, w))
 }
 
 // measureStall has a container fill its volume beyond memory.high.
 func measureStall(c report.StallCase) (stall report.Stall, err error) {
-	volume, err := mountVolume(c.Volume)
-	if err != nil {
+	if err := mountVolume(c.Volume); err != nil {
 		return stall, err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	group, err := newCgroup("stall", c.Limit)
 	if err != nil {
 		return stall, err
@@ -153,12 +150,12 @@ func measureStall(c report.StallCase) (stall report.Stall, err error) {
 	if err != nil {
 		return stall, err
 	}
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		_, err := w.write(order{Prefix: "s", Files: c.Files})
-		ended <- err
+		_, _ = w.write(order{Prefix: "s", Files: c.Files}) // that it has ended is what counts
+		close(ended)
 	}()
-	stall, err = watchStall(c, volume, group)
+	stall, err = watchStall(c, group)
 	select {
 	case <-ended: // full, or killed
 		stall.Ended = true
@@ -171,7 +168,7 @@ func measureStall(c report.StallCase) (stall report.Stall, err error) {
 }
 
 // watchStall counts the files of a writer until memory.high is exceeded, and for some time after.
-func watchStall(c report.StallCase, v volume, group cgroup) (report.Stall, error) {
+func watchStall(c report.StallCase, group cgroup) (report.Stall, error) {
 	stall := report.Stall{Case: c}
 	start, deadline := time.Now(), time.Now().Add(2*time.Minute)
 	for stall.Throttled == 0 && time.Now().Before(deadline) {
@@ -182,19 +179,19 @@ func watchStall(c report.StallCase, v volume, group cgroup) (report.Stall, error
 		}
 		stall.Throttled = events["high"]
 	}
-	before, err := v.files()
+	before, err := volumeFiles()
 	if err != nil {
 		return stall, err
 	}
 	stall.Before = float64(before) / time.Since(start).Seconds()
 	// The first charges above are let through; each is more expensive than the one before.
 	time.Sleep(3 * time.Second)
-	first, err := v.files()
+	first, err := volumeFiles()
 	if err != nil {
 		return stall, err
 	}
 	time.Sleep(time.Duration(c.Seconds) * time.Second)
-	last, err := v.files()
+	last, err := volumeFiles()
 	if err != nil {
 		return stall, err
 	}

@@ -17,11 +17,10 @@ const flushing = 8 << 20
 // measureCosts has a writer create the files of each case, in one volume, and reports what its
 // cgroup is charged for them.
 func measureCosts(cases []report.CostCase, result func(report.Cost) error) (err error) {
-	volume, err := mountVolume(1<<40, "nr_inodes=4m")
-	if err != nil {
+	if err := mountVolume(1<<40, "nr_inodes=4m"); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	group, err := newCgroup("cost", 0)
 	if err != nil {
 		return err
@@ -66,11 +65,10 @@ func settled(w *writer, group cgroup) (memory, error) {
 
 // measureFit fills a volume, without a limit of memory.
 func measureFit(c report.FitCase) (fit report.Fit, err error) {
-	volume, err := mountVolume(c.Volume)
-	if err != nil {
+	if err := mountVolume(c.Volume); err != nil {
 		return fit, err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	group, err := newCgroup("fit", 0)
 	if err != nil {
 		return fit, err
@@ -81,7 +79,7 @@ func measureFit(c report.FitCase) (fit report.Fit, err error) {
 	}
 	defer func() { err = errors.Join(err, w.end(), group.remove()) }()
 	fit = report.Fit{Case: c}
-	if fit.Capacity, _, err = volume.statistics(); err != nil {
+	if fit.Capacity, _, err = volumeStatistics(); err != nil {
 		return fit, err
 	}
 	full, err := w.write(order{Prefix: "f", Files: c.Files})

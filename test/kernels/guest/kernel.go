@@ -75,11 +75,10 @@ func objectSizes(slabinfo string) map[string]int64 {
 
 // labelOfFile returns the SELinux label of a new file on tmpfs; empty if there is none.
 func labelOfFile() (label string, err error) {
-	volume, err := mountVolume(1 << 20)
-	if err != nil {
+	if err := mountVolume(1 << 20); err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, volume.unmount()) }()
+	defer func() { err = errors.Join(err, unmountVolume()) }()
 	name := path.Join(volumePath, "file")
 	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		return "", err

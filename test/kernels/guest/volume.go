@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,27 +15,24 @@ import (
 // volumePath is where volumes are mounted, one at a time.
 const volumePath = "/shm"
 
-// volume represents the tmpfs at volumePath.
-type volume struct{}
-
 // mountVolume mounts a tmpfs of a size in bytes, as a kubelet does for a Memory emptyDir if there are
 // no further options.
-func mountVolume(size int64, options ...string) (volume, error) {
+func mountVolume(size int64, options ...string) error {
 	if err := os.MkdirAll(volumePath, 0o755); err != nil {
-		return volume{}, err
+		return err
 	}
 	data := strings.Join(append(options, "size="+strconv.FormatInt(size, 10)), ",")
 	if err := syscall.Mount("tmpfs", volumePath, "tmpfs", 0, data); err != nil {
-		return volume{}, fmt.Errorf("mount a tmpfs of %d bytes: %w", size, err)
+		return fmt.Errorf("mount a tmpfs of %d bytes: %w", size, err)
 	}
-	return volume{}, nil
+	return nil
 }
 
-// unmount frees the volume, once the last file of a process that was killed is closed.
-func (volume) unmount() error {
+// unmountVolume frees the volume, once the last file of a process that was killed is closed.
+func unmountVolume() error {
 	err := syscall.Unmount(volumePath, 0)
 	for range 50 {
-		if err != syscall.EBUSY { //nolint:errorlint // syscall.Unmount returns a bare Errno
+		if !errors.Is(err, syscall.EBUSY) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -46,9 +44,9 @@ func (volume) unmount() error {
 	return nil
 }
 
-// statistics returns the volume's capacity and use in bytes: whole pages. How many inodes are in use
+// volumeStatistics returns the volume's capacity and use in bytes: whole pages. How many inodes are in use
 // does not tell how many files there are: kernels that keep SELinux labels count these too.
-func (volume) statistics() (capacity, used int64, err error) {
+func volumeStatistics() (capacity, used int64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(volumePath, &s); err != nil {
 		return 0, 0, fmt.Errorf("statfs of the volume: %w", err)
@@ -56,8 +54,8 @@ func (volume) statistics() (capacity, used int64, err error) {
 	return int64(s.Blocks) * s.Bsize, int64(s.Blocks-s.Bfree) * s.Bsize, nil
 }
 
-// files returns how many files of at most a page are in the volume, empty ones left out.
-func (v volume) files() (int, error) {
-	_, used, err := v.statistics()
+// volumeFiles returns how many files of at most a page are in the volume, empty ones left out.
+func volumeFiles() (int, error) {
+	_, used, err := volumeStatistics()
 	return int(used / page), err
 }

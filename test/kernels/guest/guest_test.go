@@ -1,0 +1,78 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestObjectSizes(t *testing.T) {
+	const slabinfo = `slabinfo - version: 2.1
+# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor>
+shmem_inode_cache    661    820    784   20    4 : tunables    0    0    0 : slabdata     41     41      0
+inode_cache         5187   5434    616   26    4 : tunables    0    0    0 : slabdata    209    209      0
+dentry              8253   8253    192   21    1 : tunables    0    0    0 : slabdata    393    393      0
+radix_tree_node      588    588    584   28    4 : tunables    0    0    0 : slabdata     21     21      0
+`
+	want := map[string]int64{"shmem_inode_cache": 784, "dentry": 192, "radix_tree_node": 584}
+	if diff := cmp.Diff(want, objectSizes(slabinfo)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFileName_HasItsLength(t *testing.T) {
+	for _, length := range []int{9, 10, 31, 60, 255} {
+		a, b := path.Base(fileName("a", 0, length)), path.Base(fileName("b", 0, length))
+		if len(a) != length || a == b || a == path.Base(fileName("a", 1, length)) {
+			t.Errorf("names of %d: %q and %q", length, a, b)
+		}
+	}
+	if got, want := fileName("k", 12_345_678, 10), volumePath+"/xk12345678"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestCgroup(t *testing.T) {
+	c := cgroup(t.TempDir())
+	for file, text := range map[string]string{
+		"memory.current": "4096\n", "memory.events": "low 0\nhigh 12\noom_kill 1\n",
+	} {
+		if err := os.WriteFile(path.Join(string(c), file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := c.charged(); n != 4096 || err != nil {
+		t.Errorf("charged %d, %v", n, err)
+	}
+	events, err := c.counters("memory.events")
+	if diff := cmp.Diff(map[string]int64{"low": 0, "high": 12, "oom_kill": 1}, events); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for name, s := range map[string]struct {
+		stat string
+		want memory
+		err  string
+	}{
+		"from 5.18 on":    {stat: "shmem 8192\nkernel 30000\nkernel_stack 16000\npagetables 4000\nslab 9000\n", want: memory{8192, 10000, 8192}},
+		"before 5.18":     {stat: "shmem 8192\nkernel_stack 16000\nslab 9000\n", want: memory{8192, 9000, 524288}},
+		"neither of them": {stat: "shmem 8192\n", err: "memory.stat has neither kernel nor slab"},
+		"no tmpfs":        {stat: "kernel 1\n", err: "memory.stat has no shmem"},
+		"not a number":    {stat: "shmem max\n", err: `memory.stat has a line "shmem max\n" without a number`},
+	} {
+		if err := os.WriteFile(path.Join(string(c), "memory.stat"), []byte(s.stat), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.memory()
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if got != s.want || text != s.err {
+			t.Errorf("%s: got %+v, %q, want %+v, %q", name, got, text, s.want, s.err)
+		}
+	}
+}
