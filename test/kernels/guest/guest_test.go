@@ -24,15 +24,19 @@ radix_tree_node      588    588    584   28    4 : tunables    0    0    0 : sla
 	}
 }
 
-func TestFileName_HasItsLength(t *testing.T) {
+func TestFileName(t *testing.T) {
 	for _, length := range []int{9, 10, 31, 60, 255} {
-		a, b := path.Base(fileName("a", 0, length)), path.Base(fileName("b", 0, length))
-		if len(a) != length || a == b || a == path.Base(fileName("a", 1, length)) {
-			t.Errorf("names of %d: %q and %q", length, a, b)
+		name := fileName("k", length)
+		if got := len(name) - len(volumePath+"/") - len("\x00"); got != length {
+			t.Errorf("a name of %d bytes, want %d", got, length)
 		}
 	}
-	if got, want := fileName("k", 12_345_678, 10), volumePath+"/xk12345678"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	name := fileName("k", 12)
+	for i, want := range map[int]string{0: "xxxk00000000", 1: "xxxk00000001", 12_345_678: "xxxk12345678"} {
+		number(name, i)
+		if got := string(name); got != volumePath+"/"+want+"\x00" {
+			t.Errorf("the name of %d is %q, want %q", i, got, want)
+		}
 	}
 }
 

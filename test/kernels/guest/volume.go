@@ -51,7 +51,7 @@ func volumeStatistics() (capacity, used int64, err error) {
 	if err := syscall.Statfs(volumePath, &s); err != nil {
 		return 0, 0, fmt.Errorf("statfs of the volume: %w", err)
 	}
-	return int64(s.Blocks) * s.Bsize, int64(s.Blocks-s.Bfree) * s.Bsize, nil
+	return int64(s.Blocks) * int64(s.Bsize), int64(s.Blocks-s.Bfree) * int64(s.Bsize), nil
 }
 
 // volumeFiles returns how many files of at most a page are in the volume, empty ones left out.

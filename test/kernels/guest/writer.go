@@ -28,8 +28,8 @@ func startWriter(in cgroup) (*writer, error) {
 	}
 	defer func() { _ = folder.Close() }()
 	process := exec.Command("/proc/self/exe", writeVerb)
-	// One thread and a small heap: the less of its own it uses, the more is the files'.
-	process.Env = []string{"GOMAXPROCS=1", "GOGC=20"}
+	// As few threads as can be, and no collection of the little garbage: what it uses itself must not change.
+	process.Env = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
 	process.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(folder.Fd())}
 	stdin, err := process.StdinPipe()
 	if err != nil {
