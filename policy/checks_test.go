@@ -85,6 +85,10 @@ func TestEvaluate_Violations(t *testing.T) {
 		"SetLimit asks for a sizeLimit at the path": {
 			setLimit, pod(container("web", "1Gi", mount("shm", "/dev/shm")), unbounded("shm"), ""), []string{"Unbounded web"},
 		},
+		"what an init container mounts is not checked without sizing": {
+			"{match: [{podSelector: {}}]}",
+			"{spec: {initContainers: [{name: seed, volumeMounts: [" + mount("disk", "/dev/shm") + "]}], containers: [{name: web, volumeMounts: [" + mount("shm", "/dev/shm") + "]}], volumes: [{name: disk, emptyDir: {}}, " + volume("shm", "64Mi") + "]}}", nil,
+		},
 		"a volume that is exactly large enough, in a limit that is exactly high enough": {
 			fixed256, pod(container("web", "289Mi", mount("shm", "/dev/shm")), volume("shm", "256Mi"), ""), nil,
 		},

@@ -155,6 +155,14 @@ func TestEvaluate_Figures(t *testing.T) {
 			fixed, pod("{limits: {memory: 512Mi}, requests: {memory: 64Mi}}", container("web", "", ""), container("other", "2Gi", "1Mi")), "",
 			policy.Mutated, map[string]string{"web": "-/-", "other": "2Gi/1Mi", "pod": "769Mi/320Mi"},
 		},
+		"a Guaranteed Pod with pod-level resources without a figure": {
+			fixed, "{spec: {resources: {}, containers: [{name: web, resources: {limits: {cpu: 1, memory: 512Mi}, requests: {cpu: 1, memory: 512Mi}}}]}}", "",
+			policy.Mutated, map[string]string{"web": "769Mi/769Mi", "pod": "-/-"},
+		},
+		"a pod-level request alone": {
+			fixed, pod("{requests: {memory: 64Mi}}", container("web", "", "")), "",
+			policy.Mutated, map[string]string{"web": "-/-", "pod": "-/320Mi"},
+		},
 		"pod-level figures of a Guaranteed Pod stay equal": {
 			fixed, "{spec: {resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 1, memory: 1Gi}}, containers: [{name: web, resources: {requests: {cpu: 500m, memory: 64Mi}}}]}}", "",
 			policy.Mutated, map[string]string{"web": "-/320Mi", "pod": "1281Mi/1281Mi"},
