@@ -158,7 +158,10 @@ var rules = map[string]rule{
 	// Figures as people read them, of anything.
 	"internal/human": {thirdParty: []string{"github.com/dustin/go-humanize"}},
 	// Independent of the engine, so that it can contradict the formula.
-	"internal/simulate":  {thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot"}},
+	"internal/simulate": {
+		own:        []string{"internal/human"},
+		thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot", "k8s.io/apimachinery/pkg/api/resource"},
+	},
 	"manifests":          {},
 	"manifests/policies": {},
 	"manifests/webhooks": {},

@@ -28,6 +28,7 @@ var palette = []color.RGBA{
 }
 
 const (
+	mebibyte = 1 << 20
 	// maxPoints is how many points a line is drawn from: more than a picture has columns of pixels would only make it heavy.
 	maxPoints = 2000
 	// farLimit is how many times the highest use a size limit may be before its line is left out, so that one roomy volume does

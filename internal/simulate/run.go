@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // stream is the second word of the generator's seed: any constant will do, and changing it changes every history.
@@ -132,7 +134,7 @@ func spanOf(curves []Curve) time.Duration {
 // full yet will be.
 func summary(c Curve) string {
 	if c.FirstENOSPC != Never {
-		return "ENOSPC first after " + humanDuration(c.FirstENOSPC)
+		return "ENOSPC first after " + human.Duration(c.FirstENOSPC)
 	}
 	if c.Peak == c.Capacity {
 		return "full at times, but no file refused"
@@ -140,5 +142,5 @@ func summary(c Curve) string {
 	if len(c.Samples) == 0 {
 		return "not full"
 	}
-	return "not full in " + humanDuration(c.Samples[len(c.Samples)-1].Time)
+	return "not full in " + human.Duration(c.Samples[len(c.Samples)-1].Time)
 }

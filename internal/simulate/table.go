@@ -6,14 +6,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode/utf8"
-)
 
-// gap stands between two columns, and wideGap between two volumes.
-const (
-	gap     = "  "
-	wideGap = "    "
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // Table writes the curves side by side and a sentence on each below. A row is the first sample at or after each whole unit, and the
@@ -47,41 +44,56 @@ func Table(w io.Writer, curves []Curve, unit Unit) error {
 func Sentence(c Curve) string {
 	text := c.Volume.Label() + ": " + summary(c) + "; "
 	if c.FirstENOSPC != Never {
-		return text + fmt.Sprintf("%s of %s files refused", grouped(c.Refused), grouped(c.Created))
+		return text + fmt.Sprintf("%s of %s files refused", human.Count(c.Refused), human.Count(c.Created))
 	}
-	return text + fmt.Sprintf("peak %s files (%s MiB, %s of %s)", grouped(c.Peak), mebibytes(c.PeakBytes), percent(c.PeakBytes, c.Volume.Bytes), c.Volume.Size())
+	return text + fmt.Sprintf("peak %s files (%s MiB, %s of %s)", human.Count(c.Peak), human.MiB(c.PeakBytes), human.Percent(c.PeakBytes, c.Volume.Bytes), c.Volume.Size())
 }
 
 func grid(curves []Curve, unit Unit) *strings.Builder {
-	times := []string{unit.String()}
+	times := [][]string{{unit.String()}}
 	blocks := make([][][]string, len(curves))
 	for i := range blocks {
 		blocks[i] = [][]string{{"files", "MiB", "full", "refused"}}
 	}
 	for _, i := range rows(curves[0].Samples, unit) {
-		times = append(times, strconv.FormatFloat(unit.count(curves[0].Samples[i].Time), 'f', decimals(curves[0].Samples[i].Time, unit), 64))
+		at := curves[0].Samples[i].Time
+		times = append(times, []string{strconv.FormatFloat(unit.count(at), 'f', decimals(at, unit), 64)})
 		for b, c := range curves {
 			s := c.Samples[i]
-			blocks[b] = append(blocks[b], []string{grouped(s.Files), mebibytes(s.Bytes), percent(s.Bytes, c.Volume.Bytes), grouped(s.Refused)})
+			blocks[b] = append(blocks[b], []string{human.Count(s.Files), human.MiB(s.Bytes), human.Percent(s.Bytes, c.Volume.Bytes), human.Count(s.Refused)})
 		}
 	}
 
-	lines := append([]string{""}, alignRight(times)...)
+	lines := append([]string{""}, columns(times)...)
+	lines[0] = strings.Repeat(" ", len(lines[1]))
 	for b, c := range curves {
-		cells := joined(blocks[b])
-		label := c.Volume.Label()
-		width := max(utf8.RuneCountInString(label), utf8.RuneCountInString(cells[0]))
-		lines[0] = pad(lines[0], utf8.RuneCountInString(lines[1])) + wideGap + label
+		cells := columns(blocks[b])
+		width := max(utf8.RuneCountInString(c.Volume.Label()), len(cells[0]))
+		lines[0] += fmt.Sprintf("    %-*s", width, c.Volume.Label())
 		for i, cell := range cells {
-			lines[i+1] += wideGap + strings.Repeat(" ", width-utf8.RuneCountInString(cell)) + cell
+			lines[i+1] += fmt.Sprintf("    %*s", width, cell)
 		}
 	}
 	var text strings.Builder
 	for _, l := range lines {
-		text.WriteString(strings.TrimRight(l, " "))
-		text.WriteByte('\n')
+		fmt.Fprintln(&text, strings.TrimRight(l, " "))
 	}
 	return &text
+}
+
+// columns returns a line for each row of ASCII cells, with columns aligned on the right.
+func columns(rows [][]string) []string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	lines := strings.Split(b.String(), "\n")[:len(rows)]
+	for i, line := range lines {
+		lines[i] = line[2:] // the space before the first column
+	}
+	return lines
 }
 
 // rows returns the indexes of the samples that a table shows.
@@ -110,38 +122,4 @@ func decimals(d time.Duration, unit Unit) int {
 		return 0
 	}
 	return max(2, 1-int(math.Floor(math.Log10(unit.count(beyond)))))
-}
-
-// joined aligns the columns of a block and makes a string of each row.
-func joined(block [][]string) []string {
-	out := make([]string, len(block))
-	for column := range block[0] {
-		cells := make([]string, len(block))
-		for i, row := range block {
-			cells[i] = row[column]
-		}
-		for i, cell := range alignRight(cells) {
-			if column > 0 {
-				out[i] += gap
-			}
-			out[i] += cell
-		}
-	}
-	return out
-}
-
-func alignRight(cells []string) []string {
-	width := 0
-	for _, c := range cells {
-		width = max(width, len(c))
-	}
-	out := make([]string, len(cells))
-	for i, c := range cells {
-		out[i] = strings.Repeat(" ", width-len(c)) + c
-	}
-	return out
-}
-
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }

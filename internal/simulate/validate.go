@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // Bounds that keep a run within a few seconds and a few hundred megabytes whatever is asked of it. Run refuses what is beyond them.
@@ -45,7 +47,7 @@ func validateWorkload(m Workload) []error {
 		faults = append(faults, fmt.Errorf(`createdPerMinute "%v" is not a rate: give a finite number of files per minute above 0, such as 18`, m.CreatedPerMinute))
 	}
 	if m.Batch < 1 || m.Batch > maxBatch {
-		faults = append(faults, fmt.Errorf(`batch "%d" is not a number of files from 1 to %s: give 1 for files that arrive one by one`, m.Batch, grouped(maxBatch)))
+		faults = append(faults, fmt.Errorf(`batch "%d" is not a number of files from 1 to %s: give 1 for files that arrive one by one`, m.Batch, human.Count(maxBatch)))
 	}
 	if m.Retention < 0 {
 		faults = append(faults, fmt.Errorf(`retention "%v" is negative: give the age up to which files are kept, or 0 when nothing is ever deleted`, m.Retention))
@@ -91,7 +93,7 @@ func validateOptions(o Options) []error {
 		faults = append(faults, fmt.Errorf(`step "%v" is not above 0: give the time between two samples, such as 1h`, o.Step))
 	}
 	if o.Span > 0 && o.Step > 0 && o.Span/o.Step > MaxSamples {
-		faults = append(faults, fmt.Errorf(`step "%v" makes more than %s samples in a span of %v: give a longer step or a shorter span`, o.Step, grouped(MaxSamples), o.Span))
+		faults = append(faults, fmt.Errorf(`step "%v" makes more than %s samples in a span of %v: give a longer step or a shorter span`, o.Step, human.Count(MaxSamples), o.Span))
 	}
 	return faults
 }
@@ -102,7 +104,7 @@ func validateCost(m Workload, volumes int, o Options) error {
 		return nil
 	}
 	return fmt.Errorf(`createdPerMinute "%v" in batches of %d makes about %.3g arrivals in a span of %v (volumes: %d), more than the %s that a run may take: give a shorter span, a larger batch or fewer volumes`,
-		m.CreatedPerMinute, m.Batch, arrivals, o.Span, volumes, grouped(MaxArrivals))
+		m.CreatedPerMinute, m.Batch, arrivals, o.Span, volumes, human.Count(MaxArrivals))
 }
 
 // printable reports whether s is one line of valid UTF-8 that a table, an SVG and a terminal show as it is.

@@ -6,9 +6,10 @@
 package simulate
 
 import (
-	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Never is the FirstENOSPC of a curve whose volume refused nothing.
@@ -86,14 +87,4 @@ func (v Volume) Label() string {
 }
 
 // Size returns the volume's size as a quantity in the largest binary unit that divides it, such as 897Mi, 2Gi or 100001.
-func (v Volume) Size() string {
-	for _, unit := range []struct {
-		suffix string
-		bytes  int64
-	}{{"Ti", 1 << 40}, {"Gi", 1 << 30}, {"Mi", 1 << 20}, {"Ki", 1 << 10}} {
-		if v.Bytes != 0 && v.Bytes%unit.bytes == 0 {
-			return strconv.FormatInt(v.Bytes/unit.bytes, 10) + unit.suffix
-		}
-	}
-	return strconv.FormatInt(v.Bytes, 10)
-}
+func (v Volume) Size() string { return resource.NewQuantity(v.Bytes, resource.BinarySI).String() }
