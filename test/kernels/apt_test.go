@@ -22,10 +22,15 @@ func TestParseArchives(t *testing.T) {
 				debian + "bookworm/main/binary-amd64/Packages.xz' c 0 \n",
 			archives{"http://mirror.example/debian", "https://security.example/debian-security"},
 		},
-		"the first of two":          {debian + "trixie/InRelease' a 0\n'http://other.example/debian/dists/sid/InRelease' b 0\n", archives{main: "http://mirror.example/debian"}},
+		"the first of two": {
+			debian + "trixie/InRelease' a 0\n'http://other.example/debian/dists/sid/InRelease' b 0\n",
+			archives{main: "http://mirror.example/debian"},
+		},
 		"by the suite's other name": {debian + "oldstable/InRelease' a 0\n", archives{main: "http://mirror.example/debian"}},
-		"not Debian's":              {"'http://mirror.example/ubuntu/dists/noble/InRelease' a 0\n'http://mirror.example/x/dists/nodistro/InRelease' b 0\n", archives{}},
-		"no folder dists":           {"'http://mirror.example/flat/./InRelease' a 0\nReading package lists...\n", archives{}},
+		"not Debian's": {
+			"'http://mirror.example/ubuntu/dists/noble/InRelease' a 0\n'http://mirror.example/x/dists/nodistro/InRelease' b 0\n", archives{},
+		},
+		"no folder dists": {"'http://mirror.example/flat/./InRelease' a 0\nReading package lists...\n", archives{}},
 	} {
 		if got := parseArchives(c.uris); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)

@@ -30,7 +30,8 @@ func checkFill(f report.Fill) string {
 	limit := fmt.Sprintf("a volume of %d MiB and a limit of %d MiB", f.Case.Volume/mib, f.Case.Limit/mib)
 	if f.Case.Limit >= enoughLimit() {
 		if f.Killed || f.Errno != int(syscall.ENOSPC) || f.Used != f.Case.Volume {
-			return fmt.Sprintf("%s: killed %t, %v, with %d MiB in it: expected it full and ENOSPC", limit, f.Killed, syscall.Errno(f.Errno), f.Used/mib)
+			return fmt.Sprintf("%s: killed %t, %v, with %d MiB in it: expected it full and ENOSPC",
+				limit, f.Killed, syscall.Errno(f.Errno), f.Used/mib)
 		}
 		return ""
 	}
@@ -51,12 +52,15 @@ func checkRestarts(r report.Restart) string {
 	for i, run := range r.Runs {
 		switch {
 		case !run.Killed:
-			return fmt.Sprintf("%+v: container %d was not killed but ended with %v after %d files", r.Case, i+1, syscall.Errno(run.Errno), run.Files)
+			return fmt.Sprintf("%+v: container %d was not killed but ended with %v after %d files",
+				r.Case, i+1, syscall.Errno(run.Errno), run.Files)
 		case i == 0:
 		case r.Case.PodLimit > 0 && (run.Pod > r.Case.PodLimit || run.Files > first.Files/10):
-			return fmt.Sprintf("%+v: container %d wrote %d files, the first %d: expected that it is killed at once", r.Case, i+1, run.Files, first.Files)
+			return fmt.Sprintf("%+v: container %d wrote %d files, the first %d: expected that it is killed at once",
+				r.Case, i+1, run.Files, first.Files)
 		case r.Case.PodLimit == 0 && run.Pod < r.Runs[i-1].Pod+r.Case.Limit/2:
-			return fmt.Sprintf("%+v: after container %d the Pod has %d MiB, after the one before %d: expected that each adds as much", r.Case, i+1, run.Pod/mib, r.Runs[i-1].Pod/mib)
+			return fmt.Sprintf("%+v: after container %d the Pod has %d MiB, after the one before %d: expected that each adds as much",
+				r.Case, i+1, run.Pod/mib, r.Runs[i-1].Pod/mib)
 		}
 	}
 	return ""

@@ -40,7 +40,8 @@ func (c comparison) failure() string {
 	case c.predicted < c.measured-c.slack:
 		return fmt.Sprintf("%s, give or take %.1f: the model is below what the kernel charges: raise it in policy/sizing", c, c.slack)
 	case c.predicted > c.most*(c.measured+c.slack):
-		return fmt.Sprintf("%s, give or take %.1f: the model is more than %.0f %% above what the kernel charges: lower it in policy/sizing", c, c.slack, (c.most-1)*100)
+		return fmt.Sprintf("%s, give or take %.1f: the model is more than %.0f %% above what the kernel charges: lower it in policy/sizing",
+			c, c.slack, (c.most-1)*100)
 	}
 	return ""
 }
@@ -85,7 +86,8 @@ func compareFit(f report.Fit) comparison {
 // compareFill compares what a full volume costs the container that has filled it.
 func compareFill(f report.Fill) comparison {
 	return comparison{
-		what: fmt.Sprintf("a volume of %d MiB full of files of %d B, all memory", f.Case.Volume/mib, f.Case.Files.Size), unit: "MiB", most: mostAll,
+		what: fmt.Sprintf("a volume of %d MiB full of files of %d B, all memory", f.Case.Volume/mib, f.Case.Files.Size),
+		unit: "MiB", most: mostAll,
 		predicted: inMiB(memoryCost(f.Case.Volume)), measured: inMiB(f.Pages + f.Kernel), slack: inMiB(f.Slack),
 	}
 }

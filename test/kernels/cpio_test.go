@@ -11,7 +11,8 @@ import (
 func TestInitramfs(t *testing.T) {
 	got := string(initramfs(archived{"b", 0o755, []byte("hi")}, archived{"plan", 0o600, nil}))
 	zeros := strings.Repeat("0", 8)
-	want := "070701" + "00000001" + "000081ED" + zeros + zeros + "00000001" + zeros + "00000002" + strings.Repeat(zeros, 4) + "00000002" + zeros +
+	want := "070701" + "00000001" + "000081ED" + zeros + zeros + "00000001" + zeros + "00000002" + strings.Repeat(zeros, 4) +
+		"00000002" + zeros +
 		"b\x00" + "hi\x00\x00" +
 		"070701" + "00000002" + "00008180" + zeros + zeros + "00000001" + zeros + zeros + strings.Repeat(zeros, 4) + "00000005" + zeros +
 		"plan\x00\x00" +

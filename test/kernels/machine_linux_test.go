@@ -12,10 +12,13 @@ import (
 func TestParse(t *testing.T) {
 	const kernel = "\x1b[2JSeaBIOS\r\n{not ours}\r\n[    0.1] {\"Kernel\":{\"Release\":\"6.1.0-56-cloud-amd64\"}}\r\n"
 	for name, c := range map[string]struct{ console, want string }{
-		"all of it":             {kernel + "{\"Done\":true}\r\n", ""},
-		"it gave up":            {kernel + "{\"Error\":\"mount tmpfs: no such device\"}\r\n", "the guest gave up: mount tmpfs: no such device"},
-		"a kernel that crashed": {kernel + "Kernel panic - not syncing\r\n", "the guest ended before it was done; its last lines:\n\x1b[2JSeaBIOS\n{not ours}\nKernel panic - not syncing"},
-		"nothing":               {"", "the guest ended before it was done; its last lines:\n"},
+		"all of it":  {kernel + "{\"Done\":true}\r\n", ""},
+		"it gave up": {kernel + "{\"Error\":\"mount tmpfs: no such device\"}\r\n", "the guest gave up: mount tmpfs: no such device"},
+		"a kernel that crashed": {
+			kernel + "Kernel panic - not syncing\r\n",
+			"the guest ended before it was done; its last lines:\n\x1b[2JSeaBIOS\n{not ours}\nKernel panic - not syncing",
+		},
+		"nothing": {"", "the guest ended before it was done; its last lines:\n"},
 	} {
 		var lines []report.Line
 		results, err := parse(strings.NewReader(c.console), func(l report.Line) { lines = append(lines, l) })

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what `make test-kernels` needs beside Go, where Debian has it and nothing has to go for it: the emulator, and the compiler of SELinux
-# policies. The kernels themselves are not installed.
+# Installs what `make test-kernels` needs beside Go, where Debian has it and nothing has to go for it: the emulator,
+# and the compiler of SELinux policies. The kernels themselves are not installed.
 set -eu
 missing=
 command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"

@@ -50,7 +50,8 @@ func TestSelectGuests(t *testing.T) {
 		`selinux`:                 "6.1+selinux 6.12+selinux",
 		`^(6\.1|6\.12\+selinux)$`: "6.1 6.12+selinux",
 		`^7`:                      `KERNELS: "^7" matches none of 6.1, 6.1+selinux, 6.12, 6.12+selinux: give a regular expression that does`,
-		"(":                       "KERNELS: \"(\" is not a regular expression: error parsing regexp: missing closing ): `(`: give one such as ^6\\.1",
+		"(": "KERNELS: \"(\" is not a regular expression: " +
+			"error parsing regexp: missing closing ): `(`: give one such as ^6\\.1",
 	} {
 		guests, err := selectGuests(all, pattern)
 		names := make([]string, 0, len(guests))

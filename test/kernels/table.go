@@ -40,8 +40,8 @@ func (m measured) fill(full bool) report.Fill {
 func table(guests []measured) string {
 	short, long := sessions(sessionSize, shortName), sessions(sessionSize, sessionName)
 	var b strings.Builder
-	fmt.Fprintf(&b, "| kernel | Debian suite | SELinux | name of %d | name of %d | model / measured | with pages | %d MiB full | killed at 300Mi |\n",
-		shortName, sessionName, sessionVolume/mib)
+	fmt.Fprintf(&b, "| kernel | Debian suite | SELinux | name of %d | name of %d | model / measured | with pages "+
+		"| %d MiB full | killed at 300Mi |\n", shortName, sessionName, sessionVolume/mib)
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, m := range guests {
 		labels := "no"
@@ -75,7 +75,8 @@ func writeTable(path, table string) error {
 	before, rest, begun := strings.Cut(string(text), tableBegin)
 	_, after, ended := strings.Cut(rest, tableEnd)
 	if !begun || !ended {
-		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs", path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs",
+			path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
 	}
 	return os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644)
 }

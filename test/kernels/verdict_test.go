@@ -73,23 +73,27 @@ func TestChecks(t *testing.T) {
 	pod := report.RestartCase{Volume: 256 * mib, Limit: 48 * mib, PodLimit: 48 * mib}
 	killed := func(files int, pod int64) report.Run { return report.Run{Killed: true, Files: files, Pod: pod} }
 	node := report.RestartCase{Volume: 256 * mib, Limit: 48 * mib}
+	full := report.Run{Errno: enospc, Files: 9, Pod: 47 * mib}
+	restarts := func(c report.RestartCase, runs ...report.Run) string {
+		return checkRestarts(report.Restart{Case: c, Runs: runs})
+	}
 	for name, c := range map[string]struct{ got, want string }{
 		"a volume that is full":         {checkFit(report.Fit{Case: fit, Capacity: 64 * mib, Files: 16384, Empty: 100, Errno: enospc}), ""},
 		"pages, rounded up":             {checkFit(report.Fit{Case: report.FitCase{Volume: 100_001}, Capacity: 102_400}), ""},
 		"pages, rounded down":           {checkFit(report.Fit{Case: report.FitCase{Volume: 100_001}, Capacity: 98_304}), "expected whole pages"},
-		"another error":                 {checkFit(report.Fit{Case: fit, Capacity: 64 * mib, Empty: 100, Errno: int(syscall.ENOMEM)}), "expected ENOSPC"},
+		"another error":                 {checkFit(report.Fit{Case: fit, Capacity: 64 * mib, Errno: int(syscall.ENOMEM)}), "expected ENOSPC"},
 		"no inodes left":                {checkFit(report.Fit{Case: fit, Capacity: 64 * mib, Empty: 99, Errno: enospc}), "99 empty files"},
 		"all killed":                    {checkFill(report.Fill{Case: tight, Killed: true, OtherKilled: true, Used: 225 * mib}), ""},
 		"one killed":                    {checkFill(report.Fill{Case: tight, Killed: true, Used: 225 * mib}), "other process lives"},
 		"full, with less than its cost": {checkFill(report.Fill{Case: tight, Errno: enospc, Used: 256 * mib}), "expected it killed before"},
 		"full, with its cost":           {checkFill(report.Fill{Case: enough, Errno: enospc, Used: 256 * mib}), ""},
 		"killed, with its cost":         {checkFill(report.Fill{Case: enough, Killed: true, OtherKilled: true, Used: 250 * mib}), "expected it full"},
-		"the loop":                      {checkRestarts(report.Restart{Case: pod, Runs: []report.Run{killed(9000, 46*mib), killed(3, 47*mib)}}), ""},
-		"a loop that ends":              {checkRestarts(report.Restart{Case: pod, Runs: []report.Run{killed(9000, 46*mib), {Errno: enospc, Files: 9, Pod: 47 * mib}}}), "was not killed"},
-		"a loop that gets on":           {checkRestarts(report.Restart{Case: pod, Runs: []report.Run{killed(9000, 46*mib), killed(8000, 47*mib)}}), "killed at once"},
-		"more than the Pod's limit":     {checkRestarts(report.Restart{Case: pod, Runs: []report.Run{killed(9000, 46*mib), killed(3, 49*mib)}}), "killed at once"},
-		"each takes as much again":      {checkRestarts(report.Restart{Case: node, Runs: []report.Run{killed(9000, 46*mib), killed(9000, 92*mib)}}), ""},
-		"the second takes nothing":      {checkRestarts(report.Restart{Case: node, Runs: []report.Run{killed(9000, 46*mib), killed(9, 47*mib)}}), "adds as much"},
+		"the loop":                      {restarts(pod, killed(9000, 46*mib), killed(3, 47*mib)), ""},
+		"a loop that ends":              {restarts(pod, killed(9000, 46*mib), full), "was not killed"},
+		"a loop that gets on":           {restarts(pod, killed(9000, 46*mib), killed(8000, 47*mib)), "killed at once"},
+		"more than the Pod's limit":     {restarts(pod, killed(9000, 46*mib), killed(3, 49*mib)), "killed at once"},
+		"each takes as much again":      {restarts(node, killed(9000, 46*mib), killed(9000, 92*mib)), ""},
+		"the second takes nothing":      {restarts(node, killed(9000, 46*mib), killed(9, 47*mib)), "adds as much"},
 		"stalled":                       {checkStall(report.Stall{Before: 4000, After: 80, Throttled: 300}), ""},
 		"not stalled":                   {checkStall(report.Stall{Before: 4000, After: 2000, Throttled: 300}), "expected fewer"},
 		"killed instead of stalled":     {checkStall(report.Stall{Before: 4000, Throttled: 300, Ended: true}), "expected it stalled"},
