@@ -45,7 +45,7 @@ func selectGuests(all []series, pattern string) ([]guest, error) {
 // factor returns how many times as many files are needed as for a kernel that counts exactly.
 func (g guest) factor() int {
 	if g.coarse {
-		return 8
+		return 4
 	}
 	return 1
 }
@@ -53,7 +53,7 @@ func (g guest) factor() int {
 // memory returns how much the machine needs for its files, in MiB.
 func (g guest) memory() int {
 	if g.coarse {
-		return 6144
+		return 4096
 	}
 	return 2560
 }
