@@ -74,6 +74,17 @@ func compareCost(c report.Cost) []comparison {
 	return []comparison{kernel, all}
 }
 
+// compareSlabs compares what docs/sizing.md has users read from /proc/slabinfo, for
+// sizing.kernelBytesPerFile, with what a file costs that has a short name and no label.
+func compareSlabs(k report.Kernel, c report.Cost) comparison {
+	const owner = 8 // bytes beside each object, which name its cgroup
+	return comparison{
+		what: "the objects of a file in /proc/slabinfo", unit: "B", most: 1.01,
+		predicted: float64(k.Objects["shmem_inode_cache"] + k.Objects["dentry"] + 2*owner),
+		measured:  float64(c.Kernel) / float64(c.Files.Count), slack: float64(c.Slack) / float64(c.Files.Count),
+	}
+}
+
 // compareFit compares how many files fit in a volume.
 func compareFit(f report.Fit) comparison {
 	return comparison{

@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"path/filepath"
@@ -95,7 +96,10 @@ func measure(t *testing.T, b *builder, g guest, k kernel) *measured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := machine{k.image, archive, g.selinux, g.memory()}.run(t.Context(), func(l report.Line) {
+	// A machine that does not get on must not take the whole run's time.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	results, err := machine{k.image, archive, g.selinux, g.memory()}.run(ctx, func(l report.Line) {
 		if text, err := json.Marshal(l); err == nil && testing.Verbose() && l.Cost == nil {
 			t.Logf("after %.0f s: %s", time.Since(start).Seconds(), text)
 		}

@@ -11,6 +11,9 @@ func comparisons(r results) []comparison {
 	var all []comparison
 	for _, c := range r.costs {
 		all = append(all, compareCost(c)...)
+		if c.Files.Size == sessionSize && c.Files.NameLength == shortName && r.kernel.Label == "" {
+			all = append(all, compareSlabs(r.kernel, c))
+		}
 	}
 	for _, f := range r.fits {
 		if f.Case.Files.Count > 0 {

@@ -65,6 +65,35 @@ func TestCompareCost_WhatIsJudged(t *testing.T) {
 	}
 }
 
+// The line of awk in docs/sizing.md adds up 784 + 8 and 192 + 8 on Linux 6.1. With labels it does not have all of it.
+func TestComparisons_Slabs(t *testing.T) {
+	r := results{
+		kernel: report.Kernel{Objects: map[string]int64{"shmem_inode_cache": 784, "dentry": 192, "radix_tree_node": 584}},
+		costs: []report.Cost{
+			{Files: report.Files{Count: 10, Size: 1500, NameLength: 10}, Kernel: 9920},
+			{Files: report.Files{Count: 10, Size: 1500, NameLength: 60}, Kernel: 10960},
+		},
+	}
+	count := func() (n int) {
+		for _, c := range comparisons(r) {
+			if strings.Contains(c.what, "/proc/slabinfo") {
+				n++
+				if c.predicted != 992 || c.measured != 992 {
+					t.Errorf("got %s", c)
+				}
+			}
+		}
+		return n
+	}
+	if n := count(); n != 1 {
+		t.Errorf("compared %d times, want once", n)
+	}
+	r.kernel.Label = "system_u:object_r:" + containerLabel
+	if n := count(); n != 0 {
+		t.Errorf("with labels compared %d times, want never", n)
+	}
+}
+
 func TestChecks(t *testing.T) {
 	const enospc = int(syscall.ENOSPC)
 	fit := report.FitCase{Volume: 64 * mib, Empty: 100, Files: report.Files{Count: 1 << 20, Size: 1500, NameLength: 10}}
