@@ -190,21 +190,25 @@ func TestEvaluate_AllocatesLittle(t *testing.T) {
 	}
 }
 
-// One Pod of 3 MB, whatever is in it, is answered for within a tenth of a second and in few words.
-func TestEvaluate_HugePods(t *testing.T) {
-	everything := []*v1alpha1.SharedMemoryPolicy{
-		fixedPolicy("256Mi"),
-		fixedPolicy("128Mi"),
-		fixedPolicy("64Mi"),
+// threeWays returns policies that match by any Pod, by images and paths, and by mounts.
+func threeWays() []*v1alpha1.SharedMemoryPolicy {
+	out := []*v1alpha1.SharedMemoryPolicy{
+		fixedPolicy("256Mi"), fixedPolicy("128Mi"), fixedPolicy("64Mi"),
 	}
-	everything[1].Name, everything[2].Name = "images", "mounted"
-	everything[1].Spec.Match = []v1alpha1.Match{
+	out[1].Name, out[2].Name = "images", "mounted"
+	out[1].Spec.Match = []v1alpha1.Match{
 		{Images: []string{"ghcr.io/*/x", "a*/b*/c*", "*"}},
 		{TmpfsPaths: v1alpha1.TmpfsPathsDetect},
 	}
-	everything[1].Spec.Priority = 2
-	everything[2].Spec.Match = []v1alpha1.Match{{Mounted: ptr(true)}}
-	everything[2].Spec.Priority = 1
+	out[1].Spec.Priority = 2
+	out[2].Spec.Match = []v1alpha1.Match{{Mounted: ptr(true)}}
+	out[2].Spec.Priority = 1
+	return out
+}
+
+// One Pod of 3 MB, whatever is in it, is answered for within a tenth of a second and in few words.
+func TestEvaluate_HugePods(t *testing.T) {
+	everything := threeWays()
 	many := func(n int, add func(pod *corev1.Pod, c *corev1.Container, i int)) *corev1.Pod {
 		pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: make([]corev1.Container, 1, 2)}}
 		c := &pod.Spec.Containers[0]
@@ -265,16 +269,8 @@ func TestEvaluate_HugePods(t *testing.T) {
 // after matching.
 func TestEvaluate_StepsAreProportional(t *testing.T) {
 	set := policy.NewSet(mustCompile(t, fixedPolicy("256Mi")))
-	quarter, half, whole := policy.Steps(
-		set,
-		subjectOf(fullPod(1)),
-	), policy.Steps(
-		set,
-		subjectOf(fullPod(2)),
-	), policy.Steps(
-		set,
-		subjectOf(fullPod(4)),
-	)
+	steps := func(quarters int) int { return policy.Steps(set, subjectOf(fullPod(quarters))) }
+	quarter, half, whole := steps(1), steps(2), steps(4)
 	if quarter < maxMounts/4 || half > 2*quarter+64 || whole > 2*half+64 {
 		t.Errorf(
 			"a quarter of the bounds takes %d steps, half %d and the whole %d",

@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -78,14 +77,7 @@ func TestEvaluate_Boundaries(t *testing.T) {
 	quota := func(name, hard, used string) string {
 		return "{metadata: {name: q}, status: {hard: {" + name + ": " + hard + "}, used: {" + name + ": " + used + "}}}"
 	}
-	for name, c := range map[string]struct {
-		policy, pod       string
-		limitRange, quota string
-		outcome           policy.Outcome
-		reason            policy.Reason // of a violation before the plan, or what remains
-		size              string        // of the first volume
-		limit, request    string        // of the first container
-	}{
+	for name, c := range map[string]boundary{
 		"the limit is exactly what is needed":            {policy: fixed, pod: own("256Mi", "289Mi"), outcome: policy.Compliant, size: "256Mi", limit: "289Mi", request: "64Mi"},
 		"the limit is a byte below what is needed":       {policy: fixed, pod: own("256Mi", "303038463"), outcome: policy.Mutated, reason: policy.OOMBeforeFull, size: "256Mi", limit: "289Mi", request: "64Mi"},
 		"nothing is raised under memory: Require":        {policy: require, pod: own("256Mi", "303038463"), outcome: policy.Violating, reason: policy.OOMBeforeFull, size: "256Mi", limit: "303038463", request: "64Mi"},
@@ -108,6 +100,7 @@ func TestEvaluate_Boundaries(t *testing.T) {
 			policy:  two,
 			pod:     "{spec: {containers: [{name: web, resources: {limits: {memory: 512Mi}, requests: {memory: 64Mi}}}, {name: helper, resources: {limits: {memory: 300Mi}, requests: {memory: 32Mi}}}]}}",
 			outcome: policy.Mutated, reason: policy.NoMount, size: "256Mi", limit: "769Mi", request: "320Mi",
+			second: [2]string{"557Mi", "32Mi"},
 		},
 		"units by resource": {
 			policy:  "{match: [{podSelector: {}}], sizing: {units: {base: 40Mi, each: 64Mi, count: {resources: [nvidia.com/gpu, 'nvidia.com/mig-*']}}}}",
@@ -121,46 +114,47 @@ func TestEvaluate_Boundaries(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := readWorld(t, c.policy, c.pod, c.limitRange, c.quota)
-			e, after := w.evaluate(t)
-			if e.Outcome != c.outcome {
-				t.Fatalf("want %s, got %s", c.outcome, w.told(&e))
-			}
-			if c.reason != "" && !has(append(e.After, e.Before...), c.reason) {
-				t.Errorf("want a violation %s, got %s", c.reason, w.told(&e))
-			}
-			if c.size != "" {
-				if got := after.Spec.Volumes[0].EmptyDir.SizeLimit; got.Cmp(
-					*quantity(c.size),
-				) != 0 {
-					t.Errorf("the volume has %s, want %s", got, c.size)
-				}
-			}
-			first := after.Spec.Containers[0].Resources
-			if limit, request := first.Limits.Memory(), first.Requests.Memory(); limit.Cmp(
-				*quantity(c.limit),
-			) != 0 ||
-				request.Cmp(*quantity(c.request)) != 0 {
-				t.Errorf(
-					"limit %s and request %s, want %s and %s\n%s",
-					limit,
-					request,
-					c.limit,
-					c.request,
-					w.told(&e),
-				)
-			}
-			if strings.HasPrefix(name, "two writers") {
-				second := after.Spec.Containers[1].Resources
-				if limit, request := second.Limits.Memory().String(), second.Requests.Memory().String(); limit != "557Mi" ||
-					request != "32Mi" {
-					t.Errorf(
-						"the second writer has a limit of %s and a request of %s, want 557Mi and 32Mi",
-						limit,
-						request,
-					)
-				}
-			}
+			c.check(t)
 		})
+	}
+}
+
+// boundary is a case with the figures that it ends with.
+type boundary struct {
+	policy, pod       string
+	limitRange, quota string
+	outcome           policy.Outcome
+	reason            policy.Reason // of a violation before the plan, or what remains
+	size              string        // of the first volume
+	limit, request    string        // of the first container
+	second            [2]string     // the limit and the request of the second container, if any
+}
+
+func (c *boundary) check(t *testing.T) {
+	t.Helper()
+	w := readWorld(t, c.policy, c.pod, c.limitRange, c.quota)
+	e, after := w.evaluate(t)
+	if e.Outcome != c.outcome {
+		t.Fatalf("want %s, got %s", c.outcome, w.told(&e))
+	}
+	if c.reason != "" && !has(append(e.After, e.Before...), c.reason) {
+		t.Errorf("want a violation %s, got %s", c.reason, w.told(&e))
+	}
+	if c.size != "" {
+		if got := after.Spec.Volumes[0].EmptyDir.SizeLimit; got.Cmp(*quantity(c.size)) != 0 {
+			t.Errorf("the volume has %s, want %s", got, c.size)
+		}
+	}
+	want := [][2]string{{c.limit, c.request}}
+	if c.second != [2]string{} {
+		want = append(want, c.second)
+	}
+	for i, figures := range want {
+		r := after.Spec.Containers[i].Resources
+		if limit, request := r.Limits.Memory(), r.Requests.Memory(); limit.Cmp(*quantity(figures[0])) != 0 ||
+			request.Cmp(*quantity(figures[1])) != 0 {
+			t.Errorf("container %d has a limit of %s and a request of %s, want %s\n%s",
+				i, limit, request, figures, w.told(&e))
+		}
 	}
 }

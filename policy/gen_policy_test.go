@@ -28,55 +28,29 @@ func genPolicy(t *rapid.T, name string, w weights) *v1alpha1.SharedMemoryPolicy 
 		s.Exclude = []v1alpha1.Match{genMatch(t, name+" exclude", w)}
 	}
 	if odds(t, name+" names writers", w.named) {
-		s.Writers = &v1alpha1.Writers{Names: pick(
-			t,
-			name+" writers",
-			[]string{
-				"web",
-			},
-			[]string{"web", "helper"},
-			[]string{"*"},
-			[]string{"seed", "web"},
-			[]string{"pro?y"},
-			[]string{"nobody"},
-		)}
+		s.Writers = &v1alpha1.Writers{Names: pick(t, name+" writers",
+			[]string{"web"}, []string{"web", "helper"}, []string{"*"},
+			[]string{"seed", "web"}, []string{"pro?y"}, []string{"nobody"})}
 	}
 	if !odds(t, name+" only checks", w.noSizing) {
 		s.Sizing = genSizing(t, name)
 	}
-	s.Memory.Handling = pick(
-		t,
-		name+" memory",
-		v1alpha1.MemoryRaise,
-		v1alpha1.MemoryRaise,
-		v1alpha1.MemoryRequire,
-		v1alpha1.MemoryIgnore,
-	)
+	s.Memory.Handling = pick(t, name+" memory", v1alpha1.MemoryRaise, v1alpha1.MemoryRaise,
+		v1alpha1.MemoryRequire, v1alpha1.MemoryIgnore)
 	if w.onlyMem > 0 {
 		s.Memory.Handling = v1alpha1.MemoryRaise
 	}
 	if odds(t, name+" has a reserve", 5) {
 		s.Memory.Reserve = quantity(pick(t, name+" reserve", "128Mi", "0", "1", "50M"))
 	}
-	s.Existing = pick(
-		t,
-		name+" existing",
-		v1alpha1.ExistingEnlarge,
-		v1alpha1.ExistingSetLimit,
-		v1alpha1.ExistingRequire,
-		v1alpha1.ExistingLeave,
-	)
+	s.Existing = pick(t, name+" existing", v1alpha1.ExistingEnlarge, v1alpha1.ExistingSetLimit,
+		v1alpha1.ExistingRequire, v1alpha1.ExistingLeave)
 	s.HostShm = pick(t, name+" hostShm", v1alpha1.Allowed, v1alpha1.Denied)
 	if odds(t, name+" is not to mutate", 2) {
 		s.Mutation = v1alpha1.MutationDisabled
 	}
-	s.Overrides = pick(
-		t,
-		name+" overrides",
-		v1alpha1.OverridesRaiseOnly,
-		v1alpha1.OverridesAllowed,
-		v1alpha1.OverridesDenied,
-	)
+	s.Overrides = pick(t, name+" overrides",
+		v1alpha1.OverridesRaiseOnly, v1alpha1.OverridesAllowed, v1alpha1.OverridesDenied)
 	s.Exemptions = pick(t, name+" exemptions", v1alpha1.Denied, v1alpha1.Allowed)
 	if odds(t, name+" has mount options", 2) {
 		s.BindMountOptions = []v1alpha1.BindMountOption{"noexec", "nosuid"}
@@ -137,31 +111,14 @@ func genMatch(t *rapid.T, label string, w weights) v1alpha1.Match {
 
 func genSizing(t *rapid.T, name string) *v1alpha1.Sizing {
 	s := &v1alpha1.Sizing{}
-	use := func() *int32 {
-		return pick(t, name+" expected use", nil, ptr[int32](50), ptr[int32](0), ptr[int32](33))
-	}
 	switch pick(t, name+" model", "fixed", "files", "percent", "units") {
 	case "files":
-		s.Files = &v1alpha1.Files{
-			CreatedPerMinute: pick(t, name+" rate", "18", "0.001", "3.5", "60"),
-			FileSize: resource.MustParse(
-				pick(t, name+" file size", "1500", "1", "5000", "64Ki"),
-			),
-		}
-		if !odds(t, name+" deletes nothing", 2) {
-			s.Files.Retention = ptr(
-				pick[v1alpha1.Duration](t, name+" retention", "24h", "168h", "1h", "1ms"),
-			)
-		}
-		if odds(t, name+" batches", 3) {
-			s.Files.Batch = ptr[int32](10)
-		}
+		s.Files = genFiles(t, name)
 	case "fixed":
+		sizes := []string{"256Mi", "128Mi", "64Mi", "1Gi", "100001", "300M"}
 		s.Fixed = &v1alpha1.Fixed{
-			Size: resource.MustParse(
-				pick(t, name+" fixed", "256Mi", "128Mi", "64Mi", "1Gi", "100001", "300M"),
-			),
-			ExpectedUsePercent: use(),
+			Size:               resource.MustParse(pick(t, name+" fixed", sizes...)),
+			ExpectedUsePercent: genUse(t, name),
 		}
 		if odds(t, name+" has small files", 4) {
 			s.Fixed.FileSize = quantity(pick(t, name+" file size", "1500", "5000", "1Mi"))
@@ -169,37 +126,58 @@ func genSizing(t *rapid.T, name string) *v1alpha1.Sizing {
 	case "percent":
 		s.MemoryPercent = &v1alpha1.MemoryPercent{
 			Percent:            pick[int32](t, name+" percent", 30, 50, 100, 1),
-			ExpectedUsePercent: use(),
+			ExpectedUsePercent: genUse(t, name),
 		}
 	case "units":
-		s.Units = &v1alpha1.Units{
-			Each:               resource.MustParse(pick(t, name+" each", "64Mi", "100M", "256Mi")),
-			ExpectedUsePercent: use(),
-		}
-		if odds(t, name+" has a base", 8) {
-			s.Units.Base = quantity("40Mi")
-		}
-		switch pick(t, name+" count", "literal", "annotation", "resources") {
-		case "literal":
-			s.Units.Count.Literal = ptr[int32](3)
-		case "annotation":
-			s.Units.Count.Annotation = ptr("units")
-		case "resources":
-			s.Units.Count.Resources = []string{"nvidia.com/gpu", "amd.com/*"}
-		}
+		s.Units = genUnits(t, name)
 	}
 	if odds(t, name+" has headroom", 5) {
 		s.HeadroomPercent = ptr(pick[int32](t, name+" headroom", 10, 0, 33))
 	}
 	if odds(t, name+" has bounds", 5) {
-		s.Min, s.Max = quantity(
-			pick(t, name+" min", "1Mi", "64Mi", "100Mi"),
-		), quantity(
-			pick(t, name+" max", "2Gi", "1Gi", "1Ti"),
-		)
+		s.Min = quantity(pick(t, name+" min", "1Mi", "64Mi", "100Mi"))
+		s.Max = quantity(pick(t, name+" max", "2Gi", "1Gi", "1Ti"))
 	}
 	if odds(t, name+" has large pages", 2) {
 		s.PageSize = quantity("64Ki")
 	}
 	return s
+}
+
+func genUse(t *rapid.T, name string) *int32 {
+	return pick(t, name+" expected use", nil, ptr[int32](50), ptr[int32](0), ptr[int32](33))
+}
+
+func genFiles(t *rapid.T, name string) *v1alpha1.Files {
+	out := &v1alpha1.Files{
+		CreatedPerMinute: pick(t, name+" rate", "18", "0.001", "3.5", "60"),
+		FileSize:         resource.MustParse(pick(t, name+" file size", "1500", "1", "5000", "64Ki")),
+	}
+	if !odds(t, name+" deletes nothing", 2) {
+		retention := pick[v1alpha1.Duration](t, name+" retention", "24h", "168h", "1h", "1ms")
+		out.Retention = &retention
+	}
+	if odds(t, name+" batches", 3) {
+		out.Batch = ptr[int32](10)
+	}
+	return out
+}
+
+func genUnits(t *rapid.T, name string) *v1alpha1.Units {
+	out := &v1alpha1.Units{
+		Each:               resource.MustParse(pick(t, name+" each", "64Mi", "100M", "256Mi")),
+		ExpectedUsePercent: genUse(t, name),
+	}
+	if odds(t, name+" has a base", 8) {
+		out.Base = quantity("40Mi")
+	}
+	switch pick(t, name+" count", "literal", "annotation", "resources") {
+	case "literal":
+		out.Count.Literal = ptr[int32](3)
+	case "annotation":
+		out.Count.Annotation = ptr("units")
+	case "resources":
+		out.Count.Resources = []string{"nvidia.com/gpu", "amd.com/*"}
+	}
+	return out
 }

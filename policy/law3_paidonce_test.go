@@ -89,7 +89,8 @@ func isRequest(got, was, want, limit, oldLimit int64) bool {
 	return got == want || was%mib != 0 && got >= want-mib && got <= want+mib
 }
 
-func paidOnce(t *rapid.T, r *reached) {
+// genPaying makes a Pod that a policy which mutates matches, with figures of every kind.
+func genPaying(t *rapid.T) *world {
 	weights := usual
 	weights.at, weights.wild, weights.odd, weights.twice, weights.below = 7, 0, 0, 0, 1
 	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 1, 0, 0, 0, 0
@@ -109,167 +110,190 @@ func paidOnce(t *rapid.T, r *reached) {
 	}
 	p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}}
 	p.Spec.Exclude, p.Spec.Mutation = nil, ""
+	return w
+}
+
+// payment is an evaluation with what law 3 says about it.
+type payment struct {
+	*world
+	e        evaluation
+	after    *corev1.Pod
+	policy   *v1alpha1.SharedMemoryPolicy
+	writers  map[string]bool
+	required int64
+	sized    bool // whether the required size does not depend on the memory figures
+
+	mutated, byVPA, podLevel bool
+	guaranteed, bestEffort   bool
+
+	had, have map[string]int64 // the volumes of all writers, before and after
+	charged   map[string]bool  // the volumes that a writer has paid for
+
+	several, byReserve, stays, requestOnly, raised bool // what was met
+}
+
+func (w *world) pay(t *rapid.T) *payment {
+	p := w.policies[0]
 	e, after := w.evaluate(t)
-	mountPath, writers := mountPathOf(p), w.writers(p)
 	required, sized := w.required(p)
-	if e.Outcome != policy.Mutated {
-		if diff := equal(w.pod, after); diff != "" {
+	return &payment{
+		world: w, e: e, after: after, policy: p, writers: w.writers(p), required: required, sized: sized,
+		mutated:    e.Outcome == policy.Mutated,
+		byVPA:      w.pod.Annotations["vpaUpdates"] != "",
+		podLevel:   w.pod.Spec.Resources != nil,
+		guaranteed: qos(w.pod) == corev1.PodQOSGuaranteed,
+		bestEffort: !anyNamesMemory(w.pod) && w.pod.Spec.Resources == nil,
+		had:        map[string]int64{},
+		have:       map[string]int64{},
+		charged:    map[string]bool{},
+	}
+}
+
+func paidOnce(t *rapid.T, r *reached) {
+	pay := genPaying(t).pay(t)
+	if !pay.mutated {
+		if diff := equal(pay.pod, pay.after); diff != "" {
 			t.Fatalf("not mutated, and changed:\n%s", diff)
 		}
 	}
-	byVPA := w.pod.Annotations["vpaUpdates"] != ""
-	guaranteed := qos(w.pod) == corev1.PodQOSGuaranteed
-	bestEffort := !anyNamesMemory(w.pod) && w.pod.Spec.Resources == nil
-	podLevel := w.pod.Spec.Resources != nil
-	charged := map[string]bool{}
-	had, have := map[string]int64{}, map[string]int64{}
-	var several, byReserve, stays, requestOnly, raised bool
-	for _, c := range notEphemeral(w.pod) {
-		now := container(after, c.Name)
-		if !writers[c.Name] || bestEffort {
+	for _, c := range notEphemeral(pay.pod) {
+		now := container(pay.after, c.Name)
+		if !pay.writers[c.Name] || pay.bestEffort {
 			if diff := equal(c.Resources, now.Resources); diff != "" {
-				t.Fatalf("the figures of %q change:\n%s%s", c.Name, diff, w.told(&e))
+				t.Fatalf("the figures of %q change:\n%s%s", c.Name, diff, pay.told(&pay.e))
 			}
 			continue
 		}
-		before, volumes := volumesOf(w.pod, c, mountPath), volumesOf(after, now, mountPath)
-		maps.Copy(had, before)
-		maps.Copy(have, volumes)
-		if !sized {
-			continue
+		pay.byWriter(t, c, now)
+	}
+	if pay.podLevel && pay.sized && pay.mutated {
+		pay.byPod(t)
+	}
+	pay.count(t, r)
+}
+
+// byWriter checks the figures of a writer, before and after.
+func (pay *payment) byWriter(t *rapid.T, c, now *corev1.Container) {
+	mountPath := mountPathOf(pay.policy)
+	before, volumes := volumesOf(pay.pod, c, mountPath), volumesOf(pay.after, now, mountPath)
+	maps.Copy(pay.had, before)
+	maps.Copy(pay.have, volumes)
+	if !pay.sized {
+		return
+	}
+	first := map[string]int64{}
+	for name, size := range volumes {
+		if !pay.charged[name] {
+			first[name] = size
 		}
-		first := map[string]int64{}
-		for name, size := range volumes {
-			if !charged[name] {
-				first[name] = size
-			}
-			charged[name] = true
+		pay.charged[name] = true
+	}
+	pay.several = pay.several || len(first) < len(volumes)
+	pay.limitOfWriter(t, c, now, raiseFor(pay.policy, pay.required, before, volumes))
+	pay.requestOfWriter(t, c, now, raiseFor(pay.policy, pay.required, before, first))
+}
+
+// hasVPA reports whether a vertical autoscaler wrote the figures of a container.
+func (pay *payment) hasVPA(c *corev1.Container) bool { return pay.byVPA && !isInit(pay.pod, c) }
+
+// limitOfWriter checks that a writer's limit is raised by what all its volumes cost.
+func (pay *payment) limitOfWriter(t *rapid.T, c, now *corev1.Container, a raise) {
+	l, is := memoryLimit(&c.Resources), memoryLimit(&now.Resources)
+	if l == 0 && is != 0 {
+		t.Fatalf("%q gets a memory limit\n%s", c.Name, pay.told(&pay.e))
+	}
+	if l > 0 && a.volumes <= 1 && pay.mutated {
+		want := a.limit(l, reserveOf(pay.policy), pay.hasVPA(c))
+		if a.after == 0 {
+			want = l
 		}
-		several = several || len(first) < len(volumes)
-		a := raiseFor(p, required, before, volumes)
-		use := raiseFor(p, required, before, first)
-		vpa := byVPA && !isInit(w.pod, c)
-		l, is := memoryLimit(&c.Resources), memoryLimit(&now.Resources)
-		if l == 0 && is != 0 {
-			t.Fatalf("%q gets a memory limit\n%s", c.Name, w.told(&e))
-		}
-		if l > 0 && a.volumes <= 1 && e.Outcome == policy.Mutated {
-			want := a.limit(l, reserveOf(p), vpa)
-			if a.after == 0 {
-				want = l
-			}
-			if is != want {
-				t.Fatalf(
-					"the limit of %q goes from %d to %d, want %d (%+v)\n%s",
-					c.Name,
-					l,
-					is,
-					want,
-					a,
-					w.told(&e),
-				)
-			}
-		}
-		raised = raised || is > l
-		byReserve = byReserve ||
-			is > l && is == up(a.after+reserveOf(p), mib) && is > down(l, mib)+a.after-a.before
-		stays = stays || l > 0 && is == l && a.volumes > 0
-		was, request := effectiveRequest(&c.Resources), effectiveRequest(&now.Resources)
-		want := was + use.useAfter - use.useBefore
-		if vpa {
-			want = was
-		}
-		requestOnly = requestOnly || l == 0 && request > was
-		_, written := c.Resources.Requests[corev1.ResourceMemory]
-		switch {
-		case e.Outcome != policy.Mutated:
-		case guaranteed && !podLevel:
-			if request != is {
-				t.Fatalf(
-					"%q of a Guaranteed Pod has a request of %d and a limit of %d\n%s",
-					c.Name,
-					request,
-					is,
-					w.told(&e),
-				)
-			}
-		case !written && l > 0 && request == is:
-			// The request is still not written, and so the limit.
-		case !written && l == 0 && podLevel && request == 0:
-			// The pod-level request is there for all.
-		default:
-			if !isRequest(request, was, want, is, l) &&
-				!(!written && want == was && request == up(was, mib)) {
-				t.Fatalf(
-					"the request of %q goes from %d to %d, want %d (%+v)\n%s",
-					c.Name,
-					was,
-					request,
-					want,
-					use,
-					w.told(&e),
-				)
-			}
+		if is != want {
+			t.Fatalf("the limit of %q goes from %d to %d, want %d (%+v)\n%s",
+				c.Name, l, is, want, a, pay.told(&pay.e))
 		}
 	}
-	if r := w.pod.Spec.Resources; r != nil && sized && e.Outcome == policy.Mutated {
-		a := raiseFor(p, required, had, have)
-		l, is := memoryLimit(r), memoryLimit(after.Spec.Resources)
-		if want := a.limit(l, reserveOf(p), false); l > 0 && a.volumes == 1 && !byVPA &&
-			is != want {
-			t.Fatalf(
-				"the pod-level limit goes from %d to %d, want %d (%+v)\n%s",
-				l,
-				is,
-				want,
-				a,
-				w.told(&e),
-			)
+	pay.raised = pay.raised || is > l
+	pay.byReserve = pay.byReserve || is > l && is == up(a.after+reserveOf(pay.policy), mib) &&
+		is > down(l, mib)+a.after-a.before
+	pay.stays = pay.stays || l > 0 && is == l && a.volumes > 0
+}
+
+// requestOfWriter checks that a writer's request is raised by the use of the volumes that it is the
+// first to pay for.
+func (pay *payment) requestOfWriter(t *rapid.T, c, now *corev1.Container, use raise) {
+	l, is := memoryLimit(&c.Resources), memoryLimit(&now.Resources)
+	was, request := effectiveRequest(&c.Resources), effectiveRequest(&now.Resources)
+	want := was + use.useAfter - use.useBefore
+	if pay.hasVPA(c) {
+		want = was
+	}
+	pay.requestOnly = pay.requestOnly || l == 0 && request > was
+	_, written := c.Resources.Requests[corev1.ResourceMemory]
+	switch {
+	case !pay.mutated:
+	case pay.guaranteed && !pay.podLevel:
+		if request != is {
+			t.Fatalf("%q of a Guaranteed Pod has a request of %d and a limit of %d\n%s",
+				c.Name, request, is, pay.told(&pay.e))
 		}
-		if l == 0 && is != 0 {
-			t.Fatalf("the Pod gets a pod-level limit\n%s", w.told(&e))
-		}
-		if request, written := r.Requests[corev1.ResourceMemory]; written && !byVPA && !guaranteed {
-			was, now := bytesOf(
-				request,
-			), bytesOf(
-				after.Spec.Resources.Requests[corev1.ResourceMemory],
-			)
-			want := was + a.useAfter - a.useBefore
-			if rounding := int64(a.volumes-1) * mib; !isRequest(now, was, want, is, l) &&
-				now != up(was, mib) &&
-				(now < want-rounding || now > up(want, mib)+rounding || rounding <= 0) {
-				t.Fatalf(
-					"the pod-level request goes from %d to %d, want %d (%+v)\n%s",
-					was,
-					now,
-					want,
-					a,
-					w.told(&e),
-				)
-			}
+	case !written && l > 0 && request == is:
+		// The request is still not written, and so the limit.
+	case !written && l == 0 && pay.podLevel && request == 0:
+		// The pod-level request is there for all.
+	case !written && want == was && request == up(was, mib):
+	default:
+		if !isRequest(request, was, want, is, l) {
+			t.Fatalf("the request of %q goes from %d to %d, want %d (%+v)\n%s",
+				c.Name, was, request, want, use, pay.told(&pay.e))
 		}
 	}
-	mutated := e.Outcome == policy.Mutated
-	r.Count(t, "a limit is raised", mutated && raised)
-	r.Count(t, "by the reserve", mutated && byReserve)
-	r.Count(t, "a limit is enough and stays", mutated && stays)
-	r.Count(
-		t,
-		"a volume that was there gets larger",
-		mutated &&
-			slices.ContainsFunc(
-				slices.Collect(maps.Keys(had)),
-				func(name string) bool { return had[name] > 0 && have[name] > had[name] },
-			),
-	)
-	r.Count(t, "several writers share it", mutated && several)
-	r.Count(t, "a request is raised without a limit", mutated && requestOnly)
-	r.Count(t, "pod-level figures", mutated && podLevel)
-	r.Count(t, "Guaranteed", mutated && guaranteed)
-	r.Count(t, "BestEffort", mutated && bestEffort)
-	r.Count(t, "figures by a vertical autoscaler", mutated && byVPA && raised)
-	r.Count(t, "some container does not write", mutated && len(writers) < len(notEphemeral(w.pod)))
+}
+
+// byPod checks the pod-level figures.
+func (pay *payment) byPod(t *rapid.T) {
+	before, after := pay.pod.Spec.Resources, pay.after.Spec.Resources
+	a := raiseFor(pay.policy, pay.required, pay.had, pay.have)
+	l, is := memoryLimit(before), memoryLimit(after)
+	if want := a.limit(l, reserveOf(pay.policy), false); l > 0 && a.volumes == 1 && !pay.byVPA &&
+		is != want {
+		t.Fatalf("the pod-level limit goes from %d to %d, want %d (%+v)\n%s",
+			l, is, want, a, pay.told(&pay.e))
+	}
+	if l == 0 && is != 0 {
+		t.Fatalf("the Pod gets a pod-level limit\n%s", pay.told(&pay.e))
+	}
+	request, written := before.Requests[corev1.ResourceMemory]
+	if !written || pay.byVPA || pay.guaranteed {
+		return
+	}
+	was, now := bytesOf(request), bytesOf(after.Requests[corev1.ResourceMemory])
+	want := was + a.useAfter - a.useBefore
+	rounding := int64(a.volumes-1) * mib // each volume's use may be rounded
+	if !isRequest(now, was, want, is, l) && now != up(was, mib) &&
+		(now < want-rounding || now > up(want, mib)+rounding || rounding <= 0) {
+		t.Fatalf("the pod-level request goes from %d to %d, want %d (%+v)\n%s",
+			was, now, want, a, pay.told(&pay.e))
+	}
+}
+
+// count counts the kinds of cases that were met.
+func (pay *payment) count(t *rapid.T, r *reached) {
+	larger := false
+	for name, size := range pay.had {
+		larger = larger || size > 0 && pay.have[name] > size
+	}
+	some := len(pay.writers) < len(notEphemeral(pay.pod))
+	r.Count(t, "a limit is raised", pay.mutated && pay.raised)
+	r.Count(t, "by the reserve", pay.mutated && pay.byReserve)
+	r.Count(t, "a limit is enough and stays", pay.mutated && pay.stays)
+	r.Count(t, "a volume that was there gets larger", pay.mutated && larger)
+	r.Count(t, "several writers share it", pay.mutated && pay.several)
+	r.Count(t, "a request is raised without a limit", pay.mutated && pay.requestOnly)
+	r.Count(t, "pod-level figures", pay.mutated && pay.podLevel)
+	r.Count(t, "Guaranteed", pay.mutated && pay.guaranteed)
+	r.Count(t, "BestEffort", pay.mutated && pay.bestEffort)
+	r.Count(t, "figures by a vertical autoscaler", pay.mutated && pay.byVPA && pay.raised)
+	r.Count(t, "some container does not write", pay.mutated && some)
 }
 
 func TestEvaluate_PaidOnce(t *testing.T) { check(t, paidOnce) }

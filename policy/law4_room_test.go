@@ -16,112 +16,129 @@ import (
 
 // Law 4: a limit is enough if it holds what the volume costs and the reserve.
 
-func roomForTheProcess(t *rapid.T, r *reached) {
+// genRoom makes a Pod whose writers mostly mount volumes, often with limits at the boundary, and
+// reports whether they are.
+func genRoom(t *rapid.T) (w *world, boundary bool) {
 	weights := usual
 	weights.at, weights.below, weights.wild, weights.odd, weights.twice = 10, 4, 1, 0, 0
 	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 0, 0, 0, 0, 0
 	weights.guess, weights.overrides, weights.podLevel, weights.below, weights.vpa = 0, 0, 5, 7, 1
 	weights.noSizing = 0
-	w := genWorld(t, weights)
+	w = genWorld(t, weights)
 	p := w.policies[0]
 	if odds(t, "memory: Ignore", 9) {
 		p.Spec.Memory.Handling = v1alpha1.MemoryIgnore
 	}
 	p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}}
 	p.Spec.Exclude = nil
-	mountPath, m, writers := mountPathOf(p), modelOf(p), w.writers(p)
-	required, sized := w.required(p)
-	boundary := false
 	switch {
 	case odds(t, "at the boundary", 8):
 		boundary = w.toBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
 	case odds(t, "at the boundary of the Pod", 10):
 		boundary = w.toPodBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
 	}
+	return w, boundary
+}
+
+// room is an evaluation with what law 4 says about it.
+type room struct {
+	*world
+	e      evaluation
+	policy *v1alpha1.SharedMemoryPolicy
+	judged bool             // whether the policy looks at memory
+	all    map[string]int64 // the volumes of all writers
+
+	short, enough, ignored, podShort bool // what was met
+}
+
+func roomForTheProcess(t *rapid.T, r *reached) {
+	w, boundary := genRoom(t)
+	p := w.policies[0]
+	mountPath, writers := mountPathOf(p), w.writers(p)
 	e, _ := w.evaluate(t)
-	judged := handlingOf(p) != v1alpha1.MemoryIgnore
-	all := map[string]int64{}
-	var short, enough, warned bool
+	in := room{
+		world: w, e: e, policy: p, judged: handlingOf(p) != v1alpha1.MemoryIgnore,
+		all: map[string]int64{},
+	}
 	for _, c := range notEphemeral(w.pod) {
 		if !writers[c.Name] || onNode(w.pod, c, mountPath) {
 			continue
 		}
 		volumes := volumesOf(w.pod, c, mountPath)
-		maps.Copy(all, volumes)
-		l := memoryLimit(&c.Resources)
-		if l == 0 {
-			continue
-		}
-		costs := totalCost(m, volumes)
-		lacks := len(volumes) > 0 && l < plus(costs, reserveOf(p))
-		got := slices.ContainsFunc(
-			e.Before,
-			func(v policy.Violation) bool { return v.Reason == policy.OOMBeforeFull && v.Container == c.Name },
-		)
-		close := l-costs-reserveOf(p) < mib && l-costs-reserveOf(p) > -mib && len(volumes) > 1
-		if got != (lacks && judged) && !close {
-			t.Fatalf(
-				"%q has a limit of %d, %v cost %d and the reserve is %d: OOMBeforeFull is %t\n%s",
-				c.Name,
-				l,
-				volumes,
-				costs,
-				reserveOf(p),
-				got,
-				w.told(&e),
-			)
-		}
-		short, enough = short || lacks && judged, enough || !lacks && len(volumes) > 0
-		use := raiseFor(p, required, volumes, volumes).useBefore
-		if request := effectiveRequest(&c.Resources); e.Outcome == policy.Compliant && judged && sized &&
-			len(volumes) == 1 &&
-			request < l &&
-			plus(costs, requestedBeside(request, use)) > l {
-			if len(e.Warnings) == 0 {
-				t.Fatalf(
-					"%q requests %d beside its volume, which costs %d of %d, and no warning says so\n%s",
-					c.Name,
-					requestedBeside(request, use),
-					costs,
-					l,
-					w.told(&e),
-				)
-			}
-		}
-		if lacks && !judged && e.Outcome != policy.Violating && len(e.Warnings) == 0 {
-			t.Fatalf(
-				"%q has a limit of %d for %v, and no warning says so\n%s",
-				c.Name,
-				l,
-				volumes,
-				w.told(&e),
-			)
-		}
-		warned = warned || lacks && !judged
-	}
-	podShort := false
-	if res := w.pod.Spec.Resources; res != nil && memoryLimit(res) > 0 && len(all) == 1 {
-		podShort = memoryLimit(res) < plus(totalCost(m, all), reserveOf(p))
-		got := slices.ContainsFunc(
-			e.Before,
-			func(v policy.Violation) bool { return v.Reason == policy.OOMBeforeFull && v.Container == "" },
-		)
-		if got != (podShort && judged) {
-			t.Fatalf(
-				"the pod-level limit is %d for %v: OOMBeforeFull of the Pod is %t\n%s",
-				memoryLimit(res),
-				all,
-				got,
-				w.told(&e),
-			)
+		maps.Copy(in.all, volumes)
+		if memoryLimit(&c.Resources) > 0 {
+			in.limitOf(t, c, volumes)
+			in.warnedOf(t, c, volumes)
 		}
 	}
-	r.Count(t, "a limit is too low", short)
-	r.Count(t, "a limit is enough", enough)
-	r.Count(t, "a pod-level limit is too low", podShort)
+	in.limitOfPod(t)
+	r.Count(t, "a limit is too low", in.short)
+	r.Count(t, "a limit is enough", in.enough)
+	r.Count(t, "a pod-level limit is too low", in.podShort)
 	r.Count(t, "a limit is at the boundary", boundary)
-	r.Count(t, "memory: Ignore", warned)
-	r.Count(t, "two volumes", len(all) > 1)
+	r.Count(t, "memory: Ignore", in.ignored)
+	r.Count(t, "two volumes", len(in.all) > 1)
+}
+
+// lacks reports whether a limit does not hold what volumes cost and the reserve.
+func (in *room) lacks(limit int64, volumes map[string]int64) bool {
+	return limit < plus(totalCost(modelOf(in.policy), volumes), reserveOf(in.policy))
+}
+
+// oom reports whether OOMBeforeFull is found of a container; of the Pod if its name is empty.
+func (in *room) oom(container string) bool {
+	return slices.ContainsFunc(in.e.Before, func(v policy.Violation) bool {
+		return v.Reason == policy.OOMBeforeFull && v.Container == container
+	})
+}
+
+// limitOf checks that a writer's limit is found too low exactly if it is.
+func (in *room) limitOf(t *rapid.T, c *corev1.Container, volumes map[string]int64) {
+	l, reserve := memoryLimit(&c.Resources), reserveOf(in.policy)
+	costs := totalCost(modelOf(in.policy), volumes)
+	lacks := len(volumes) > 0 && in.lacks(l, volumes)
+	got := in.oom(c.Name)
+	close := l-costs-reserve < mib && l-costs-reserve > -mib && len(volumes) > 1
+	if got != (lacks && in.judged) && !close {
+		t.Fatalf("%q has a limit of %d, %v cost %d and the reserve is %d: OOMBeforeFull is %t\n%s",
+			c.Name, l, volumes, costs, reserve, got, in.told(&in.e))
+	}
+	in.short = in.short || lacks && in.judged
+	in.enough = in.enough || !lacks && len(volumes) > 0
+}
+
+// warnedOf checks that a warning says where a writer's limit holds the volume, and not the request
+// beside it, and where nobody looks at a limit that is too low.
+func (in *room) warnedOf(t *rapid.T, c *corev1.Container, volumes map[string]int64) {
+	e, l := &in.e, memoryLimit(&c.Resources)
+	costs := totalCost(modelOf(in.policy), volumes)
+	required, sized := in.required(in.policy)
+	use := raiseFor(in.policy, required, volumes, volumes).useBefore
+	request := effectiveRequest(&c.Resources)
+	if beside := requestedBeside(request, use); e.Outcome == policy.Compliant && in.judged && sized &&
+		len(volumes) == 1 && request < l && plus(costs, beside) > l && len(e.Warnings) == 0 {
+		t.Fatalf("%q requests %d beside its volume, which costs %d of %d, and no warning says so\n%s",
+			c.Name, beside, costs, l, in.told(e))
+	}
+	ignored := len(volumes) > 0 && in.lacks(l, volumes) && !in.judged
+	if ignored && e.Outcome != policy.Violating && len(e.Warnings) == 0 {
+		t.Fatalf("%q has a limit of %d for %v, and no warning says so\n%s",
+			c.Name, l, volumes, in.told(e))
+	}
+	in.ignored = in.ignored || ignored
+}
+
+// limitOfPod checks that a pod-level limit is found too low exactly if it is.
+func (in *room) limitOfPod(t *rapid.T) {
+	res := in.pod.Spec.Resources
+	if res == nil || memoryLimit(res) == 0 || len(in.all) != 1 {
+		return
+	}
+	in.podShort = in.lacks(memoryLimit(res), in.all)
+	if got := in.oom(""); got != (in.podShort && in.judged) {
+		t.Fatalf("the pod-level limit is %d for %v: OOMBeforeFull of the Pod is %t\n%s",
+			memoryLimit(res), in.all, got, in.told(&in.e))
+	}
 }
 
 // requestedBeside returns what is requested for a container itself: a request that holds the average use of the

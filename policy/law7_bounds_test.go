@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,138 +21,172 @@ const (
 	maxDetail                                     = 4 << 10
 )
 
-func boundedWork(t *rapid.T, r *reached) {
-	w := &world{namespace: map[string]string{"app": "b"}}
-	w.policies = []*v1alpha1.SharedMemoryPolicy{fixedPolicy("256Mi")}
-	p := w.policies[0]
+// outsize is a Pod that is large in one dimension.
+type outsize struct {
+	*world
+	dimension string
+	off       int // from the bound of the dimension
+	letters   string
+}
+
+// name returns the name of container or volume i; a long one if the dimension is names.
+func (o *outsize) name(i int) string {
+	if o.dimension == "names" {
+		return fmt.Sprintf("%d-%s", i, o.letters)
+	}
+	return fmt.Sprintf("c%d", i)
+}
+
+// atBound reports whether the Pod is at the bound of its dimension, or one away from it.
+func (o *outsize) atBound() bool { return o.dimension != "names" && o.dimension != "none" }
+
+func genOutsize(t *rapid.T) *outsize {
+	o := &outsize{world: &world{namespace: map[string]string{"app": "b"}}}
+	o.policies = []*v1alpha1.SharedMemoryPolicy{fixedPolicy("256Mi")}
+	p := o.policies[0]
 	p.Spec.Exemptions = pick(t, "exemptions", v1alpha1.Denied, v1alpha1.Allowed)
 	if odds(t, "all containers write", 8) {
 		p.Spec.Writers = &v1alpha1.Writers{Names: []string{"*"}}
 	}
-	w.pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "a"}}}
-	dimension := pick(t, "dimension", "containers", "mounts", "volumes", "text", "names", "none")
-	off := pick(t, "off by", 0, 1, -1)
-	long := dimension == "names"
-	letters := strings.Repeat(pick(t, "letter", "a", "\"", "\u00e9"), 100<<10)
-	name := func(i int) string {
-		if long {
-			return fmt.Sprintf("%d-%s", i, letters)
-		}
-		return fmt.Sprintf("c%d", i)
-	}
+	o.pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "a"}}}
+	o.dimension = pick(t, "dimension", "containers", "mounts", "volumes", "text", "names", "none")
+	o.off = pick(t, "off by", 0, 1, -1)
+	o.letters = strings.Repeat(pick(t, "letter", "a", "\"", "\u00e9"), 100<<10)
 	containers := rapid.IntRange(1, 4).Draw(t, "containers")
-	if dimension == "containers" {
-		containers = maxContainers + off
+	if o.dimension == "containers" {
+		containers = maxContainers + o.off
 	}
 	for i := range containers {
-		c := corev1.Container{Name: name(i), Image: name(i)}
-		kind := 0
-		if i > 0 && i%7 < 4 {
-			kind = i % 7
-		}
-		switch kind {
-		case 1:
-			w.pod.Spec.InitContainers = append(w.pod.Spec.InitContainers, c)
-		case 2:
-			c.RestartPolicy = ptr(corev1.ContainerRestartPolicyAlways)
-			w.pod.Spec.InitContainers = append(w.pod.Spec.InitContainers, c)
-		case 3:
-			w.pod.Spec.EphemeralContainers = append(
-				w.pod.Spec.EphemeralContainers,
-				corev1.EphemeralContainer{
-					EphemeralContainerCommon: corev1.EphemeralContainerCommon(c),
-				},
-			)
-		default:
-			w.pod.Spec.Containers = append(w.pod.Spec.Containers, c)
-		}
+		o.addContainer(i)
 	}
-	all := notEphemeral(w.pod)
-	mount := func(i int, m corev1.VolumeMount) {
-		c := all[i%len(all)]
-		c.VolumeMounts = append(c.VolumeMounts, m)
-	}
-	switch dimension {
+	switch o.dimension {
 	case "mounts":
-		under, of := pick(t, "mounted", "/data", "/dev/shm"), pick(t, "of", "v", "missing")
-		w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, corev1.Volume{Name: "v"})
-		for i := range maxMounts + off {
-			mount(i, corev1.VolumeMount{Name: of, MountPath: fmt.Sprintf("%s/%d", under, i)})
-		}
+		o.addMounts(t)
 	case "volumes":
-		for i := range maxVolumes + off {
-			w.pod.Spec.Volumes = append(
-				w.pod.Spec.Volumes,
-				corev1.Volume{Name: fmt.Sprintf("v%d", i)},
-			)
+		for i := range maxVolumes + o.off {
+			o.pod.Spec.Volumes = append(o.pod.Spec.Volumes, corev1.Volume{Name: fmt.Sprintf("v%d", i)})
 		}
 	case "text":
-		rest := maxText + off
-		for i := 0; rest > 0; i++ {
-			n := min(rest, rapid.IntRange(1<<10, 40<<10).Draw(t, "length"))
-			c := all[i%len(all)]
-			text := strings.Repeat(pick(t, "text of", "x", "/", "/dev/shm"), n)[:n]
-			if odds(t, "as a command", 8) {
-				c.Command = append(c.Command, text)
-			} else {
-				c.Args = append(c.Args, text)
-			}
-			rest -= n
-		}
+		o.addText(t)
 	case "names":
-		for i := range rapid.IntRange(1, 4).Draw(t, "volumes") {
-			n := name(i)
-			w.pod.Spec.Volumes = append(
-				w.pod.Spec.Volumes,
-				corev1.Volume{Name: n, VolumeSource: corev1.VolumeSource{
-					EmptyDir: &corev1.EmptyDirVolumeSource{
-						Medium: pick(t, "medium", corev1.StorageMediumMemory, ""),
-					},
-				}},
-			)
-			mount(
-				i,
-				corev1.VolumeMount{
-					Name:      n,
-					MountPath: "/dev/shm",
-					SubPath:   pick(t, "subPath", "", n),
-				},
-			)
+		o.addNames(t)
+	}
+	return o
+}
+
+// addContainer adds container i: a regular one first, and then some of each kind.
+func (o *outsize) addContainer(i int) {
+	spec := &o.pod.Spec
+	c := corev1.Container{Name: o.name(i), Image: o.name(i)}
+	kind := 0
+	if i > 0 && i%7 < 4 {
+		kind = i % 7
+	}
+	switch kind {
+	case 1:
+		spec.InitContainers = append(spec.InitContainers, c)
+	case 2:
+		c.RestartPolicy = ptr(corev1.ContainerRestartPolicyAlways)
+		spec.InitContainers = append(spec.InitContainers, c)
+	case 3:
+		spec.EphemeralContainers = append(spec.EphemeralContainers,
+			corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon(c)})
+	default:
+		spec.Containers = append(spec.Containers, c)
+	}
+}
+
+// nth returns container i, counting on from the first one after the last.
+func (o *outsize) nth(i int) *corev1.Container {
+	all := notEphemeral(o.pod)
+	return all[i%len(all)]
+}
+
+func (o *outsize) mount(i int, m corev1.VolumeMount) {
+	c := o.nth(i)
+	c.VolumeMounts = append(c.VolumeMounts, m)
+}
+
+func (o *outsize) addMounts(t *rapid.T) {
+	under, of := pick(t, "mounted", "/data", "/dev/shm"), pick(t, "of", "v", "missing")
+	o.pod.Spec.Volumes = append(o.pod.Spec.Volumes, corev1.Volume{Name: "v"})
+	for i := range maxMounts + o.off {
+		o.mount(i, corev1.VolumeMount{Name: of, MountPath: fmt.Sprintf("%s/%d", under, i)})
+	}
+}
+
+// addText adds commands and arguments.
+func (o *outsize) addText(t *rapid.T) {
+	rest := maxText + o.off
+	for i := 0; rest > 0; i++ {
+		n := min(rest, rapid.IntRange(1<<10, 40<<10).Draw(t, "length"))
+		c := o.nth(i)
+		text := strings.Repeat(pick(t, "text of", "x", "/", "/dev/shm"), n)[:n]
+		if odds(t, "as a command", 8) {
+			c.Command = append(c.Command, text)
+		} else {
+			c.Args = append(c.Args, text)
 		}
-		w.pod.Name, w.pod.Namespace = name(0), name(1)
-		for _, a := range []string{v1alpha1.AnnotationExempt, v1alpha1.AnnotationSizeLimit, v1alpha1.AnnotationRetention, v1alpha1.AnnotationInjected, "io.kubernetes.cri-o.ShmSize", "vpaUpdates"} {
-			if odds(t, "annotation "+a, 5) {
-				annotate(w.pod, a, name(7))
-			}
+		rest -= n
+	}
+}
+
+// addNames adds volumes, subPaths and annotations with long names and values.
+func (o *outsize) addNames(t *rapid.T) {
+	for i := range rapid.IntRange(1, 4).Draw(t, "volumes") {
+		n := o.name(i)
+		e := &corev1.EmptyDirVolumeSource{Medium: pick(t, "medium", corev1.StorageMediumMemory, "")}
+		o.pod.Spec.Volumes = append(o.pod.Spec.Volumes,
+			corev1.Volume{Name: n, VolumeSource: corev1.VolumeSource{EmptyDir: e}})
+		subPath := pick(t, "subPath", "", n)
+		o.mount(i, corev1.VolumeMount{Name: n, MountPath: "/dev/shm", SubPath: subPath})
+	}
+	o.pod.Name, o.pod.Namespace = o.name(0), o.name(1)
+	for _, a := range []string{
+		v1alpha1.AnnotationExempt, v1alpha1.AnnotationSizeLimit, v1alpha1.AnnotationRetention,
+		v1alpha1.AnnotationInjected, "io.kubernetes.cri-o.ShmSize", "vpaUpdates",
+	} {
+		if odds(t, "annotation "+a, 5) {
+			annotate(o.pod, a, o.name(7))
 		}
 	}
-	subject := w.subject()
-	e, after := evaluate(w.set(t), subject), w.pod
-	if dimension != "containers" { // a patch of hundreds of operations takes long to apply
-		after = patched(t, w.pod, e.Plan, subject)
+}
+
+func boundedWork(t *rapid.T, r *reached) {
+	o := genOutsize(t)
+	subject := o.subject()
+	e, after := evaluate(o.set(t), subject), o.pod
+	if o.dimension != "containers" { // a patch of hundreds of operations takes long to apply
+		after = patched(t, o.pod, e.Plan, subject)
 	}
-	beyond := off > 0 && !long && dimension != "none"
+	beyond := o.off > 0 && o.atBound()
 	if complex := has(e.Before, policy.TooComplex); complex != beyond {
-		t.Fatalf(
-			"%s at the bound %+d: too complex is %t\n%.2000s",
-			dimension,
-			off,
-			complex,
-			w.told(&e),
-		)
+		t.Fatalf("%s at the bound %+d: too complex is %t\n%.2000s",
+			o.dimension, o.off, complex, o.told(&e))
 	}
 	if beyond && (e.Outcome != policy.Violating || !e.Plan.Empty()) {
-		t.Fatalf("beyond the bounds the outcome is %.2000s", w.told(&e))
+		t.Fatalf("beyond the bounds the outcome is %.2000s", o.told(&e))
 	}
+	boundedMessages(t, &e)
+	boundedAnnotations(t, o.pod, after)
+	r.Count(t, "at a bound", o.off == 0 && o.atBound())
+	r.Count(t, "beyond a bound", beyond)
+	r.Count(t, "long names", o.dimension == "names")
+	r.Count(t, "mutated", e.Outcome == policy.Mutated)
+	for _, d := range []string{"containers", "mounts", "volumes", "text"} {
+		r.Count(t, d, o.dimension == d)
+	}
+}
+
+// boundedMessages checks the length of what is said about a Pod, each message and all together.
+func boundedMessages(t *rapid.T, e *evaluation) {
 	said := len(e.Detail)
 	if len(e.Detail) >= maxDetail {
 		t.Fatalf("the detail has %d bytes", len(e.Detail))
 	}
-	for _, violations := range [][]policy.Violation{e.Before, e.After} {
-		for _, v := range violations {
-			if said += len(v.Detail); len(v.Detail) >= maxDetail {
-				t.Fatalf("the detail of %s has %d bytes", v.Reason, len(v.Detail))
-			}
+	for _, v := range slices.Concat(e.Before, e.After) {
+		if said += len(v.Detail); len(v.Detail) >= maxDetail {
+			t.Fatalf("the detail of %s has %d bytes", v.Reason, len(v.Detail))
 		}
 	}
 	for _, text := range e.Warnings {
@@ -160,28 +195,21 @@ func boundedWork(t *rapid.T, r *reached) {
 		}
 	}
 	if said > 64<<10 {
-		t.Fatalf(
-			"%d bytes are said about one Pod: %d violations, %d warnings",
-			said,
-			len(e.Before)+len(e.After),
-			len(e.Warnings),
-		)
+		t.Fatalf("%d bytes are said about one Pod: %d violations, %d warnings",
+			said, len(e.Before)+len(e.After), len(e.Warnings))
 	}
-	annotations := 0
+}
+
+// boundedAnnotations checks the length of the annotations that are added.
+func boundedAnnotations(t *rapid.T, before, after *corev1.Pod) {
+	added := 0
 	for key, value := range after.Annotations {
-		if w.pod.Annotations[key] != value {
-			annotations += len(key) + len(value)
+		if before.Annotations[key] != value {
+			added += len(key) + len(value)
 		}
 	}
-	if annotations > 16<<10 {
-		t.Fatalf("the annotations that are added have %d bytes", annotations)
-	}
-	r.Count(t, "at a bound", off == 0 && !long && dimension != "none")
-	r.Count(t, "beyond a bound", beyond)
-	r.Count(t, "long names", long)
-	r.Count(t, "mutated", e.Outcome == policy.Mutated)
-	for _, d := range []string{"containers", "mounts", "volumes", "text"} {
-		r.Count(t, d, dimension == d)
+	if added > 16<<10 {
+		t.Fatalf("the annotations that are added have %d bytes", added)
 	}
 }
 
