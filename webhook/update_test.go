@@ -30,7 +30,6 @@ spec:
 		// 50 per cent of 512Mi less the 257Mi that the volume costs are 127Mi; of 1Gi 383Mi, and 384Mi if it costs 256Mi.
 		percent   = "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}"
 		exemptive = "{" + match256 + ", exemptions: Allowed}"
-		violates  = `violates SharedMemoryPolicy "p": `
 	)
 	swap := func(pairs ...string) string {
 		out := running
@@ -42,11 +41,7 @@ spec:
 		}
 		return out
 	}
-	for name, c := range map[string]struct {
-		spec, old, pod string
-		// message is that of a denied update; empty for one that is admitted.
-		message string
-	}{
+	for name, u := range map[string]podUpdate{
 		"more memory": {raising, running, swap("512Mi", "1Gi"), ""},
 		"more memory, of which the size is a part": {
 			percent, running, swap("512Mi", "1Gi"), "",
@@ -102,43 +97,54 @@ spec:
 		"a plan that would change the Pod no longer": {raising, running, swap("requests: {memory: 384Mi}", "requests: {memory: 32Mi}"), ""},
 	} {
 		for _, mode := range []string{"enforce", "warn", "audit"} {
-			t.Run(name+"/"+mode, func(t *testing.T) {
-				o := options(t, c.spec)
-				registry := prometheus.NewRegistry()
-				o.Metrics = NewMetrics(registry)
-				validate := ReportPods(o)
-				if mode == "enforce" {
-					validate = EnforcePods(o)
-				}
-				r := handle(t, validate, request(t, admissionv1.Update, podKind, mode, c.pod, c.old))
-				if want := c.message == "" || mode != "enforce"; r.Allowed != want || len(r.Patch) > 0 {
-					t.Fatalf("allowed %t, patch %s, %v", r.Allowed, r.Patch, r.Result)
-				}
-				if !r.Allowed && r.Result.Message != violates+c.message {
-					t.Errorf("message %q\nwant    %q", r.Result.Message, violates+c.message)
-				}
-				var warnings []string
-				if c.message != "" && mode == "warn" {
-					warnings = []string{"would violate" + strings.TrimPrefix(violates, "violates") + c.message}
-				}
-				if diff := cmp.Diff(warnings, r.Warnings); diff != "" {
-					t.Errorf("warnings -want +got:\n%s", diff)
-				}
-				// An update that is admitted is neither counted nor written into the audit log; one
-				// that would have been denied is.
-				outcome, counted := "", 0
-				if c.message != "" {
-					outcome, counted = "Violating", 1
-				}
-				if got := r.AuditAnnotations["outcome"]; got != outcome {
-					t.Errorf("the audit log has the outcome %q, want %q", got, outcome)
-				}
-				for _, metric := range []string{"shmkeeper_admission_decisions_total", "shmkeeper_admission_violations_total"} {
-					if got, err := testutil.GatherAndCount(registry, metric); err != nil || got != counted {
-						t.Errorf("%s has %d series, want %d: %v", metric, got, counted, err)
-					}
-				}
-			})
+			t.Run(name+"/"+mode, func(t *testing.T) { u.check(t, mode) })
+		}
+	}
+}
+
+// podUpdate is an update of a Pod under a policy.
+type podUpdate struct {
+	spec, old, pod string
+	// message is that of a denied update; empty for one that is admitted.
+	message string
+}
+
+// check checks what is answered in a mode, and what is counted and written into the audit log: an
+// update that is admitted is in neither, one that would have been denied is in both.
+func (u *podUpdate) check(t *testing.T, mode string) {
+	t.Helper()
+	o := options(t, u.spec)
+	registry := prometheus.NewRegistry()
+	o.Metrics = NewMetrics(registry)
+	validate := ReportPods(o)
+	if mode == "enforce" {
+		validate = EnforcePods(o)
+	}
+	r := handle(t, validate, request(t, admissionv1.Update, podKind, mode, u.pod, u.old))
+	if want := u.message == "" || mode != "enforce"; r.Allowed != want || len(r.Patch) > 0 {
+		t.Fatalf("allowed %t, patch %s, %v", r.Allowed, r.Patch, r.Result)
+	}
+	want := `violates SharedMemoryPolicy "p": ` + u.message
+	if !r.Allowed && r.Result.Message != want {
+		t.Errorf("message %q\nwant    %q", r.Result.Message, want)
+	}
+	var warnings []string
+	if u.message != "" && mode == "warn" {
+		warnings = []string{`would violate SharedMemoryPolicy "p": ` + u.message}
+	}
+	if diff := cmp.Diff(warnings, r.Warnings); diff != "" {
+		t.Errorf("warnings -want +got:\n%s", diff)
+	}
+	outcome, counted := "", 0
+	if u.message != "" {
+		outcome, counted = "Violating", 1
+	}
+	if got := r.AuditAnnotations["outcome"]; got != outcome {
+		t.Errorf("the audit log has the outcome %q, want %q", got, outcome)
+	}
+	for _, metric := range []string{"shmkeeper_admission_decisions_total", "shmkeeper_admission_violations_total"} {
+		if got, err := testutil.GatherAndCount(registry, metric); err != nil || got != counted {
+			t.Errorf("%s has %d series, want %d: %v", metric, got, counted, err)
 		}
 	}
 }

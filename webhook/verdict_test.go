@@ -59,84 +59,111 @@ func evaluated(outcome policy.Outcome, after ...policy.Violation) policy.Evaluat
 	return e
 }
 
-// Every call, outcome and combination of violations: what is said in each mode.
-func TestJudge(t *testing.T) {
-	const (
-		violates = `violates SharedMemoryPolicy "p": `
-		would    = `would violate SharedMemoryPolicy "p": `
-	)
-	skipped := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
-		noted := said{outcome: outcome, noted: string(outcome) + " Why: adds a volume"}
-		warned := noted
-		warned.warnings = []string{"beware"}
-		return map[v1alpha1.Mode]said{v1alpha1.Enforce: warned, v1alpha1.Warn: warned, v1alpha1.Audit: noted}
-	}
-	// The mutating webhook has warned in mode Enforce.
-	warnedBefore := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
-		out := skipped(outcome)
-		out[v1alpha1.Enforce] = out[v1alpha1.Audit]
-		return out
-	}
-	onlyWarned := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
-		out := inEachMode(said{outcome: outcome})
-		out[v1alpha1.Enforce] = said{outcome: outcome, warnings: []string{"beware"}}
-		return out
-	}
-	onlyCounted := func(outcome policy.Outcome) map[v1alpha1.Mode]said {
-		return inEachMode(said{outcome: outcome})
-	}
-	silent := inEachMode(said{})
-	rejected := func(noted, words, remark string, warnings []string, found ...policy.Violation) map[v1alpha1.Mode]said {
-		outcome, _, _ := strings.Cut(noted, " ")
-		base := said{outcome: policy.Outcome(outcome), noted: noted, violations: found}
-		enforce, warn := base, base
-		enforce.answer, enforce.message = answerDeny, violates+words+remark
-		enforce.warnings = warnings
-		for _, x := range found {
-			warn.warnings = append(warn.warnings, would+x.Detail)
-		}
-		warn.warnings = append(warn.warnings, warnings...)
-		return map[v1alpha1.Mode]said{v1alpha1.Enforce: enforce, v1alpha1.Warn: warn, v1alpha1.Audit: base}
-	}
+// byMode is what is said in each mode.
+type byMode map[v1alpha1.Mode]said
 
-	notMutatedYet := rejected("Mutated Why: adds a volume", noMount.Detail, notMutated, []string{"beware"}, noMount)
-	warn := notMutatedYet[v1alpha1.Warn]
-	warn.warnings = []string{`would violate SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
-	notMutatedYet[v1alpha1.Warn] = warn
+func inEachMode(s said) byMode {
+	return byMode{v1alpha1.Enforce: s, v1alpha1.Warn: s, v1alpha1.Audit: s}
+}
 
-	notNeeded := warnedBefore(policy.Mutated)
-	enforce, warn := notNeeded[v1alpha1.Enforce], notNeeded[v1alpha1.Warn]
-	enforce.outcome, enforce.noted = policy.Compliant, "Compliant AlreadySized: nothing has to change"
-	warn.warnings = []string{`would be changed by SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
-	notNeeded[v1alpha1.Enforce], notNeeded[v1alpha1.Warn] = enforce, warn
+func silent() byMode { return inEachMode(said{}) }
 
-	mutated := onlyCounted(policy.Mutated)
-	mutated[v1alpha1.Enforce] = said{
+func onlyCounted(outcome policy.Outcome) byMode { return inEachMode(said{outcome: outcome}) }
+
+func onlyWarned(outcome policy.Outcome) byMode {
+	out := onlyCounted(outcome)
+	out[v1alpha1.Enforce] = said{outcome: outcome, warnings: []string{"beware"}}
+	return out
+}
+
+func notedAndWarned(outcome policy.Outcome) byMode {
+	noted := said{outcome: outcome, noted: string(outcome) + " Why: adds a volume"}
+	warned := noted
+	warned.warnings = []string{"beware"}
+	return byMode{v1alpha1.Enforce: warned, v1alpha1.Warn: warned, v1alpha1.Audit: noted}
+}
+
+// warnedBefore is for a Pod whose owner the mutating webhook has warned in mode Enforce.
+func warnedBefore(outcome policy.Outcome) byMode {
+	out := notedAndWarned(outcome)
+	out[v1alpha1.Enforce] = out[v1alpha1.Audit]
+	return out
+}
+
+func rejected(noted, words, remark string, warnings []string, found ...policy.Violation) byMode {
+	outcome, _, _ := strings.Cut(noted, " ")
+	base := said{outcome: policy.Outcome(outcome), noted: noted, violations: found}
+	enforce, warn := base, base
+	enforce.answer = answerDeny
+	enforce.message = `violates SharedMemoryPolicy "p": ` + words + remark
+	enforce.warnings = warnings
+	for _, x := range found {
+		warn.warnings = append(warn.warnings, `would violate SharedMemoryPolicy "p": `+x.Detail)
+	}
+	warn.warnings = append(warn.warnings, warnings...)
+	return byMode{v1alpha1.Enforce: enforce, v1alpha1.Warn: warn, v1alpha1.Audit: base}
+}
+
+// patchedPod is for a Pod that the mutating webhook changes.
+func patchedPod() byMode {
+	out := onlyCounted(policy.Mutated)
+	out[v1alpha1.Enforce] = said{
 		answer: answerPatch, warnings: []string{"beware"}, outcome: policy.Mutated, noted: "Mutated Why: adds a volume",
 	}
+	return out
+}
 
-	podsChanged := skipped(policy.Mutated)
-	podsRejected := map[v1alpha1.Mode]said{}
-	for mode, words := range map[v1alpha1.Mode][2]string{
-		v1alpha1.Enforce: {
-			`Pods of this Job will be changed by SharedMemoryPolicy "p", which adds a volume`,
-			`Pods of this Job will be rejected, because they violate SharedMemoryPolicy "p": `,
-		},
-		v1alpha1.Warn: {
-			`Pods of this Job would be changed in mode enforce by SharedMemoryPolicy "p", which adds a volume`,
-			`Pods of this Job would violate SharedMemoryPolicy "p": `,
-		},
+// notMutatedYet is for a Pod that lacks what the mutating webhook would have added.
+func notMutatedYet() byMode {
+	out := rejected("Mutated Why: adds a volume", noMount.Detail, notMutated, []string{"beware"}, noMount)
+	warn := out[v1alpha1.Warn]
+	warn.warnings = []string{`would violate SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
+	out[v1alpha1.Warn] = warn
+	return out
+}
+
+// notNeeded is for a Pod that the mutating webhook would have changed, and that is right without.
+func notNeeded() byMode {
+	out := warnedBefore(policy.Mutated)
+	enforce, warn := out[v1alpha1.Enforce], out[v1alpha1.Warn]
+	enforce.outcome, enforce.noted = policy.Compliant, "Compliant AlreadySized: nothing has to change"
+	warn.warnings = []string{`would be changed by SharedMemoryPolicy "p", which in mode enforce adds a volume`, "beware"}
+	out[v1alpha1.Enforce], out[v1alpha1.Warn] = enforce, warn
+	return out
+}
+
+// podsChanged is for a Job whose Pods a plan fixes.
+func podsChanged() byMode {
+	out := notedAndWarned(policy.Mutated)
+	for mode, words := range map[v1alpha1.Mode]string{
+		v1alpha1.Enforce: `Pods of this Job will be changed by SharedMemoryPolicy "p", which adds a volume`,
+		v1alpha1.Warn:    `Pods of this Job would be changed in mode enforce by SharedMemoryPolicy "p", which adds a volume`,
 	} {
-		s := podsChanged[mode]
-		s.warnings = []string{words[0], "beware"}
-		podsChanged[mode] = s
-		podsRejected[mode] = said{
-			outcome: policy.Violating, noted: "Violating ExceedsQuota: no room: ask for more; no mount: mount one",
-			warnings: []string{words[1] + noRoom.Detail, words[1] + noMount.Detail, "beware"},
-		}
+		s := out[mode]
+		s.warnings = []string{words, "beware"}
+		out[mode] = s
 	}
-	podsRejected[v1alpha1.Audit] = said{outcome: policy.Violating, noted: podsRejected[v1alpha1.Warn].noted}
+	return out
+}
 
+// podsRejected is for a Job whose Pods lack room and a mount.
+func podsRejected() byMode {
+	out := inEachMode(said{
+		outcome: policy.Violating, noted: "Violating ExceedsQuota: no room: ask for more; no mount: mount one",
+	})
+	for mode, words := range map[v1alpha1.Mode]string{
+		v1alpha1.Enforce: `Pods of this Job will be rejected, because they violate SharedMemoryPolicy "p": `,
+		v1alpha1.Warn:    `Pods of this Job would violate SharedMemoryPolicy "p": `,
+	} {
+		s := out[mode]
+		s.warnings = []string{words + noRoom.Detail, words + noMount.Detail, "beware"}
+		out[mode] = s
+	}
+	return out
+}
+
+// Every call, outcome and combination of violations: what is said in each mode.
+func TestJudge(t *testing.T) {
 	more := change{memoryRose: true}
 	rows := map[string]struct {
 		call       call
@@ -144,40 +171,40 @@ func TestJudge(t *testing.T) {
 		after      []policy.Violation
 		violations []policy.Violation
 		was        previous
-		want       map[v1alpha1.Mode]said
+		want       byMode
 	}{
-		"a Pod to mutate that no policy matches":  {call: mutatePod, outcome: policy.NotMatched, want: silent},
+		"a Pod to mutate that no policy matches":  {call: mutatePod, outcome: policy.NotMatched, want: silent()},
 		"a Pod to mutate that is skipped":         {call: mutatePod, outcome: policy.Skipped, want: onlyWarned(policy.Skipped)},
 		"a Pod to mutate that is exempt":          {call: mutatePod, outcome: policy.Exempt, want: onlyWarned(policy.Exempt)},
 		"a Pod to mutate that complies":           {call: mutatePod, outcome: policy.Compliant, want: onlyWarned(policy.Compliant)},
-		"a Pod to mutate that a plan fixes":       {call: mutatePod, outcome: policy.Mutated, want: mutated},
+		"a Pod to mutate that a plan fixes":       {call: mutatePod, outcome: policy.Mutated, want: patchedPod()},
 		"a Pod to mutate that no plan fixes":      {call: mutatePod, outcome: policy.Violating, after: []policy.Violation{noMount}, want: onlyCounted(policy.Violating)},
-		"a new Pod that no policy matches":        {call: createPod, outcome: policy.NotMatched, want: silent},
+		"a new Pod that no policy matches":        {call: createPod, outcome: policy.NotMatched, want: silent()},
 		"a new Pod that is skipped":               {call: createPod, outcome: policy.Skipped, want: warnedBefore(policy.Skipped)},
 		"a new Pod that is exempt":                {call: createPod, outcome: policy.Exempt, want: warnedBefore(policy.Exempt)},
 		"a new Pod that complies":                 {call: createPod, outcome: policy.Compliant, want: warnedBefore(policy.Compliant)},
-		"a new Pod that a plan would have fixed":  {call: createPod, outcome: policy.Mutated, violations: []policy.Violation{noMount}, want: notMutatedYet},
-		"a new Pod that a plan would only change": {call: createPod, outcome: policy.Mutated, want: notNeeded},
+		"a new Pod that a plan would have fixed":  {call: createPod, outcome: policy.Mutated, violations: []policy.Violation{noMount}, want: notMutatedYet()},
+		"a new Pod that a plan would only change": {call: createPod, outcome: policy.Mutated, want: notNeeded()},
 		"a new Pod that no plan fixes, for what remains": {
 			call: createPod, outcome: policy.Violating, after: []policy.Violation{noRoom, noMount},
 			want: rejected("Violating ExceedsQuota: no room: ask for more; no mount: mount one",
 				"no room: ask for more; no mount: mount one", "", []string{"beware"}, noRoom, noMount),
 		},
 
-		"an update to a Pod that no policy matches": {call: updatePod, outcome: policy.NotMatched, was: previous{policy: "p", violations: []policy.Violation{noMount}}, want: silent},
-		"an update to a Pod that is skipped":        {call: updatePod, outcome: policy.Skipped, want: silent},
-		"an update to a Pod that is exempt":         {call: updatePod, outcome: policy.Exempt, want: silent},
-		"an update to a Pod that complies":          {call: updatePod, outcome: policy.Compliant, want: silent},
+		"an update to a Pod that no policy matches": {call: updatePod, outcome: policy.NotMatched, was: previous{policy: "p", violations: []policy.Violation{noMount}}, want: silent()},
+		"an update to a Pod that is skipped":        {call: updatePod, outcome: policy.Skipped, want: silent()},
+		"an update to a Pod that is exempt":         {call: updatePod, outcome: policy.Exempt, want: silent()},
+		"an update to a Pod that complies":          {call: updatePod, outcome: policy.Compliant, want: silent()},
 		"an update to a Pod that a plan would only change": {
-			call: updatePod, outcome: policy.Mutated, want: silent,
+			call: updatePod, outcome: policy.Mutated, want: silent(),
 		},
 		"an update that leaves a violation that a plan would fix": {
 			call: updatePod, outcome: policy.Mutated, violations: []policy.Violation{noMount},
-			was: previous{policy: "p", violations: []policy.Violation{noMount}}, want: silent,
+			was: previous{policy: "p", violations: []policy.Violation{noMount}}, want: silent(),
 		},
 		"an update that leaves a violation that no plan would fix": {
 			call: updatePod, outcome: policy.Violating, after: []policy.Violation{oom}, violations: []policy.Violation{oom, tooSmall},
-			was: previous{policy: "p", violations: []policy.Violation{tooSmall, oom}}, want: silent,
+			was: previous{policy: "p", violations: []policy.Violation{tooSmall, oom}}, want: silent(),
 		},
 		"an update that brings about what a plan would fix at creation": {
 			call: updatePod, outcome: policy.Mutated, violations: []policy.Violation{tooSmall, oom},
@@ -200,14 +227,14 @@ func TestJudge(t *testing.T) {
 			want: rejected("Violating NoMount: no mount: mount one", "no mount: mount one", "", nil, noMount),
 		},
 		"an update to a Pod that is being deleted, with violations that a plan would fix": {
-			call: updatePod, outcome: policy.Mutated, violations: []policy.Violation{tooSmall}, was: previous{policy: "p", deleted: true}, want: silent,
+			call: updatePod, outcome: policy.Mutated, violations: []policy.Violation{tooSmall}, was: previous{policy: "p", deleted: true}, want: silent(),
 		},
 		"an update to a Pod that is being deleted, with violations that no plan fixes": {
-			call: updatePod, outcome: policy.Violating, after: []policy.Violation{oom}, violations: []policy.Violation{oom}, was: previous{policy: "p", deleted: true}, want: silent,
+			call: updatePod, outcome: policy.Violating, after: []policy.Violation{oom}, violations: []policy.Violation{oom}, was: previous{policy: "p", deleted: true}, want: silent(),
 		},
 		"more memory, of which the size is a part": {
 			call: updatePod, outcome: policy.Mutated, violations: []policy.Violation{tooSmall, clamped},
-			was: previous{policy: "p", change: more}, want: silent,
+			was: previous{policy: "p", change: more}, want: silent(),
 		},
 		"more memory, and something else that is wrong": {
 			call: updatePod, outcome: policy.Violating, after: []policy.Violation{oom}, violations: []policy.Violation{tooSmall, oom},
@@ -230,12 +257,12 @@ func TestJudge(t *testing.T) {
 			want: rejected("Violating ClampedByMemoryLimit: clamped: raise the limit", "clamped: raise the limit", "", nil, clamped),
 		},
 
-		"a workload that no policy matches":      {call: applyWorkload, outcome: policy.NotMatched, want: silent},
-		"a workload that is skipped":             {call: applyWorkload, outcome: policy.Skipped, want: skipped(policy.Skipped)},
-		"a workload that is exempt":              {call: applyWorkload, outcome: policy.Exempt, want: skipped(policy.Exempt)},
-		"a workload that complies":               {call: applyWorkload, outcome: policy.Compliant, want: skipped(policy.Compliant)},
-		"a workload whose Pods will be changed":  {call: applyWorkload, outcome: policy.Mutated, want: podsChanged},
-		"a workload whose Pods will be rejected": {call: applyWorkload, outcome: policy.Violating, after: []policy.Violation{noRoom, noMount}, want: podsRejected},
+		"a workload that no policy matches":      {call: applyWorkload, outcome: policy.NotMatched, want: silent()},
+		"a workload that is skipped":             {call: applyWorkload, outcome: policy.Skipped, want: notedAndWarned(policy.Skipped)},
+		"a workload that is exempt":              {call: applyWorkload, outcome: policy.Exempt, want: notedAndWarned(policy.Exempt)},
+		"a workload that complies":               {call: applyWorkload, outcome: policy.Compliant, want: notedAndWarned(policy.Compliant)},
+		"a workload whose Pods will be changed":  {call: applyWorkload, outcome: policy.Mutated, want: podsChanged()},
+		"a workload whose Pods will be rejected": {call: applyWorkload, outcome: policy.Violating, after: []policy.Violation{noRoom, noMount}, want: podsRejected()},
 	}
 	covered := map[string]bool{}
 	for name, row := range rows {
@@ -261,10 +288,6 @@ func TestJudge(t *testing.T) {
 			t.Errorf("no row is about %s", want)
 		}
 	}
-}
-
-func inEachMode(s said) map[v1alpha1.Mode]said {
-	return map[v1alpha1.Mode]said{v1alpha1.Enforce: s, v1alpha1.Warn: s, v1alpha1.Audit: s}
 }
 
 func combination(c call, outcome policy.Outcome, violates bool) string {
