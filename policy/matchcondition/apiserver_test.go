@@ -8,6 +8,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -57,6 +58,11 @@ func (c condition) sends(pod *corev1.Pod) (bool, error) {
 	}
 	return typed.Matches, errors.Join(typed.Error, untyped.Error)
 }
+
+var (
+	corev1Pods = metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
+	corev1Pod  = metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}
+)
 
 // cost returns what the evaluation takes of the budget for all match conditions.
 func (c condition) cost(pod *corev1.Pod) (int64, error) {

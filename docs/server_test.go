@@ -1,0 +1,217 @@
+package docs_test
+
+import (
+	"go/ast"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// compare wants a row of server.md for each name, and a name for each of the rows that begin so.
+func compare(t *testing.T, what, prefix string, names []string, least int) {
+	t.Helper()
+	if len(names) < least {
+		t.Errorf("only %d were found of what is a %s: fix this test", len(names), what)
+	}
+	page := rows(read(t, "server.md"))
+	for _, name := range names {
+		if _, found := page[name]; !found {
+			t.Errorf("server.md has no row for the %s %s: add one", what, name)
+		}
+	}
+	for name := range page {
+		if prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
+			t.Errorf("server.md has a row for the %s %s, which does not exist: remove it", what, name)
+		}
+	}
+}
+
+// Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at in cmd/shmkeeper, which can make the flags.
+func TestEachFlagOfTheServerIsDocumented(t *testing.T) {
+	var names []string
+	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
+		if strings.HasSuffix(function(call), "Var") && len(call.Args) == 4 {
+			if name, ok := unquoted(call.Args[1]); ok {
+				names = append(names, "--"+name)
+			}
+		}
+	})
+	compare(t, "flag", "--", names, 20)
+}
+
+// Each flag that a page or a message of the server names is one.
+func TestNoMessageNamesAFlagThatIsNone(t *testing.T) {
+	flags := rows(read(t, "server.md"))
+	// These are not the server's.
+	other := []string{
+		"--all", "--build-arg", "--clusterrole", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
+		"--serviceaccount", "--tag", "--timeout",
+	}
+	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)
+	check := func(where, in string) {
+		for _, match := range flag.FindAllStringSubmatch(in, -1) {
+			if _, found := flags[match[1]]; !found && !slices.Contains(other, match[1]) {
+				t.Errorf("%s names the flag %s, which the server does not have", where, match[1])
+			}
+		}
+	}
+	for _, page := range []string{"install.md", "server.md"} {
+		check(page, read(t, page))
+	}
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+		inspect(source(t, folder), func(literal *ast.BasicLit) {
+			if value, ok := unquoted(literal); ok {
+				check(folder, value)
+			}
+		})
+	}
+}
+
+// Each metric has a row in server.md that names its labels, and each row a metric.
+func TestEachMetricIsDocumented(t *testing.T) {
+	const prefix = "shmkeeper_"
+	page := rows(read(t, "server.md"))
+	var names []string
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+		inspect(source(t, folder), func(literal *ast.BasicLit) {
+			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		})
+		inspect(source(t, folder), func(call *ast.CallExpr) {
+			if name, labels := metric(call); strings.HasPrefix(name, prefix) {
+				row, _, _ := strings.Cut(page[name], "|")
+				if want := strings.Join(labels, "`, `"); strings.Trim(row, " `") != want {
+					t.Errorf("server.md gives the metric %s the labels %s, not `%s`: fix its row", name, row, want)
+				}
+			}
+		})
+	}
+	compare(t, "metric", prefix, names, 7)
+}
+
+// metric returns the name of the metric that a call makes, and its labels.
+func metric(call *ast.CallExpr) (name string, labels []string) {
+	if !strings.HasPrefix(function(call), "New") {
+		return "", nil
+	}
+	for _, arg := range call.Args {
+		if value, ok := unquoted(arg); ok && name == "" {
+			name = value // of a description
+		}
+		literal, ok := arg.(*ast.CompositeLit)
+		if !ok {
+			continue
+		}
+		for _, element := range literal.Elts {
+			if label, ok := unquoted(element); ok {
+				labels = append(labels, label)
+			}
+			if field, ok := element.(*ast.KeyValueExpr); ok && name == "" {
+				name, _ = unquoted(field.Value) // of options, where it stands first
+			}
+		}
+	}
+	return name, labels
+}
+
+// Each key of an audit annotation has a row in server.md.
+func TestEachAuditAnnotationIsDocumented(t *testing.T) {
+	files := source(t, "../webhook")
+	var keys []string
+	add := func(e ast.Expr) {
+		if key, ok := unquoted(e); ok {
+			keys = append(keys, key)
+		}
+	}
+	literals := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				add(n.Key)
+			case *ast.IndexExpr: // an assignment to a map
+				add(n.Index)
+			}
+			return true
+		})
+	}
+	inspect(files, func(f *ast.FuncDecl) {
+		if f.Name.Name == "annotations" {
+			literals(f.Body)
+		}
+	})
+	inspect(files, func(call *ast.CallExpr) {
+		switch function(call) {
+		case "allow", "patch", "deny":
+			literals(call)
+		}
+	})
+	compare(t, "audit annotation", "", keys, 7)
+}
+
+// Each check of health and readiness has a row in server.md, with its path.
+func TestEachHealthCheckIsDocumented(t *testing.T) {
+	page := rows(read(t, "server.md"))
+	var names []string
+	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
+		path, found := map[string]string{"AddHealthzCheck": "/healthz", "AddReadyzCheck": "/readyz"}[function(call)]
+		if !found {
+			return
+		}
+		name, ok := unquoted(call.Args[0])
+		if !ok {
+			t.Fatal("a check has no literal for its name: fix this test")
+		}
+		names = append(names, name)
+		if !strings.HasPrefix(page[name], " `"+path+"` |") {
+			t.Errorf("server.md does not say that the check %s is at %s: fix its row", name, path)
+		}
+	})
+	compare(t, "check", "", names, 5)
+}
+
+// Each form of a message that a client gets from a webhook stands in server.md, but for what is put
+// into it. The sentences about a Pod are the engine's, and so are those about what a policy gives.
+func TestEachMessageIsDocumented(t *testing.T) {
+	var nodes []ast.Node
+	for _, file := range source(t, "../webhook") {
+		nodes = append(nodes, file)
+	}
+	inspect(append(source(t, "../policy"), source(t, "../policy/sizing")...), func(f *ast.FuncDecl) {
+		if slices.Contains([]string{"Details", "Sentence", "SizeWarning", "Shortfall"}, f.Name.Name) {
+			nodes = append(nodes, f.Body)
+		}
+	})
+	page := read(t, "server.md")
+	verb := regexp.MustCompile(`"?%[a-z]"?`)
+	n := 0
+	for _, node := range nodes {
+		help := map[ast.Node]bool{} // of metrics
+		ast.Inspect(node, func(node ast.Node) bool {
+			if field, ok := node.(*ast.KeyValueExpr); ok {
+				if key, ok := field.Key.(*ast.Ident); ok && key.Name == "Help" {
+					help[field.Value] = true
+				}
+			}
+			literal, ok := node.(*ast.BasicLit)
+			if !ok || help[literal] {
+				return true
+			}
+			message, ok := unquoted(literal)
+			if !ok || !strings.Contains(message, " ") {
+				return true
+			}
+			n++
+			for _, part := range verb.Split(strings.ReplaceAll(message, "%%", "%"), -1) {
+				if part = strings.Trim(part, " "); len(part) > 3 && !strings.Contains(page, part) {
+					t.Errorf("server.md does not have %q of the message %q: add it", part, message)
+				}
+			}
+			return true
+		})
+	}
+	if n < 25 {
+		t.Errorf("only %d messages were found: fix this test", n)
+	}
+}
