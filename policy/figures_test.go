@@ -228,7 +228,6 @@ func TestEvaluate_FiguresOfAnAutoscaler(t *testing.T) {
 		"an index with a sign":                   {"container +0: memory limit", "", "769Mi/320Mi"},
 		"an index with a character below digits": {"container 0/: memory limit", "", "769Mi/320Mi"},
 		"an index with a character above digits": {"container 0:: memory limit", "", "512Mi/64Mi"},
-		"an index of characters that are none":   {"container .D: memory limit", "", "769Mi/320Mi"},
 		"a part without a container before it":   {"Pod resources updated by v; container 0: memory limit", "", "512Mi/64Mi"},
 		"no index":                               {"container : memory limit", "", "769Mi/320Mi"},
 	} {
@@ -270,19 +269,31 @@ func TestEvaluate_FiguresOfAnAutoscaler_ByIndex(t *testing.T) {
 		t.Errorf("-want +got:\n%s\n%s", diff, told(&e))
 	}
 
-	ten := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, writers: {names: [c9]}}", "{}", "", "")
-	for i := range 10 {
-		ten.pod.Spec.Containers = append(ten.pod.Spec.Containers, corev1.Container{
-			Name: fmt.Sprintf("c%d", i),
-			Resources: corev1.ResourceRequirements{
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: *quantity("512Mi")},
-				Requests: corev1.ResourceList{corev1.ResourceMemory: *quantity("64Mi")},
-			},
-		})
-	}
-	ten.pod.Annotations = map[string]string{"vpaUpdates": "container 9: memory limit"}
-	e, after = ten.evaluate(t)
-	if got := figuresOf(after)["c9"]; got != "512Mi/64Mi" {
-		t.Errorf("the tenth container has %s, want 512Mi/64Mi\n%s", got, told(&e))
+	// 'A' lies 17 characters behind '0'.
+	for text, want := range map[string]string{"9": "512Mi/64Mi", "17": "769Mi/320Mi", "A": "769Mi/320Mi", "C": "769Mi/320Mi"} {
+		many := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, writers: {names: [c9, c17]}}", "{}", "", "")
+		for i := range 20 {
+			many.pod.Spec.Containers = append(many.pod.Spec.Containers, corev1.Container{
+				Name: fmt.Sprintf("c%d", i),
+				Resources: corev1.ResourceRequirements{
+					Limits:   corev1.ResourceList{corev1.ResourceMemory: *quantity("512Mi")},
+					Requests: corev1.ResourceList{corev1.ResourceMemory: *quantity("64Mi")},
+				},
+			})
+		}
+		many.pod.Annotations = map[string]string{"vpaUpdates": "container " + text + ": memory limit"}
+		e, after := many.evaluate(t)
+		figures := figuresOf(after)
+		if got := figures["c9"]; got != want {
+			t.Errorf("container %s was written: the tenth container has %s, want %s\n%s", text, got, want, told(&e))
+		}
+		// The second writer's request holds nothing of the volume, which the first one's holds.
+		second := "769Mi/64Mi"
+		if text == "17" {
+			second = "512Mi/64Mi"
+		}
+		if got := figures["c17"]; got != second {
+			t.Errorf("container %s was written: the 18th container has %s, want %s\n%s", text, got, second, told(&e))
+		}
 	}
 }

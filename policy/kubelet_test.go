@@ -34,7 +34,7 @@ func TestMountedSize(t *testing.T) {
 		"pod-level resources without a figure":          {"{resources: {}, containers: [" + a + ", " + zero + "]}", four},
 		"a pod-level limit of 0 is not filled in":       {"{resources: {requests: {memory: 64Mi}, limits: {memory: '0'}}, containers: [" + a + ", " + zero + "]}", four},
 		"none is filled in without each limit":          {"{resources: {requests: {memory: 64Mi}}, containers: [" + a + ", " + none + "]}", four},
-		"each limited, beside a larger request":         {"{resources: {requests: {memory: 300Mi}}, containers: [" + a + ", " + b + "]}", "300Mi"},
+		"each limited, beside a larger request":         {"{resources: {requests: {memory: 400Mi}}, containers: [" + a + ", " + b + "]}", "300Mi"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := readPod(t, "{spec: "+c.spec+"}")
