@@ -31,7 +31,7 @@ func (v *view) appendWarnings(to []string, p *Plan, before *view) []string {
 		v.warnAboutRaise(&w, p)
 	}
 	if len(w) > mostWarnings {
-		w = append(w[:mostWarnings:mostWarnings], fmt.Sprintf("and %d more", len(w)-mostWarnings))
+		w = append(w[:mostWarnings:mostWarnings], "and more") // how many is not counted
 	}
 	return w
 }
