@@ -15,10 +15,12 @@ BENCH_PKGS ?= ./policy/...
 # Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
 MUTATE      ?= .
-# The cases of each property test, how many mutants at a time, and how long one package's tests may run.
+# The cases of each property test, how many mutants at a time, the seconds of processor time that one package's tests may use,
+# and MUTATE_RESUME=1 to mutate only the files without a report below out/mutants.
 MUTATE_CHECKS  ?= 50
 MUTATE_WORKERS ?= 2
-MUTATE_TIMEOUT ?= 60s
+MUTATE_SECONDS ?= 20
+MUTATE_RESUME  ?=
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -110,7 +112,7 @@ bench: ## Run the benchmarks of the engine, those that match BENCH
 .PHONY: mutate
 mutate: ## Check that the tests notice mutants of the engine, in files that match MUTATE
 	@GO='$(GO)' MUTATE='$(MUTATE)' MUTATE_CHECKS='$(MUTATE_CHECKS)' \
-		MUTATE_WORKERS='$(MUTATE_WORKERS)' MUTATE_TIMEOUT='$(MUTATE_TIMEOUT)' \
+		MUTATE_WORKERS='$(MUTATE_WORKERS)' MUTATE_SECONDS='$(MUTATE_SECONDS)' MUTATE_RESUME='$(MUTATE_RESUME)' \
 		tools/gremlins/run $(MUTATE_PKGS)
 
 .PHONY: generate

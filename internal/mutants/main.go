@@ -1,5 +1,5 @@
 // Command mutants compares what gremlins found with the mutants that policy/testdata/mutants.yaml
-// justifies, and prints the score and the survivors. Without -report it checks the list alone.
+// justifies, and prints the score and the survivors. Without -reports it checks the list alone.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,7 +63,8 @@ func main() {
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	listFile := flags.String("list", "policy/testdata/mutants.yaml", "the justified survivors")
-	reportFile := flags.String("report", "", "gremlins' report; the arguments are the mutated files")
+	reports := flags.String("reports", "",
+		"the folder of gremlins' reports, FILE.json for each argument: the mutated files")
 	least := flags.Float64("min", 90, "per cent of the mutants without justification to be killed")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -76,10 +78,16 @@ func run(args []string, out io.Writer) error {
 		return fmt.Errorf("%s: %w", *listFile, err)
 	}
 	faults := checkList(list)
-	if *reportFile != "" {
-		mutants, minutes, err := readReport(*reportFile)
-		if err != nil {
-			return err
+	if *reports != "" {
+		var mutants []mutant
+		minutes := 0.0
+		for _, file := range flags.Args() {
+			found, took, err := readReport(filepath.Join(*reports, filepath.FromSlash(file)+".json"))
+			if err != nil {
+				return err
+			}
+			mutants = append(mutants, found...)
+			minutes += took
 		}
 		faults = append(faults, compare(out, mutants, list, flags.Args(), *least)...)
 		fmt.Fprintf(out, "%.1f minutes\n", minutes)
@@ -192,21 +200,42 @@ func checkList(list []justification) []string {
 	return faults
 }
 
-// compare prints the score and every mutant that is neither killed nor justified, and returns why
-// the run fails. Entries about files that were not mutated do not count.
+// score counts the mutants of one file, or of all.
+type score struct {
+	status    map[string]int
+	justified int
+}
+
+func (s score) viable() int {
+	total := 0
+	for status, n := range s.status {
+		if status != "NOT VIABLE" {
+			total += n
+		}
+	}
+	return total
+}
+
+// compare prints every mutant that is neither killed nor justified, the score of each file and of
+// all, and returns why the run fails. Entries about files that were not mutated do not count.
 func compare(
 	out io.Writer, mutants []mutant, list []justification, files []string, least float64,
 ) []string {
 	var faults []string
-	count := map[string]int{}
+	all, byFile := score{status: map[string]int{}}, map[string]*score{}
 	found := map[key]mutant{}
-	justified, open := 0, 0
+	open := 0
 	for _, m := range mutants {
 		found[m.key] = m
-		count[m.status]++
+		if byFile[m.File] == nil {
+			byFile[m.File] = &score{status: map[string]int{}}
+		}
+		all.status[m.status]++
+		byFile[m.File].status[m.status]++
 		switch listed := func(j justification) bool { return j.key == m.key }; {
 		case m.survives() && slices.ContainsFunc(list, listed):
-			justified++
+			all.justified++
+			byFile[m.File].justified++
 			continue
 		case m.survives():
 			open++
@@ -227,17 +256,22 @@ func compare(
 			faults = append(faults, j.String()+": is killed now: remove the entry")
 		}
 	}
-	total := len(mutants) - count["NOT VIABLE"]
-	share := 100 * float64(count["KILLED"]) / float64(max(total-justified, 1))
+	for _, file := range slices.Sorted(maps.Keys(byFile)) {
+		s := byFile[file]
+		fmt.Fprintf(out, "%s: %d of %d killed, %d justified, %d timed out, %d do not compile\n", file,
+			s.status["KILLED"], s.viable(), s.justified, s.status["TIMED OUT"], s.status["NOT VIABLE"])
+	}
+	count, total := all.status, all.viable()
+	share := 100 * float64(count["KILLED"]) / float64(max(total-all.justified, 1))
 	fmt.Fprintf(out, "%.1f per cent killed (%d of %d, without %d justified)\n"+
-		"%d covered, %d lived, %d not covered, %d timed out, %d do not compile\n",
-		share, count["KILLED"], total-justified, justified, total-count["NOT COVERED"],
-		count["LIVED"], count["NOT COVERED"], count["TIMED OUT"], count["NOT VIABLE"])
+		"%d lived, %d timed out, %d do not compile\n",
+		share, count["KILLED"], total-all.justified, all.justified,
+		count["LIVED"]+count["NOT COVERED"], count["TIMED OUT"], count["NOT VIABLE"])
 	if open > 0 {
 		faults = append(faults, fmt.Sprintf("%d survivors are not listed: "+
 			"kill them with tests, or justify them one by one", open))
 	}
-	if total > justified && share < least || total == 0 {
+	if total > all.justified && share < least || total == 0 {
 		faults = append(faults,
 			fmt.Sprintf("%.1f per cent killed, less than %g: add tests", share, least))
 	}

@@ -71,86 +71,96 @@ func TestRun(t *testing.T) {
 	}{
 		"all mutants are killed": {
 			list: "[]", mutants: kills(1),
-			out: "100.0 per cent killed (1 of 1, without 0 justified)\n" +
-				"1 covered, 0 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: "policy/set.go: 1 of 1 killed, 0 justified, 0 timed out, 0 do not compile\n" +
+				"100.0 per cent killed (1 of 1, without 0 justified)\n" +
+				"0 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 		},
 		"a survivor that is listed leaves the score alone": {
 			list: entry, mutants: append(kills(1), second("LIVED"), first),
-			out: "100.0 per cent killed (2 of 2, without 1 justified)\n" +
-				"3 covered, 1 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: "policy/set.go: 2 of 3 killed, 1 justified, 0 timed out, 0 do not compile\n" +
+				"100.0 per cent killed (2 of 2, without 1 justified)\n" +
+				"1 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 		},
 		"a survivor that is not listed fails the run whatever the score": {
 			list: "[]", mutants: append(kills(99), first, second("LIVED")),
-			out: survivor + "99.0 per cent killed (100 of 101, without 0 justified)\n" +
-				"101 covered, 1 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: survivor + "policy/set.go: 100 of 101 killed, 0 justified, 0 timed out, 0 do not compile\n" +
+				"99.0 per cent killed (100 of 101, without 0 justified)\n" +
+				"1 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + "1 survivors are not listed: kill them with tests, or justify them one by one",
 		},
 		"a mutant that no test covers is a survivor": {
 			list: "[]", mutants: append(kills(9), reported{"ARITHMETIC_BASE", "NOT COVERED", 3, 16}),
 			out: "policy/set.go:3:16: NOT COVERED: ARITHMETIC_BASE in no function, nth 1\n" +
 				"\tconst unit = 1 + 1\n" +
+				"policy/set.go: 9 of 10 killed, 0 justified, 0 timed out, 0 do not compile\n" +
 				"90.0 per cent killed (9 of 10, without 0 justified)\n" +
-				"9 covered, 0 lived, 1 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+				"1 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + "1 survivors are not listed: kill them with tests, or justify them one by one",
 		},
 		"a mutant that timed out is no survivor, and not killed either": {
 			list: "[]", mutants: append(kills(8), reported{"CONDITIONALS_NEGATION", "TIMED OUT", 9, 11}),
 			out: "policy/set.go:9:11: TIMED OUT: CONDITIONALS_NEGATION in Set[T].Grow, nth 1\n" +
 				"\treturn b > 0\n" +
+				"policy/set.go: 8 of 9 killed, 0 justified, 1 timed out, 0 do not compile\n" +
 				"88.9 per cent killed (8 of 9, without 0 justified)\n" +
-				"9 covered, 0 lived, 0 not covered, 1 timed out, 0 do not compile\n1.5 minutes\n",
+				"0 lived, 1 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + "88.9 per cent killed, less than 90: add tests",
 		},
 		"a mutant that does not compile is not counted": {
 			list: "[]", mutants: append(kills(9), reported{"ARITHMETIC_BASE", "NOT VIABLE", 3, 16}),
-			out: "100.0 per cent killed (9 of 9, without 0 justified)\n" +
-				"9 covered, 0 lived, 0 not covered, 0 timed out, 1 do not compile\n1.5 minutes\n",
+			out: "policy/set.go: 9 of 9 killed, 0 justified, 0 timed out, 1 do not compile\n" +
+				"100.0 per cent killed (9 of 9, without 0 justified)\n" +
+				"0 lived, 0 timed out, 1 do not compile\n1.5 minutes\n",
 		},
 		"a run without mutants proves nothing": {
 			list: "[]",
 			out: "0.0 per cent killed (0 of 0, without 0 justified)\n" +
-				"0 covered, 0 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+				"0 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + "0.0 per cent killed, less than 90: add tests",
 		},
 		"an entry whose mutant is killed": {
 			list: entry, mutants: []reported{first, second("KILLED")},
-			out: "100.0 per cent killed (2 of 2, without 0 justified)\n" +
-				"2 covered, 0 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: "policy/set.go: 2 of 2 killed, 0 justified, 0 timed out, 0 do not compile\n" +
+				"100.0 per cent killed (2 of 2, without 0 justified)\n" +
+				"0 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + entryName + ": is killed now: remove the entry",
 		},
 		"an entry whose mutant is not there": {
 			list: entry, mutants: []reported{first},
-			out: "100.0 per cent killed (1 of 1, without 0 justified)\n" +
-				"1 covered, 0 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: "policy/set.go: 1 of 1 killed, 0 justified, 0 timed out, 0 do not compile\n" +
+				"100.0 per cent killed (1 of 1, without 0 justified)\n" +
+				"0 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + entryName + ": no such mutant: correct the entry or remove it",
 		},
 		"an entry about a file that was not mutated": {
 			list: entry, mutants: []reported{first}, files: []string{"policy/other.go"},
-			out: "100.0 per cent killed (1 of 1, without 0 justified)\n" +
-				"1 covered, 0 lived, 0 not covered, 0 timed out, 0 do not compile\n1.5 minutes\n",
+			out: "policy/other.go: 1 of 1 killed, 0 justified, 0 timed out, 0 do not compile\n" +
+				"100.0 per cent killed (1 of 1, without 0 justified)\n" +
+				"0 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 		},
 		"a report of other code": {
 			list: "[]", mutants: []reported{{"ARITHMETIC_BASE", "LIVED", 99, 1}},
-			err: "report.json: policy/set.go has no line 99: run it again",
+			err: "reports/policy/set.go.json: policy/set.go has no line 99: run it again",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			inModule(t, tt.list)
-			report, err := json.Marshal(map[string]any{
-				"elapsed_time": 90,
-				"files":        []any{map[string]any{"file_name": "policy/set.go", "mutations": tt.mutants}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, "report.json", string(report))
 			files := tt.files
 			if files == nil {
 				files = []string{"policy/set.go"}
 			}
+			write(t, "policy/other.go", code)
+			report, err := json.Marshal(map[string]any{
+				"elapsed_time": 90,
+				"files":        []any{map[string]any{"file_name": files[0], "mutations": tt.mutants}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, "reports/"+files[0]+".json", string(report))
 			var out strings.Builder
-			err = run(append([]string{"-report", "report.json"}, files...), &out)
+			err = run(append([]string{"-reports", "reports"}, files...), &out)
 			if diff := cmp.Diff(tt.out, out.String()); diff != "" {
 				t.Errorf("printed (-want +got):\n%s", diff)
 			}
