@@ -58,7 +58,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 		"a port that is neither of two":      {in: pod + "    livenessProbe: {httpGet: {port: [1]}}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].livenessProbe.httpGet.port: a list is neither a number nor a string: write one of them`},
 		"bytes that are not base64":          {in: set + "key: '*'\n", into: &settings{}, want: `in.yaml:3: key: "*" is not base64 text: encode the bytes as base64`},
 		"an unknown field near a known one":  {in: set + "podselector: {}\nretentoin: 1h\n", into: &settings{}, want: "in.yaml:3: podselector: unknown field: did you mean \"podSelector\"?\nin.yaml:4: retentoin: unknown field: did you mean \"retention\"?"},
-		"an unknown field near none":         {in: pod + "    foo: 1\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].foo: unknown field: remove it or mend its spelling`},
+		"an unknown field near none":         {in: pod + "    foo: 1\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].foo: unknown field: remove it or correct its spelling`},
 		"an unknown field passes when lax":   {in: pod + "    foo: 1\n", into: &corev1.Pod{}, lax: true},
 		"an item of a List":                  {in: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  spec: {nodeName: 1}\n", into: &corev1.Pod{}, want: `in.yaml:6: items[0].spec.nodeName: "1" is not a string: put it in quotes`},
 		"a template":                         {in: "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: many}\n", into: &appsv1.Deployment{}, want: `in.yaml:3: spec.replicas: "many" is not a whole number: write a whole number without quotes`},
@@ -80,9 +80,9 @@ func TestDecodeNamesTheField(t *testing.T) {
 }
 
 func TestDecodeWithoutADocument(t *testing.T) {
-	o := Object{JSON: []byte(`{"share":1,"share":"x"}`)}
+	o := Object{JSON: []byte(`{"share":1,"share":2}`)}
 	var into settings
-	want := `share: is given twice: remove one of them`
+	want := `duplicate field "share": remove one of them`
 	if diff := cmp.Diff(want, text(Decode(o, &into, true))); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

@@ -1,203 +1,160 @@
+// Package manifest reads streams of YAML or JSON documents as kubectl does, hands out the API objects
+// in them, and writes the stream back: a document that nobody patched comes out byte for byte, and in
+// a patched one every byte stays that does not belong to a value that was patched.
+//
+// Nothing here panics and no input makes it work without bound: streams, documents, objects, nesting
+// and the expansion of aliases are all limited. Every error about an input is an *Error.
 package manifest
 
 import (
+	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// MaxObjectBytes is the longest object, counted as JSON, that the API server takes in one request: MaxRequestBodyBytes of
-// k8s.io/apiserver's server.NewConfig is 3 MiB. A longer object could never be applied.
+// MaxObjectBytes is the longest object, counted as JSON, that the API server takes in one request:
+// MaxRequestBodyBytes of k8s.io/apiserver's server.NewConfig is 3 MiB. A longer object could never be applied.
 const MaxObjectBytes = 3 << 20
 
-// Document is one document of a YAML stream, or one of several JSON values that follow each other, with its exact bytes.
-// It is made by Read. It is not safe for concurrent use.
+// Document is one document of a YAML stream, or one of several JSON values that follow each other,
+// with its exact bytes. It is made by Read. It is not safe for concurrent use.
 type Document struct {
 	Source string // the file as it was named
 	Index  int    // 1-based within its source
-	Line   int    // 1-based line of the first line of its content, behind any separator
 
+	line       int    // 1-based line of the first line of its content, behind any separator
 	raw        []byte // all of it: separator, content, end marker
 	from, to   int    // raw[from:to] is the content
-	json       bool
+	isJSON     bool
 	separated  bool // a "---" line stands before the content
 	directives bool // a "%" line stands before the separator
 
 	loaded  bool
 	loadErr error
-	tree    *yaml.Node // of kind DocumentNode; aliases and merge keys resolved
-	changed bool
+	nodes   *yaml.Node // of raw
+	read    any        // what raw means
+	value   any        // the same with the patches
+	changed bool       // by a patch
 }
 
 // Object is one API object in a document: the document itself, or an item of a List.
 type Object struct {
 	Document   *Document
 	Pointer    string // JSON pointer within the document: "" or "/items/3"
+	Path       string // the same as a field path: "" or "items[3]"
 	APIVersion string
 	Kind       string
 	Namespace  string
-	Name       string // metadata.name, or metadata.generateName where there is no name
+	Name       string // metadata.name, or metadata.generateName if there is no name
 	JSON       []byte // the object as compact JSON, keys in the order of the source
+}
+
+// objectHead has the fields that every object has.
+type objectHead struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name         string `json:"name"`
+		GenerateName string `json:"generateName"`
+		Namespace    string `json:"namespace"`
+	} `json:"metadata"`
 }
 
 // Raw returns the document's bytes as they were read, with the separator before it and the end marker behind it.
 func (d *Document) Raw() []byte { return d.raw }
 
-// Changed tells whether the document was patched.
+// Changed reports whether the document was patched.
 func (d *Document) Changed() bool { return d.changed }
 
-// Objects returns the API objects of the document in order; the items of Lists, also of Lists within Lists, instead of the
-// Lists. A document without content has none. It fails with an *Error where the API server could not even tell what the
-// object is: bad syntax, a duplicate key, no kind, no apiVersion, more than MaxObjectBytes. After a Patch it returns the patched objects.
+// Objects returns the API objects of the document in order; the items of Lists, also of Lists within
+// Lists, instead of the Lists. A document without content has none. It fails with an *Error if the
+// API server could not even tell what the object is: bad syntax, a duplicate key, no kind, no
+// apiVersion, more than MaxObjectBytes. After a Patch it returns the patched objects.
 func (d *Document) Objects() ([]Object, error) {
-	root, err := d.root()
-	if err != nil || root == nil {
+	value, err := d.root()
+	if err != nil || value == nil {
 		return nil, err
 	}
-	return d.objects(nil, root, "", "", "", "")
+	return d.objects(nil, value, Object{Document: d})
 }
 
-// objects appends the objects at n. The defaults are for items of typed lists, which may leave out what their list says.
-func (d *Document) objects(out []Object, n *yaml.Node, pointer, path, defaultVersion, defaultKind string) ([]Object, error) {
-	if n.Kind != yaml.MappingNode {
-		return nil, d.errorAt(n, path, describe(n)+" is not an API object", "write a mapping with apiVersion and kind")
+// objects appends the objects in a value. The item of a typed list has the APIVersion and Kind that
+// its list says, unless it says another.
+func (d *Document) objects(out []Object, value any, o Object) ([]Object, error) {
+	fields, ok := value.(*object)
+	if !ok {
+		return nil, d.errorAt(o.Path, d.display(o.Path, value)+" is not an API object", "write a mapping with apiVersion and kind")
 	}
-	o := Object{Document: d, Pointer: pointer}
-	var err error
-	if o.APIVersion, err = d.text(n, path, "apiVersion", defaultVersion); err != nil {
-		return nil, err
+	types := &typeChecker{document: d}
+	if types.check(value, reflect.TypeFor[objectHead](), o.Path); len(types.found) > 0 {
+		return nil, types.found[0]
 	}
-	if o.Kind, err = d.text(n, path, "kind", defaultKind); err != nil {
-		return nil, err
-	}
+	o.APIVersion, o.Kind = fields.stringField("apiVersion", o.APIVersion), fields.stringField("kind", o.Kind)
 	if o.Kind == "" {
-		return nil, d.errorAt(n, member(path, "kind"), "is missing", "say what the object is, such as kind: Pod")
+		return nil, d.errorAt(member(o.Path, "kind"), "is missing", "say what the object is, such as kind: Pod")
 	}
 	if o.APIVersion == "" {
-		return nil, d.errorAt(n, member(path, "apiVersion"), "is missing", "say which API the "+quote(o.Kind)+" belongs to, such as apiVersion: v1")
+		return nil, d.errorAt(member(o.Path, "apiVersion"), "is missing", "say which API the "+quote(o.Kind)+" belongs to, such as apiVersion: v1")
 	}
-	if items := field(n, "items"); items != nil && strings.HasSuffix(o.Kind, "List") {
-		return d.items(out, items, o, path)
+	if items, ok := fields.fields["items"]; ok && strings.HasSuffix(o.Kind, "List") {
+		return d.items(out, items, o)
 	}
-	if meta := field(n, "metadata"); meta != nil && !isNull(meta) {
-		if err := d.metadata(&o, meta, member(path, "metadata")); err != nil {
-			return nil, err
-		}
+	if meta, ok := fields.fields["metadata"].(*object); ok {
+		o.Name, o.Namespace = meta.stringField("name", meta.stringField("generateName", "")), meta.stringField("namespace", "")
 	}
-	if o.JSON, err = treeJSON(n, d.json); err != nil {
-		return nil, d.errorAt(n, path, err.Error(), "")
-	}
-	if len(o.JSON) > MaxObjectBytes {
-		return nil, d.errorAt(n, path, o.Kind+" "+quote(o.Name)+" is "+strconv.Itoa(len(o.JSON))+" bytes long as JSON, and the API server takes no more than "+
+	if o.JSON = encodeJSON(value); len(o.JSON) > MaxObjectBytes {
+		return nil, d.errorAt(o.Path, o.Kind+" "+quote(o.Name)+" is "+strconv.Itoa(len(o.JSON))+" bytes long as JSON, and the API server takes no more than "+
 			strconv.Itoa(MaxObjectBytes), "make it smaller or split it")
 	}
 	return append(out, o), nil
 }
 
-func (d *Document) items(out []Object, items *yaml.Node, list Object, path string) ([]Object, error) {
-	path = member(path, "items")
-	if isNull(items) {
-		return out, nil
+func (d *Document) items(out []Object, value any, list Object) ([]Object, error) {
+	path := member(list.Path, "items")
+	items, ok := value.([]any)
+	if !ok && value != nil {
+		return nil, d.errorAt(path, d.display(path, value)+" is not a list", "write the objects as a list")
 	}
-	if items.Kind != yaml.SequenceNode {
-		return nil, d.errorAt(items, path, describe(items)+" is not a list", "write the objects as a list")
+	kind, version := strings.TrimSuffix(list.Kind, "List"), list.APIVersion
+	if kind == "" {
+		version = "" // a List has objects of any kind
 	}
-	version, kind := "", strings.TrimSuffix(list.Kind, "List")
-	if kind != "" {
-		version = list.APIVersion
-	}
-	for i, item := range items.Content {
+	for i, item := range items {
 		var err error
-		if out, err = d.objects(out, item, list.Pointer+"/items/"+strconv.Itoa(i), element(path, i), version, kind); err != nil {
+		o := Object{Document: d, Pointer: list.Pointer + "/items/" + strconv.Itoa(i), Path: element(path, i), APIVersion: version, Kind: kind}
+		if out, err = d.objects(out, item, o); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (d *Document) metadata(o *Object, meta *yaml.Node, path string) error {
-	if meta.Kind != yaml.MappingNode {
-		return d.errorAt(meta, path, describe(meta)+" is not a mapping", "write it as metadata: {name: ...}")
+// stringField returns a field's string, or fallback if it is absent or empty.
+func (o *object) stringField(key, fallback string) string {
+	if s, _ := o.fields[key].(string); s != "" {
+		return s
 	}
-	name, err := d.text(meta, path, "name", "")
-	if err != nil {
-		return err
-	}
-	generated, err := d.text(meta, path, "generateName", "")
-	if err != nil {
-		return err
-	}
-	if o.Namespace, err = d.text(meta, path, "namespace", ""); err != nil {
-		return err
-	}
-	o.Name = name
-	if name == "" {
-		o.Name = generated
-	}
-	return nil
+	return fallback
 }
 
-// text returns a field that must be a string where it is given.
-func (d *Document) text(n *yaml.Node, path, key, fallback string) (string, error) {
-	v := field(n, key)
-	if v == nil || isNull(v) {
-		return fallback, nil
-	}
-	s, ok := stringValue(v)
-	if !ok {
-		remedy, why := "write a string", ""
-		if v.Kind == yaml.ScalarNode {
-			remedy = "put it in quotes"
-			if !d.json {
-				why = misread(v)
-			}
+// root returns what the document means with its patches, or nil if there is nothing but comments.
+func (d *Document) root() (any, error) {
+	if !d.loaded {
+		d.loaded = true
+		value, nodes, err := parse(d.raw[d.from:d.to], d.isJSON)
+		var e *Error
+		if errors.As(err, &e) {
+			e.Source, e.Line = d.Source, d.line+max(e.Line, 1)-1
 		}
-		return "", d.errorAt(v, member(path, key), describe(v)+" is not a string"+why, remedy)
+		d.value, d.read, d.nodes, d.loadErr = value, value, nodes, err
 	}
-	if s == "" {
-		return fallback, nil
-	}
-	return s, nil
+	return d.value, d.loadErr
 }
 
-// root returns the content's node, or nil where there is nothing but comments.
-func (d *Document) root() (*yaml.Node, error) {
-	d.load()
-	if d.loadErr != nil {
-		return nil, d.loadErr
-	}
-	if len(d.tree.Content) == 0 || isNull(d.tree.Content[0]) {
-		return nil, nil
-	}
-	return d.tree.Content[0], nil
-}
-
-func (d *Document) load() {
-	if d.loaded {
-		return
-	}
-	d.loaded = true
-	d.tree, d.loadErr = d.parse(d.raw[d.from:d.to])
-}
-
-// parse gives the tree of the content text, with no aliases and merge keys left in it.
-func (d *Document) parse(text []byte) (*yaml.Node, error) {
-	if d.json {
-		return d.parseJSON(text)
-	}
-	tree, err := d.parseYAML(text)
-	if err != nil {
-		return nil, err
-	}
-	return tree, d.expand(tree)
-}
-
-// errorAt makes an error at a node; a node that a patch made has no line, and the document's stands for it.
-func (d *Document) errorAt(n *yaml.Node, path, problem, remedy string) *Error {
-	line := d.Line
-	if n != nil && n.Line > 0 {
-		line = d.Line + n.Line - 1
-	}
-	return &Error{Source: d.Source, Line: line, Path: path, Problem: problem, Remedy: remedy}
+// errorAt returns an error about a field.
+func (d *Document) errorAt(path, problem, remedy string) *Error {
+	return &Error{Source: d.Source, Line: d.Line(path), Path: path, Problem: problem, Remedy: remedy}
 }

@@ -57,7 +57,7 @@ func suggest(key string, known map[string]reflect.Type) string {
 		}
 	}
 	if best == "" {
-		return "remove it or mend its spelling"
+		return "remove it or correct its spelling"
 	}
 	return "did you mean " + quote(best) + "?"
 }

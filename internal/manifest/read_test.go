@@ -46,7 +46,7 @@ func TestReadSplitsAsKubectlDoesAndLosesNothing(t *testing.T) {
 			}
 			var got []string
 			for i, d := range docs {
-				got = append(got, fmt.Sprintf("%d:%s", d.Line, d.raw[d.from:d.to]))
+				got = append(got, fmt.Sprintf("%d:%s", d.line, d.raw[d.from:d.to]))
 				if d.Index != i+1 {
 					t.Errorf("document %d has the index %d", i+1, d.Index)
 				}

@@ -128,7 +128,7 @@ func (s *splitter) finish(end int) error {
 	if end-s.start > MaxDocumentBytes {
 		return tooLong(s.source, s.line, end-s.start)
 	}
-	d := Document{Source: s.source, Line: s.line, separated: s.separated, directives: s.directives}
+	d := Document{Source: s.source, line: s.line, separated: s.separated, directives: s.directives}
 	ends := jsonValues(s.data[s.from:to])
 	if len(ends) == 0 {
 		d.raw, d.from, d.to = s.data[s.start:end:end], s.from-s.start, to-s.start
@@ -142,10 +142,10 @@ func (s *splitter) finish(end int) error {
 		if i == len(ends)-1 {
 			stop, valueEnd = end, to
 		}
-		d.json = true
+		d.isJSON = true
 		d.raw, d.from, d.to = s.data[start:stop:stop], from-start, valueEnd-start
 		s.add(d)
-		d.Line += bytes.Count(s.data[from:stop], []byte("\n"))
+		d.line += bytes.Count(s.data[from:stop], []byte("\n"))
 		d.separated, d.directives = false, false
 		start, from = stop, stop
 	}

@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 )
 
-// Write writes the documents in the order given. A document that was not patched is written with its exact bytes, so what was read
-// from one source and not patched comes out as it was. Between documents of different sources it puts "---" where there is none,
-// unless all of them are JSON, which kubectl wants without. Nothing is written when a patched document cannot be rendered.
+// Write writes the documents in the order given. A document that was not patched is written with its
+// exact bytes, so what was read from one source and not patched comes out as it was. Between documents
+// of different sources it puts "---" if there is none, unless all of them are JSON, which kubectl wants
+// without. Nothing is written when a patched document cannot be rendered.
 func Write(w io.Writer, docs []*Document) error {
 	bareJSON, boundaries := true, false
 	for i, d := range docs {
-		bareJSON = bareJSON && d.bareJSON()
+		bareJSON = bareJSON && d.isBareJSON()
 		boundaries = boundaries || i > 0 && !d.follows(docs[i-1])
 	}
 	var out bytes.Buffer
@@ -27,8 +29,14 @@ func Write(w io.Writer, docs []*Document) error {
 			endLine(&out)
 		}
 		// JSON values that follow each other bare are a stream for kubectl only while nothing else is in it.
-		if i > 0 && boundaries && !bareJSON && (boundary || d.json) {
-			separate(&out, d)
+		if i > 0 && boundaries && !bareJSON && (boundary || d.isJSON) {
+			endLine(&out)
+			switch {
+			case d.directives:
+				out.WriteString("...\n")
+			case !d.separated:
+				out.WriteString("---\n")
+			}
 		}
 		out.Write(text)
 	}
@@ -38,44 +46,31 @@ func Write(w io.Writer, docs []*Document) error {
 	return nil
 }
 
-func separate(out *bytes.Buffer, d *Document) {
-	endLine(out)
-	switch {
-	case d.directives:
-		out.WriteString("...\n")
-	case !d.separated:
-		out.WriteString("---\n")
-	}
-}
-
 func endLine(out *bytes.Buffer) {
 	if b := out.Bytes(); len(b) > 0 && b[len(b)-1] != '\n' {
 		out.WriteByte('\n')
 	}
 }
 
-// follows tells whether the document stands behind another in the same source.
+// follows reports whether the document stands behind another in the same source.
 func (d *Document) follows(prev *Document) bool {
 	return d.Source == prev.Source && d.Index == prev.Index+1
 }
 
-// bareJSON tells whether the document is a JSON value and nothing else.
-func (d *Document) bareJSON() bool {
+// isBareJSON reports whether the document is a JSON value and nothing else.
+func (d *Document) isBareJSON() bool {
 	before := bytes.TrimPrefix(d.raw[:d.from], byteOrderMark)
-	return d.json && len(before) == 0 && d.to == len(d.raw)
+	return d.isJSON && len(before) == 0 && d.to == len(d.raw)
 }
 
 // Bytes returns the document as Write writes it: as it was read, or with its patches.
 func (d *Document) Bytes() ([]byte, error) {
-	if !d.changed {
+	if !d.Changed() {
 		return d.raw, nil
 	}
 	content, err := d.render()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(d.raw)+len(content))
-	out = append(out, d.raw[:d.from]...)
-	out = append(out, content...)
-	return append(out, d.raw[d.to:]...), nil
+	return slices.Concat(d.raw[:d.from], content, d.raw[d.to:]), nil
 }

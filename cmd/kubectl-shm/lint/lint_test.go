@@ -41,7 +41,7 @@ func TestLint(t *testing.T) {
 			in: clitest.Policy + "  memmory: Raise\n---\n" + with("images: [a]", "podSelector: {}"),
 			want: `stdin:9: p: error: spec.memmory: unknown field: did you mean "memory"?
 stdin:13: p: warning: metadata.name: "p" is also the name of the policy at stdin:3, and a cluster has only the one that was applied last: rename or remove one of them
-stdin:15: p: warning: spec.match[0]: matches every Pod: name labels, images or tmpfsPaths that recognize the workload
+stdin:16: p: warning: spec.match[0]: matches every Pod: name labels, images or tmpfsPaths that recognize the workload
 2 policies: 1 error, 2 warnings
 `, code: cli.ExitUsage,
 		},
@@ -65,7 +65,7 @@ spec:
 			want: `stdin:5: p: error: spec.mode: "" is empty: write a value, or leave the field out for its default
 stdin:6: p: error: spec.priority: "high" is not a whole number: write a whole number without quotes
 stdin:7: p: error: spec.existing: Unsupported value: "Keep": supported values: "Enlarge", "Leave", "Require", "SetLimit"
-stdin:8: p: error: spec.containers: unknown field: remove it or mend its spelling
+stdin:8: p: error: spec.containers: unknown field: remove it or correct its spelling
 stdin:9: p: error: spec.mountPath: Invalid value: "cache": must be an absolute path without empty, . or .. parts, such as /dev/shm
 stdin:11: p: error: spec.match[0].podSelector: Invalid value: values[0][a]: Invalid value: "b c": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'): correct the selector
 stdin:12: p: warning: spec.match[0].images[0]: "ghcr.io/A/b" matches no image, whose path has lower-case letters only: write ghcr.io/a/b
@@ -143,7 +143,7 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 		"a share of all memory on top of it":             {in: with("fixed: {size: 1Gi}", "memoryPercent: {percent: 100}"), want: clean},
 		"a match of every Pod": {
 			in:   with("images: [a]", "podSelector: {}"),
-			want: "stdin:5: p: warning: spec.match[0]: matches every Pod: name labels, images or tmpfsPaths that recognize the workload" + oneWarning,
+			want: "stdin:6: p: warning: spec.match[0]: matches every Pod: name labels, images or tmpfsPaths that recognize the workload" + oneWarning,
 		},
 		"an exclude that leaves nothing": {
 			in: clitest.Policy + "  exclude: [{images: ['?']}]\n",
@@ -205,7 +205,7 @@ func TestLint_JSON(t *testing.T) {
 
 func TestLint_UnreadableInput(t *testing.T) {
 	tests := map[string]struct{ in, args, want string }{
-		"malformed YAML":  {in: "a: [", args: "-f -", want: "stdin:2: is not YAML: did not find expected node content: mend the syntax there"},
+		"malformed YAML":  {in: "a: [", args: "-f -", want: "stdin:2: is not YAML: did not find expected node content: correct the syntax there"},
 		"no policy":       {in: clitest.Pod, args: "-f -", want: "stdin: there is no SharedMemoryPolicy in it, 1 skipped (1 Pod): name a file that has one"},
 		"nothing":         {in: "", args: "-f -", want: "stdin: there is no object in it: check what wrote it"},
 		"no -f":           {want: "-f is missing: give a file, a directory, or - for standard input"},

@@ -75,7 +75,7 @@ func (l *lintReport) errors(o manifest.Object, err error) {
 	var all cli.Errors
 	all.Add(err)
 	for _, err := range all {
-		f := lintFinding{File: o.Document.Source, Line: o.Document.Line, Policy: o.Name, Severity: lintError, Message: err.Error()}
+		f := lintFinding{File: o.Document.Source, Line: o.Document.Line(""), Policy: o.Name, Severity: lintError, Message: err.Error()}
 		var at *manifest.Error
 		if errors.As(err, &at) {
 			f.Line, f.Field, f.Message = at.Line, at.Path, (&manifest.Error{Problem: at.Problem, Remedy: at.Remedy}).Error()
@@ -87,14 +87,14 @@ func (l *lintReport) errors(o manifest.Object, err error) {
 // warn adds a warning on a field, unless there is an error on it already.
 func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) {
 	isError := func(f lintFinding) bool {
-		return f.Severity == lintError && f.File == o.Document.Source && f.Line == cli.LineOf(o, field) && f.Field == cli.PathInDocument(o, field)
+		return f.Severity == lintError && f.File == o.Document.Source && f.Line == o.Document.Line(o.FieldPath(field)) && f.Field == o.FieldPath(field)
 	}
 	if slices.ContainsFunc(l.findings, isError) {
 		return
 	}
 	l.findings = append(l.findings, lintFinding{
-		File: o.Document.Source, Line: cli.LineOf(o, field), Policy: o.Name, Severity: lintWarning,
-		Field: cli.PathInDocument(o, field), Message: fmt.Sprintf(format, args...),
+		File: o.Document.Source, Line: o.Document.Line(o.FieldPath(field)), Policy: o.Name, Severity: lintWarning,
+		Field: o.FieldPath(field), Message: fmt.Sprintf(format, args...),
 	})
 }
 

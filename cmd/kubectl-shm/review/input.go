@@ -133,7 +133,7 @@ func (in *input) addTyped(o manifest.Object, typed runtime.Object) error {
 func decoded(o manifest.Object) (map[string]any, error) {
 	var object map[string]any
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(o.JSON, &object); err != nil {
-		return nil, cli.FieldError(o, "", err.Error(), "correct the document")
+		return nil, o.ErrorAt("", err.Error(), "correct the document")
 	}
 	return object, nil
 }

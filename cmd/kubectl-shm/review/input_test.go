@@ -36,7 +36,7 @@ func TestReview_BadInputHasNoOutput(t *testing.T) {
 		"YAML that is malformed": {
 			[]string{"pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a\nspec: {}\n"},
 			"-f pod.yaml",
-			"pod.yaml:3: is not YAML: did not find expected ',' or '}': mend the syntax there",
+			"pod.yaml:3: is not YAML: did not find expected ',' or '}': correct the syntax there",
 		},
 		"a Pod of 10 MiB": {
 			[]string{"pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: big\n  annotations:\n    filler: " + strings.Repeat("x", 10<<20) + "\nspec: {}\n"},

@@ -193,7 +193,7 @@ func (in *input) patch(results []result) error {
 		err := r.object.Document.Patch(r.object.Pointer, r.patch)
 		var at *manifest.Error
 		if errors.As(err, &at) && at.Path == "" {
-			at.Path = cli.PathInDocument(r.object, "")
+			at.Path = r.object.Path
 		}
 		if err != nil {
 			return err

@@ -148,11 +148,11 @@ func checkVersion(o manifest.Object) error {
 	if o.APIVersion == v1alpha1.GroupVersion.String() {
 		return nil
 	}
-	return cli.FieldError(o, "apiVersion", strconv.Quote(o.APIVersion)+" is not a version of "+v1alpha1.Kind, "write "+v1alpha1.GroupVersion.String())
+	return o.ErrorAt("apiVersion", strconv.Quote(o.APIVersion)+" is not a version of "+v1alpha1.Kind, "write "+v1alpha1.GroupVersion.String())
 }
 
 func policyError(o manifest.Object, e *field.Error) *manifest.Error {
-	return cli.FieldError(o, e.Field, e.ErrorBody(), "")
+	return o.ErrorAt(e.Field, e.ErrorBody(), "")
 }
 
 // sameNames returns an error if two policies have one name: a cluster could have only one of them.
@@ -162,7 +162,7 @@ func sameNames(loaded []Policy) error {
 	for _, l := range loaded {
 		name := l.Compiled.Name()
 		if o, found := first[name]; found {
-			all.Add(cli.FieldError(l.Object, "metadata.name", fmt.Sprintf("%q is also the name of the policy at %s", name, Position(o)), "rename or remove one of them"))
+			all.Add(l.Object.ErrorAt("metadata.name", fmt.Sprintf("%q is also the name of the policy at %s", name, Position(o)), "rename or remove one of them"))
 			continue
 		}
 		first[name] = l.Object
@@ -172,7 +172,7 @@ func sameNames(loaded []Policy) error {
 
 // Position returns where an object begins.
 func Position(o manifest.Object) string {
-	return o.Document.Source + ":" + strconv.Itoa(cli.LineOf(o, "metadata.name"))
+	return o.Document.Source + ":" + strconv.Itoa(o.Document.Line(o.FieldPath("metadata.name")))
 }
 
 // IsGlob reports whether a pattern of a policy has wildcards.

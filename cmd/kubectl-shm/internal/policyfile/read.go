@@ -114,7 +114,7 @@ func remove(at any, steps []string) {
 
 // pathInObject returns a path within a document as one within the object.
 func pathInObject(o manifest.Object, path string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(path, cli.PathInDocument(o, "")), ".")
+	return strings.TrimPrefix(strings.TrimPrefix(path, o.Path), ".")
 }
 
 // emptyStrings finds fields that are given and empty. The decoder cannot tell them from absent ones,
@@ -126,7 +126,7 @@ func emptyStrings(o manifest.Object) error {
 		return nil // reported already
 	}
 	findEmpty(content["spec"], reflect.TypeFor[v1alpha1.SharedMemoryPolicySpec](), field.NewPath("spec"), func(at *field.Path) {
-		all.Add(cli.FieldError(o, at.String(), `"" is empty`, "write a value, or leave the field out for its default"))
+		all.Add(o.ErrorAt(at.String(), `"" is empty`, "write a value, or leave the field out for its default"))
 	})
 	return all.Err()
 }

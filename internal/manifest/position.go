@@ -1,0 +1,171 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var jsonMask = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)|[^ -~\r\n]`)
+
+// masked returns YAML in which every node stands where it stands in the text. That is the text
+// itself, or for JSON, some of whose escapes and characters YAML does not know, the text without them.
+func masked(text []byte, isJSON bool) []byte {
+	if !isJSON {
+		return text
+	}
+	return jsonMask.ReplaceAllFunc(text, func(m []byte) []byte {
+		if m[0] == '\t' {
+			return []byte(" ")
+		}
+		return bytes.Repeat([]byte("x"), len(m))
+	})
+}
+
+// unmask gives the strings of JSON the values that they have without the mask.
+func unmask(n *yaml.Node, c *cursor, text []byte) {
+	if from := c.offset(n); n.Style&yaml.DoubleQuotedStyle != 0 {
+		_ = json.Unmarshal(text[from:c.end(n)], &n.Value) // that it is JSON was checked before
+	}
+	for _, child := range n.Content {
+		unmask(child, c, text)
+	}
+}
+
+// cursor finds where the nodes of a text begin and end.
+type cursor struct {
+	text         []byte // masked
+	at           int
+	line, column int // of at, 1-based, as the parser counts them: columns are characters
+}
+
+func newCursor(text []byte, isJSON bool) *cursor {
+	return &cursor{text: masked(text, isJSON), line: 1, column: 1}
+}
+
+// offset returns where a node begins. It is fast for nodes that are asked for in their order.
+func (c *cursor) offset(n *yaml.Node) int {
+	if n.Line < c.line || n.Line == c.line && n.Column < c.column {
+		c.at, c.line, c.column = 0, 1, 1
+	}
+	for c.at < len(c.text) && (c.line < n.Line || c.line == n.Line && c.column < n.Column) {
+		char, size := utf8.DecodeRune(c.text[c.at:])
+		c.at += size
+		c.column++
+		switch char {
+		case '\r':
+			if c.has(c.at, '\n') {
+				continue
+			}
+			fallthrough
+		case '\n', '\u0085', '\u2028', '\u2029':
+			c.line, c.column = c.line+1, 1
+		}
+	}
+	return c.at
+}
+
+func (c *cursor) has(at int, char byte) bool { return at < len(c.text) && c.text[at] == char }
+
+// skipSpace returns the offset of the first byte from at on that is neither white space nor comment.
+func (c *cursor) skipSpace(at int) int {
+	for ; at < len(c.text); at++ {
+		switch c.text[at] {
+		case ' ', '\t', '\r', '\n':
+		case '#':
+			at = c.lineEnd(at)
+		default:
+			return at
+		}
+	}
+	return len(c.text)
+}
+
+// lineStart returns the offset of the beginning of the line that has at.
+func (c *cursor) lineStart(at int) int { return 1 + bytes.LastIndexByte(c.text[:at], '\n') }
+
+// lineEnd returns the offset of the line break at or behind at, or the end of the text.
+func (c *cursor) lineEnd(at int) int {
+	if i := bytes.IndexByte(c.text[at:], '\n'); i >= 0 {
+		return at + i
+	}
+	return len(c.text)
+}
+
+var properties = regexp.MustCompile(`^[!&][^\s,\[\]{}]*`)
+
+// start returns where a node begins behind its tag and anchor.
+func (c *cursor) start(n *yaml.Node) int {
+	at := c.offset(n)
+	for {
+		found := properties.FindIndex(c.text[at:])
+		if found == nil {
+			return at
+		}
+		at = c.skipSpace(at + found[1])
+	}
+}
+
+// end returns the offset behind a node, without what may stand between it and the next: for a block
+// scalar the line break of its last line too.
+func (c *cursor) end(n *yaml.Node) int {
+	at, last := c.start(n), len(c.text)
+	switch {
+	case n.Kind == yaml.AliasNode:
+		return min(at+1+len(n.Value), last)
+	case n.Kind != yaml.ScalarNode:
+		flow := n.Style&yaml.FlowStyle != 0
+		if flow {
+			at++
+		}
+		if len(n.Content) > 0 {
+			at = c.end(n.Content[len(n.Content)-1])
+		}
+		for flow && at < last && c.text[at] != ']' && c.text[at] != '}' {
+			at = max(c.skipSpace(at), at+1)
+		}
+		if flow {
+			at++
+		}
+		return min(at, last)
+	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		return c.quoteEnd(at)
+	}
+	header := at
+	block := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	if block {
+		at = c.lineEnd(at)
+	}
+	// Nothing but its white space can be spelled in another way.
+	for _, char := range bytes.Join(bytes.Fields([]byte(n.Value)), nil) {
+		for at < last && c.text[at] != char {
+			at++
+		}
+		at = min(at+1, last)
+	}
+	if block {
+		at = c.lineEnd(at)
+		if bytes.IndexByte(c.text[header:c.lineEnd(header)], '+') >= 0 {
+			for i := len(n.Value) - 1; i > 0 && n.Value[i] == '\n' && n.Value[i-1] == '\n'; i-- {
+				at = c.lineEnd(min(at+1, last))
+			}
+		}
+	}
+	return at
+}
+
+func (c *cursor) quoteEnd(at int) int {
+	mark := c.text[at]
+	for at++; at < len(c.text); at++ {
+		switch {
+		case mark == '"' && c.text[at] == '\\', mark == '\'' && c.text[at] == mark && c.has(at+1, mark):
+			at++
+		case c.text[at] == mark:
+			return at + 1
+		}
+	}
+	return len(c.text)
+}
