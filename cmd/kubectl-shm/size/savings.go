@@ -65,7 +65,7 @@ func shorterThan(given time.Duration) []time.Duration {
 func (c computed) withRetention(retention time.Duration) (computed, bool) {
 	p := v1alpha1.SharedMemoryPolicy{Spec: *c.Spec.DeepCopy()}
 	p.Name = "shorter"
-	p.Spec.Sizing.Files.Retention = model.DurationOf(written(retention))
+	p.Spec.Sizing.Files.Retention = new(v1alpha1.Duration(written(retention)))
 	m, found := model.New(&p)
 	if len(found) > 0 {
 		return computed{}, false
