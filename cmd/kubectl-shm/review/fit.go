@@ -21,192 +21,157 @@ import (
 // fitting makes a patch for a Pod as a cluster has it fit the object as it is written. A cluster
 // fills in metadata, and limits and requests by LimitRanges, that the written object may lack.
 type fitting struct {
-	root string // the JSON pointer to the Pod or template
-	text []byte // the object as it is with ops
-	ops  []jsonpatch.Operation
-	pod  *policy.PodView // the Pod as it is with ops
+	root   string // the JSON pointer to the Pod or template
+	text   []byte // the object as it is with ops
+	object any    // text, decoded
+	ops    []jsonpatch.Operation
 }
 
 func newFitting(w workload) (*fitting, error) {
 	f := &fitting{root: w.subject.Pointer, text: w.object.JSON}
-	err := f.decode()
-	return f, err
+	return f, f.decode()
+}
+
+func (f *fitting) decode() error {
+	f.object = nil
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(f.text, &f.object); err != nil {
+		return fmt.Errorf("read the object again: %w", err)
+	}
+	return nil
 }
 
 // apply carries out operations, each fitted to what is there.
 func (f *fitting) apply(ops []jsonpatch.Operation) error {
-	if len(ops) == 0 {
-		return nil
-	}
 	for _, op := range ops {
-		fitted, err := f.fit(op)
+		op = f.fit(op)
+		text, err := json.Marshal([]jsonpatch.Operation{op})
 		if err != nil {
+			return fmt.Errorf("write the patch: %w", err)
+		}
+		patch, err := apply.DecodePatch(text)
+		if err != nil {
+			return fmt.Errorf("read the patch: %w", err)
+		}
+		if f.text, err = patch.Apply(f.text); err != nil {
+			return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
+		}
+		if err := f.decode(); err != nil {
 			return err
 		}
-		if err := f.applyOne(fitted); err != nil {
-			return err
-		}
+		f.ops = append(f.ops, op)
 	}
-	return f.decode()
+	return nil
 }
 
 // fit returns an operation that has the same effect on the object as it is: one that makes the
 // maps on the way to its place that are not there.
-func (f *fitting) fit(op jsonpatch.Operation) (jsonpatch.Operation, error) {
-	var at any
-	if err := json.Unmarshal(f.text, &at); err != nil {
-		return op, fmt.Errorf("read the object again: %w", err)
-	}
+func (f *fitting) fit(op jsonpatch.Operation) jsonpatch.Operation {
 	steps := strings.Split(op.Path, "/")[1:]
+	at := f.object
 	for i, step := range steps {
-		next, found := stepInto(at, unescape(step))
-		if found && next != nil || i == len(steps)-1 {
-			at = next
-			if i == len(steps)-1 && next == nil {
-				op.Operation = "add"
+		at = child(at, step)
+		switch {
+		case at != nil:
+		case i == len(steps)-1:
+			op.Operation = "add"
+		default:
+			value := op.Value
+			for _, key := range slices.Backward(steps[i+1:]) {
+				value = map[string]any{unescape(key): value}
 			}
-			continue
+			return jsonpatch.NewOperation("add", "/"+strings.Join(steps[:i+1], "/"), value)
 		}
-		value := op.Value
-		for _, key := range slices.Backward(steps[i+1:]) {
-			value = map[string]any{unescape(key): value}
-		}
-		return jsonpatch.NewOperation("add", "/"+strings.Join(steps[:i+1], "/"), value), nil
 	}
-	return op, nil
+	return op
 }
 
 func unescape(step string) string {
 	return strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
 }
 
-// stepInto returns what a step of a JSON pointer leads to.
-func stepInto(at any, step string) (next any, found bool) {
+// child returns what a step of a JSON pointer leads to; nil for nothing.
+func child(at any, step string) any {
 	switch at := at.(type) {
 	case map[string]any:
-		next, found = at[step]
+		return at[unescape(step)]
 	case []any:
 		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(at) {
-			return at[i], true
+			return at[i]
 		}
 	}
-	return next, found
-}
-
-func (f *fitting) applyOne(op jsonpatch.Operation) error {
-	text, err := json.Marshal([]jsonpatch.Operation{op})
-	if err != nil {
-		return fmt.Errorf("write the patch: %w", err)
-	}
-	patch, err := apply.DecodePatch(text)
-	if err != nil {
-		return fmt.Errorf("read the patch: %w", err)
-	}
-	if f.text, err = patch.Apply(f.text); err != nil {
-		return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
-	}
-	f.ops = append(f.ops, op)
 	return nil
 }
 
-// decode reads the Pod.
-func (f *fitting) decode() error {
-	at := json.RawMessage(f.text)
+// pod returns the Pod as it is with ops.
+func (f *fitting) pod() (*policy.PodView, error) {
+	at := f.object
 	for _, step := range strings.Split(f.root, "/")[1:] {
-		var err error
-		if at, err = rawStep(at, unescape(step)); err != nil {
-			return fmt.Errorf("read %s of the object again: %w", f.root, err)
-		}
+		at = child(at, step)
 	}
-	f.pod = &policy.PodView{}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(at, f.pod); err != nil {
-		return fmt.Errorf("read the Pod again: %w", err)
+	pod := &policy.PodView{}
+	text, err := json.Marshal(at)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
 	}
-	return nil
-}
-
-func rawStep(at json.RawMessage, step string) (json.RawMessage, error) {
-	if i, err := strconv.Atoi(step); err == nil {
-		var list []json.RawMessage
-		if json.Unmarshal(at, &list) == nil && i >= 0 && i < len(list) {
-			return list[i], nil
-		}
+	if err != nil {
+		return nil, fmt.Errorf("read the Pod again: %w", err)
 	}
-	var fields map[string]json.RawMessage
-	err := json.Unmarshal(at, &fields)
-	return fields[step], err
+	return pod, nil
 }
 
 // keepRequests writes the memory request that a LimitRange gives a container whose limit is now
 // written: without one an API server would make the limit the request.
 func (f *fitting) keepRequests(admitted policy.Subject) error {
+	pod, err := f.pod()
+	if err != nil || len(f.ops) == 0 {
+		return err // or nothing changes
+	}
 	var ops []jsonpatch.Operation
-	lists := [...]struct {
+	for _, list := range [...]struct {
 		name          string
 		now, admitted []policy.ContainerView
 	}{
-		{"initContainers", f.pod.Spec.InitContainers, admitted.Pod.Spec.InitContainers},
-		{"containers", f.pod.Spec.Containers, admitted.Pod.Spec.Containers},
-	}
-	for _, list := range lists {
+		{"initContainers", pod.Spec.InitContainers, admitted.Pod.Spec.InitContainers},
+		{"containers", pod.Spec.Containers, admitted.Pod.Spec.Containers},
+	} {
 		for i := range list.now {
-			limit, request := limitOf(list.now[i].Resources), requestOf(list.now[i].Resources)
-			given := requestOf(list.admitted[i].Resources)
-			if limit == nil || request != nil || given == nil || given.Cmp(*limit) == 0 {
-				continue
+			limit, request := memoryOf(list.now[i].Resources)
+			_, given := memoryOf(list.admitted[i].Resources)
+			if limit != nil && request == nil && given != nil && given.Cmp(*limit) != 0 {
+				at := fmt.Sprintf("%s/spec/%s/%d/resources/requests/memory", f.root, list.name, i)
+				ops = append(ops, jsonpatch.NewOperation("add", at, given.String()))
 			}
-			at := fmt.Sprintf("%s/spec/%s/%d/resources/requests/memory", f.root, list.name, i)
-			ops = append(ops, jsonpatch.NewOperation("add", at, given.String()))
 		}
-	}
-	if len(f.ops) == 0 {
-		return nil // nothing changes
 	}
 	return f.apply(ops)
 }
 
-// limitOf returns the memory limit; nil if there is none.
-func limitOf(r *corev1.ResourceRequirements) *resource.Quantity {
+// memoryOf returns the memory limit and request; nil for none.
+func memoryOf(r *corev1.ResourceRequirements) (limit, request *resource.Quantity) {
 	if r == nil {
-		return nil
+		return nil, nil
 	}
-	return memoryOf(r.Limits)
+	if q, found := r.Limits[corev1.ResourceMemory]; found {
+		limit = &q
+	}
+	if q, found := r.Requests[corev1.ResourceMemory]; found {
+		request = &q
+	}
+	return limit, request
 }
 
-// requestOf returns the memory request; nil if there is none.
-func requestOf(r *corev1.ResourceRequirements) *resource.Quantity {
-	if r == nil {
-		return nil
-	}
-	return memoryOf(r.Requests)
-}
-
-func memoryOf(list corev1.ResourceList) *resource.Quantity {
-	if q, found := list[corev1.ResourceMemory]; found {
-		return &q
-	}
-	return nil
-}
-
-// volumeAt returns the Memory emptyDir that a container mounts at a path; nil if there is none.
-func volumeAt(pod *policy.PodView, c *policy.ContainerView, at string) *corev1.EmptyDirVolumeSource {
+// volumeAt returns the sizeLimit of the Memory emptyDir that a container mounts at a path, 0 for none;
+// found is false if it mounts no such volume.
+func volumeAt(pod *policy.PodView, c *policy.ContainerView, at string) (size sizing.Bytes, found bool) {
 	for _, m := range c.VolumeMounts {
-		if path.Clean("/"+m.MountPath) != at {
-			continue
-		}
 		for _, v := range pod.Spec.Volumes {
-			if v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumMemory {
-				return v.EmptyDir
+			if path.Clean("/"+m.MountPath) == at && v.Name == m.Name && v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumMemory {
+				if v.EmptyDir.SizeLimit != nil {
+					size = sizing.BytesOf(*v.EmptyDir.SizeLimit)
+				}
+				return size, true
 			}
 		}
 	}
-	return nil
-}
-
-// sizeOf returns the sizeLimit of a volume; 0 for none.
-func sizeOf(volume *corev1.EmptyDirVolumeSource) sizing.Bytes {
-	if volume.SizeLimit == nil {
-		return 0
-	}
-	return sizing.BytesOf(*volume.SizeLimit)
+	return 0, false
 }

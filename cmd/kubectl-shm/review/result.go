@@ -131,7 +131,11 @@ func (r *reviewer) review(w workload) (result, error) {
 	if err := f.keepRequests(admitted); err != nil {
 		return result{}, err
 	}
-	if warning := r.noLimit(&out, f.pod); warning != "" {
+	pod, err := f.pod()
+	if err != nil {
+		return result{}, err
+	}
+	if warning := r.noLimit(&out, pod); warning != "" {
 		out.warnings = append(out.warnings, warning)
 	}
 	if out.enforced() {
@@ -144,7 +148,7 @@ func (r *reviewer) review(w workload) (result, error) {
 // none. An API server rejects such a Pod.
 func aboveLimit(pod *policy.PodView) string {
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		limit, request := limitOf(c.Resources), requestOf(c.Resources)
+		limit, request := memoryOf(c.Resources)
 		if limit != nil && request != nil && request.Cmp(*limit) > 0 {
 			return fmt.Sprintf("container %q requests %s, and a LimitRange gives it a memory limit of %s, so the API server rejects the Pod: set a limit of at least %s",
 				c.Name, request, limit, request)
@@ -205,7 +209,7 @@ func scalerEffect(s podtemplate.Scaler) string {
 // noLimit warns of a volume in a Pod that nothing limits, if no LimitRange is known: one that the
 // namespace has would give the Pod a limit that does not pay for the volume.
 func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
-	if out.Size.Limit == 0 || len(out.subject.LimitRanges) > 0 || limitOf(pod.Spec.Resources) != nil {
+	if limit, _ := memoryOf(pod.Spec.Resources); limit != nil || out.Size.Limit == 0 || len(out.subject.LimitRanges) > 0 {
 		return ""
 	}
 	p, ok := r.deciding(out)
@@ -215,11 +219,11 @@ func (r *reviewer) noLimit(out *result, pod *policy.PodView) string {
 	// The names are those that the controller gives, and may not be written.
 	named := slices.Concat(out.subject.Pod.Spec.InitContainers, out.subject.Pod.Spec.Containers)
 	for i, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		volume := volumeAt(pod, &c, p.Compiled.MountPath())
-		if volume == nil || limitOf(c.Resources) != nil {
+		volume, found := volumeAt(pod, &c, p.Compiled.MountPath())
+		if limit, _ := memoryOf(c.Resources); !found || limit != nil {
 			continue
 		}
-		cost := out.Size.MemoryCostOf(sizeOf(volume)).Plus(p.Reserve()).RoundUp(sizing.MiB)
+		cost := out.Size.MemoryCostOf(volume).Plus(p.Reserve()).RoundUp(sizing.MiB)
 		return fmt.Sprintf("container %q has no memory limit: %s one below %s, it is OOM-killed before %s is full: set a limit, or add the LimitRange to the input",
 			named[i].Name, unknownLimitRange, cost.Quantity(), p.Compiled.MountPath())
 	}
