@@ -2,6 +2,7 @@ package lint
 
 import (
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func selectsAll(s *metav1.LabelSelector) bool {
 // covers reports whether an entry of exclude certainly matches every Pod that an entry of match
 // matches: each of its fields follows from one of the other. False means that it is not known.
 func covers(exclude, match *v1alpha1.Match) bool {
-	if exclude.PodSelector == nil && exclude.NamespaceSelector == nil && exclude.Images == nil && exclude.TmpfsPaths == "" && exclude.Mounted == nil {
+	if reflect.ValueOf(*exclude).IsZero() {
 		return false // it excludes nothing
 	}
 	return selectorCovers(exclude.PodSelector, match.PodSelector) &&

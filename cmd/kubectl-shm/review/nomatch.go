@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -119,9 +119,11 @@ func (m *missing) find() (miss, string) {
 
 func (m *missing) name() string { return m.policy.Compiled.Name() }
 
-// matchesWith reports whether the policy would match with another entry in place of this one.
-func (m *missing) matchesWith(entry *v1alpha1.Match) bool {
-	if entry.PodSelector == nil && entry.NamespaceSelector == nil && entry.Images == nil && entry.TmpfsPaths == "" && entry.Mounted == nil {
+// matchesWith reports whether the policy would match if this entry were another.
+func (m *missing) matchesWith(change func(*v1alpha1.Match)) bool {
+	entry := m.entry.DeepCopy()
+	change(entry)
+	if reflect.ValueOf(*entry).IsZero() {
 		entry.PodSelector = &metav1.LabelSelector{}
 	}
 	p := m.policy.Source.DeepCopy()
@@ -149,12 +151,7 @@ func (m *missing) excluded() bool {
 }
 
 func (m *missing) namespace() (miss, string) {
-	if m.entry.NamespaceSelector == nil {
-		return misses, ""
-	}
-	other := m.entry.DeepCopy()
-	other.NamespaceSelector = nil
-	if !m.matchesWith(other) {
+	if m.entry.NamespaceSelector == nil || !m.matchesWith(func(e *v1alpha1.Match) { e.NamespaceSelector = nil }) {
 		return misses, ""
 	}
 	return missNamespace, fmt.Sprintf("policy %q matches but for the namespace, which must have the labels %s: give them by --namespace-labels, or add the Namespace to the input",
@@ -166,46 +163,35 @@ func (m *missing) labels() (miss, string) {
 	if m.entry.PodSelector == nil {
 		return misses, ""
 	}
-	has := m.subject.Pod.Metadata.Labels
-	wanted := m.entry.PodSelector.MatchLabels
-	for _, key := range slices.Sorted(maps.Keys(wanted)) {
-		want := wanted[key]
-		value, found := has[key]
-		if !found || value == want || m.isCommon(key) {
+	wanted := requirements(m.entry.PodSelector)
+	for i, r := range wanted {
+		value, found := m.subject.Pod.Metadata.Labels[r.Key]
+		if !found || r.Operator != metav1.LabelSelectorOpIn || slices.Contains(r.Values, value) || m.isCommon(r.Key) {
 			continue
 		}
-		other := m.entry.DeepCopy()
-		other.PodSelector.MatchLabels[key] = value
-		if m.matchesWith(other) {
-			return missLabelValue, m.label(key, value, strconv.Quote(want))
+		if m.matchesWith(func(e *v1alpha1.Match) {
+			other := slices.Clone(wanted)
+			other[i].Values = []string{value}
+			e.PodSelector = &metav1.LabelSelector{MatchExpressions: other}
+		}) {
+			return missLabelValue, fmt.Sprintf("policy %q matches but for label %s, which is %q and not %s: correct the label, or add the value to the policy's podSelector",
+				m.name(), r.Key, value, `"`+strings.Join(r.Values, `" or "`)+`"`)
 		}
 	}
-	for i, r := range m.entry.PodSelector.MatchExpressions {
-		value, found := has[r.Key]
-		if !found || r.Operator != metav1.LabelSelectorOpIn || m.isCommon(r.Key) {
-			continue
-		}
-		other := m.entry.DeepCopy()
-		other.PodSelector.MatchExpressions[i].Values = []string{value}
-		if m.matchesWith(other) {
-			return missLabelValue, m.label(r.Key, value, `"`+strings.Join(r.Values, `" or "`)+`"`)
-		}
-	}
-	if len(m.entry.Images) == 0 {
-		return misses, ""
-	}
-	other := m.entry.DeepCopy()
-	other.PodSelector = nil
-	if !m.matchesWith(other) {
+	if len(m.entry.Images) == 0 || !m.matchesWith(func(e *v1alpha1.Match) { e.PodSelector = nil }) {
 		return misses, ""
 	}
 	return missLabel, fmt.Sprintf("policy %q matches the image but not the labels, which must be %s: add them if it is the same program",
 		m.name(), metav1.FormatLabelSelector(m.entry.PodSelector))
 }
 
-func (m *missing) label(key, value, want string) string {
-	return fmt.Sprintf("policy %q matches but for label %s, which is %q and not %s: correct the label, or add the value to the policy's podSelector",
-		m.name(), key, value, want)
+// requirements returns what a selector asks for, its matchLabels as expressions.
+func requirements(s *metav1.LabelSelector) []metav1.LabelSelectorRequirement {
+	var out []metav1.LabelSelectorRequirement
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		out = append(out, metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{s.MatchLabels[key]}})
+	}
+	return append(out, s.MatchExpressions...)
 }
 
 // isCommon reports whether a label of a policy of the library is one that Pods of all kinds have,
@@ -218,41 +204,33 @@ func (m *missing) isCommon(key string) bool {
 // the same name.
 func (m *missing) image() (miss, string) {
 	how, text := misses, ""
-	for _, c := range m.subject.Pod.Spec.InitContainers {
-		if image := repositoryOf(c.Image); !isSidecar(&c) && slices.ContainsFunc(m.entry.Images, func(p string) bool { return p == image }) {
-			text = fmt.Sprintf("policy %q matches the image of init container %q, which only prepares the Pod and so matches nothing: match the Pod by its labels", m.name(), c.Name)
-			how = missName
-		}
-	}
-	for _, c := range append(slices.Clone(m.subject.Pod.Spec.Containers), sidecars(m.subject.Pod)...) {
+	init := m.subject.Pod.Spec.InitContainers
+	for i, c := range slices.Concat(init, m.subject.Pod.Spec.Containers) {
 		for _, pattern := range m.entry.Images {
-			h, t := m.compareImage(&c, pattern)
+			h, t := m.compareImage(&c, pattern, i < len(init) && !isSidecar(&c))
 			if h < how {
 				how, text = h, t
 			}
 		}
 	}
-	if how == misses {
-		return misses, ""
-	}
-	other := m.entry.DeepCopy()
-	other.Images = nil
-	if !m.matchesWith(other) {
+	if how == misses || !m.matchesWith(func(e *v1alpha1.Match) { e.Images = nil }) {
 		return misses, ""
 	}
 	return how, text
-}
-
-func sidecars(pod *policy.PodView) []policy.ContainerView {
-	return slices.DeleteFunc(slices.Clone(pod.Spec.InitContainers), func(c policy.ContainerView) bool { return !isSidecar(&c) })
 }
 
 func isSidecar(c *policy.ContainerView) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-func (m *missing) compareImage(c *policy.ContainerView, pattern string) (miss, string) {
+func (m *missing) compareImage(c *policy.ContainerView, pattern string, prepares bool) (miss, string) {
 	image := repositoryOf(c.Image)
+	if prepares {
+		if image != pattern {
+			return misses, ""
+		}
+		return missName, fmt.Sprintf("policy %q matches the image of init container %q, which only prepares the Pod and so matches nothing: match the Pod by its labels", m.name(), c.Name)
+	}
 	host, name := cutHost(pattern)
 	prefix, ok := cutSuffix(image, name)
 	switch {
