@@ -93,40 +93,61 @@ func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlan
 			err = errors.Join(err, cp.Stop())
 		}
 	}()
+	layout, err := cp.prepare(opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	client, err := cp.startAPIServer(ctx, layout, opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.WithoutControllerManager {
+		return cp, nil
+	}
+	if err := cp.startControllerManager(ctx, layout, opts, client); err != nil {
+		return nil, err
+	}
+	return cp, nil
+}
 
+// prepare makes what the programs need before they start: folders, keys and the network of Services.
+func (cp *ControlPlane) prepare(opts Options) (layout, error) {
 	logs := opts.LogDir
 	if logs == "" {
-		logs = filepath.Join(dir, "logs")
+		logs = filepath.Join(cp.dir, "logs")
 	}
 	if err := os.MkdirAll(logs, 0o700); err != nil {
-		return nil, fmt.Errorf("the folder of the logs: %w; name another in Options.LogDir", err)
+		return layout{}, fmt.Errorf("the folder of the logs: %w; name another in Options.LogDir", err)
 	}
 	cp.AuditLog = filepath.Join(logs, "audit.log")
 	// The API server would append to an earlier run's.
 	if err := os.Remove(cp.AuditLog); err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("the audit log of an earlier run: %w; name another folder in Options.LogDir", err)
+		return layout{}, fmt.Errorf("the audit log of an earlier run: %w; name another folder in Options.LogDir", err)
 	}
-
-	if cp.pki, err = newPKI(dir); err != nil {
-		return nil, err
+	var err error
+	if cp.pki, err = newPKI(cp.dir); err != nil {
+		return layout{}, err
 	}
-	if cp.services, err = newServiceNetwork(filepath.Join(dir, "egress.sock")); err != nil {
-		return nil, err
+	if cp.services, err = newServiceNetwork(filepath.Join(cp.dir, "egress.sock")); err != nil {
+		return layout{}, err
 	}
-	layout := layout{dir: dir, logs: logs, audit: cp.AuditLog, egress: cp.services.socket}
 	if opts.WithNodes {
 		if err := cp.pki.writeKubeletClient(); err != nil {
-			return nil, err
+			return layout{}, err
 		}
 	}
+	return layout{dir: cp.dir, logs: logs, audit: cp.AuditLog, egress: cp.services.socket}, nil
+}
 
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	etcd, err := layout.etcd(programs)
+// startAPIServer starts etcd and the API server, and returns a client when it is ready.
+func (cp *ControlPlane) startAPIServer(ctx context.Context, layout layout, opts Options) (kubernetes.Interface, error) {
+	etcd, err := layout.etcd(cp.Programs)
 	if err != nil {
 		return nil, err
 	}
-	apiServer, err := layout.apiServer(programs, etcd.url, opts)
+	apiServer, err := layout.apiServer(cp.Programs, etcd.url, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +157,11 @@ func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlan
 			return nil, err
 		}
 	}
-
 	cp.pki.host = apiServer.url
 	if cp.Config, err = cp.User("envtest:admin", "system:masters"); err != nil {
 		return nil, err
 	}
-	cp.Kubeconfig = filepath.Join(dir, "kubeconfig")
+	cp.Kubeconfig = filepath.Join(cp.dir, "kubeconfig")
 	if err := WriteKubeconfig(cp.Kubeconfig, cp.Config); err != nil {
 		return nil, err
 	}
@@ -156,27 +176,24 @@ func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlan
 	if err != nil {
 		return nil, err
 	}
-	if err := cp.wait(ctx, "kube-apiserver", func() error { return ready(ctx, client) }); err != nil {
-		return nil, err
-	}
-	if opts.WithoutControllerManager {
-		return cp, nil
-	}
+	return client, cp.wait(ctx, "kube-apiserver", func() error { return ready(ctx, client) })
+}
 
+// startControllerManager starts the controllers, and returns when Pods can be created.
+func (cp *ControlPlane) startControllerManager(
+	ctx context.Context, layout layout, opts Options, client kubernetes.Interface,
+) error {
 	manager, err := cp.User("system:kube-controller-manager")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := WriteKubeconfig(layout.managerKubeconfig(), manager); err != nil {
-		return nil, err
+		return err
 	}
-	if err := cp.run(layout.controllerManager(programs, opts)); err != nil {
-		return nil, err
+	if err := cp.run(layout.controllerManager(cp.Programs, opts)); err != nil {
+		return err
 	}
-	if err := cp.wait(ctx, "kube-controller-manager", func() error { return admitsPods(ctx, client) }); err != nil {
-		return nil, err
-	}
-	return cp, nil
+	return cp.wait(ctx, "kube-controller-manager", func() error { return admitsPods(ctx, client) })
 }
 
 // ready returns an error until the API server serves and has the namespace that everyone takes for granted.

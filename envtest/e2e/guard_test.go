@@ -27,23 +27,10 @@ func TestOnlyWhoMaySetTheModeOptsANamespaceInOrOut(t *testing.T) {
 	labelled, plain := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
 
 	patch := func(who kubernetes.Interface, name, labels string, subresources ...string) error {
-		_, err := who.CoreV1().Namespaces().Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`), metav1.PatchOptions{}, subresources...)
-		return err
+		return patchLabels(t, who, name, labels, subresources...)
 	}
-	create := func(who kubernetes.Interface, name string) error {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelMode: "audit"}}}
-		_, err := who.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{})
-		return err
-	}
-	finalize := func(who kubernetes.Interface, name string) error {
-		ns, err := who.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		ns.Labels[v1alpha1.LabelMode] = "audit"
-		_, err = who.CoreV1().Namespaces().Finalize(t.Context(), ns, metav1.UpdateOptions{})
-		return err
-	}
+	create := func(who kubernetes.Interface, name string) error { return createWithMode(t, who, name) }
+	finalize := func(who kubernetes.Interface, name string) error { return finalizeWithMode(t, who, name) }
 	// The rights have arrived when other labels can be changed: that is no business
 	// of the guard, not even where the namespace has the label.
 	for _, who := range []kubernetes.Interface{editor, setter} {
@@ -90,6 +77,31 @@ func TestOnlyWhoMaySetTheModeOptsANamespaceInOrOut(t *testing.T) {
 	if err := patch(setter, labelled, `{"shmkeeper.dev/mode":null}`); err != nil {
 		t.Errorf("who may: remove: %v", err)
 	}
+}
+
+func patchLabels(t *testing.T, who kubernetes.Interface, name, labels string, subresources ...string) error {
+	t.Helper()
+	patch := []byte(`{"metadata":{"labels":` + labels + `}}`)
+	_, err := who.CoreV1().Namespaces().Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}, subresources...)
+	return err
+}
+
+func createWithMode(t *testing.T, who kubernetes.Interface, name string) error {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelMode: "audit"}}}
+	_, err := who.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{})
+	return err
+}
+
+func finalizeWithMode(t *testing.T, who kubernetes.Interface, name string) error {
+	t.Helper()
+	ns, err := who.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	ns.Labels[v1alpha1.LabelMode] = "audit"
+	_, err = who.CoreV1().Namespaces().Finalize(t.Context(), ns, metav1.UpdateOptions{})
+	return err
 }
 
 func (s *suite) user(t *testing.T, name string) kubernetes.Interface {
