@@ -7,17 +7,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
-
-func readPod(t testing.TB, text string) *corev1.Pod {
-	t.Helper()
-	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {
-		t.Fatal(err)
-	}
-	return &pod
-}
 
 // readPolicy reads the spec of a policy with the name p.
 func readPolicy(t testing.TB, spec string) *v1alpha1.SharedMemoryPolicy {
@@ -33,7 +25,7 @@ func readPolicy(t testing.TB, spec string) *v1alpha1.SharedMemoryPolicy {
 // readWorld reads a policy, a Pod, and perhaps a LimitRange and a ResourceQuota.
 func readWorld(t testing.TB, spec, pod, limitRange, quota string) *world {
 	t.Helper()
-	w := &world{policies: []*v1alpha1.SharedMemoryPolicy{readPolicy(t, spec)}, pod: readPod(t, pod)}
+	w := &world{policies: []*v1alpha1.SharedMemoryPolicy{readPolicy(t, spec)}, pod: policytest.ParsePod(pod)}
 	if limitRange != "" {
 		lr := &corev1.LimitRange{}
 		if err := yaml.UnmarshalStrict([]byte(limitRange), lr); err != nil {

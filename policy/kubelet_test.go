@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -37,7 +38,7 @@ func TestMountedSize(t *testing.T) {
 		"each limited, beside a larger request":         {"{resources: {requests: {memory: 400Mi}}, containers: [" + a + ", " + b + "]}", "300Mi"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := readPod(t, "{spec: "+c.spec+"}")
+			pod := policytest.ParsePod("{spec: " + c.spec + "}")
 			if got := policy.MountedSize(subjectOf(pod), 4*sizing.GiB); got != sizing.BytesOf(*quantity(c.want)) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
@@ -47,8 +48,8 @@ func TestMountedSize(t *testing.T) {
 
 // The least of what bounds a volume counts.
 func TestMountedSize_Bounds(t *testing.T) {
-	pod := readPod(t, "{spec: {containers: [{name: a, resources: {limits: {memory: 100Mi}}}]}}")
-	free := readPod(t, "{spec: {containers: [{name: a}]}}")
+	pod := policytest.ParsePod("{spec: {containers: [{name: a, resources: {limits: {memory: 100Mi}}}]}}")
+	free := policytest.ParsePod("{spec: {containers: [{name: a}]}}")
 	s, unlimited := subjectOf(pod), subjectOf(free)
 	node := s
 	node.NodeAllocatable = 80 * sizing.MiB

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -25,29 +26,14 @@ func TestEvaluate_TheRaise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &world{
 				policies: []*v1alpha1.SharedMemoryPolicy{filesPolicy("18", "168h", "1500", "", "")},
-				pod:      &corev1.Pod{},
+				pod:      podWithVolume(c.own),
 			}
-			web := corev1.Container{Name: "web", Resources: corev1.ResourceRequirements{
-				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(c.limit)},
-				Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
-			}}
-			if c.own != "" {
-				web.VolumeMounts = []corev1.VolumeMount{{Name: "shm", MountPath: "/dev/shm"}}
-				w.pod.Spec.Volumes = []corev1.Volume{
-					{Name: "shm", VolumeSource: corev1.VolumeSource{
-						EmptyDir: &corev1.EmptyDirVolumeSource{
-							Medium:    corev1.StorageMediumMemory,
-							SizeLimit: quantity(c.own),
-						},
-					}},
-				}
-			}
-			w.pod.Spec.Containers = []corev1.Container{web}
+			web := &w.pod.Spec.Containers[0]
+			policytest.MemoryLimit(c.limit)(web)
+			policytest.MemoryRequest("64Mi")(web)
 			e, after := w.evaluate(t)
-			if got := after.Spec.Containers[0].Resources.Limits.Memory().String(); quantity(
-				got,
-			).Cmp(*quantity(c.want)) !=
-				0 {
+			got := after.Spec.Containers[0].Resources.Limits.Memory()
+			if got.Cmp(*quantity(c.want)) != 0 {
 				t.Errorf("the limit becomes %s, want %s\n%s", got, c.want, w.told(&e))
 			}
 		})

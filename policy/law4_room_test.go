@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -253,19 +254,10 @@ func fixedPolicy(size string) *v1alpha1.SharedMemoryPolicy {
 // podWithVolume returns a Pod with one container that mounts a Memory emptyDir; without one if the
 // size is empty.
 func podWithVolume(size string) *corev1.Pod {
-	pod := &corev1.Pod{
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+	if size == "" {
+		return policytest.NewPod("", policytest.WithContainer("web", "web"))
 	}
-	if size != "" {
-		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{
-			{Name: "shm", MountPath: "/dev/shm"},
-		}
-		pod.Spec.Volumes = []corev1.Volume{{Name: "shm", VolumeSource: corev1.VolumeSource{
-			EmptyDir: &corev1.EmptyDirVolumeSource{
-				Medium:    corev1.StorageMediumMemory,
-				SizeLimit: quantity(size),
-			},
-		}}}
-	}
-	return pod
+	return policytest.NewPod("",
+		policytest.WithContainer("web", "web", policytest.Mount("shm", "/dev/shm")),
+		policytest.WithMemoryVolume("shm", size))
 }

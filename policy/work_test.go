@@ -12,6 +12,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -83,7 +84,7 @@ func manyPolicies(tb testing.TB, n int) policy.Set {
 }
 
 func incident(tb testing.TB) policy.Subject {
-	subject, _ := policy.NewSubject(readPod(tb, incidentPod))
+	subject, _ := policy.NewSubject(policytest.ParsePod(incidentPod))
 	subject.NamespaceLabels = map[string]string{
 		"kubernetes.io/metadata.name": "authentik",
 		v1alpha1.LabelMode:            "enforce",
@@ -119,8 +120,7 @@ func BenchmarkEvaluate_Patch(b *testing.B) {
 func BenchmarkEvaluate_NotMatched(b *testing.B) {
 	set := manyPolicies(b, 500)
 	subject, _ := policy.NewSubject(
-		readPod(
-			b,
+		policytest.ParsePod(
 			"{metadata: {labels: {app: web, tier: front}}, spec: {containers: [{name: web, image: 'registry.example.org/web:1'}]}}",
 		),
 	)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -182,10 +183,8 @@ func (c *cluster) enforcing(t *testing.T, name string) {
 }
 
 func webPod(namespace, name string) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{"app": "web"}},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
-	}
+	return policytest.NewPod(name, policytest.Namespace(namespace),
+		policytest.Labels(map[string]string{"app": "web"}), policytest.WithContainer("web", "web"))
 }
 
 // admit creates a Pod, which has to get its volume.

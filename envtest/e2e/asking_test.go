@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -42,8 +43,8 @@ const (
 
 // webPod returns a Pod that webPolicy matches and changes. Every namespace lets it run,
 // and it has no volume whose name is made up.
-func webPod(name string, change ...func(*corev1.Pod)) *corev1.Pod {
-	pod := newPod(`
+func webPod(name string, options ...policytest.PodOption) *corev1.Pod {
+	pod := policytest.ParsePod(`
 metadata: {labels: {app: web}}
 spec:
   automountServiceAccountToken: false
@@ -55,10 +56,7 @@ spec:
     resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}
 `)
 	pod.Name = name
-	for _, c := range change {
-		c(pod)
-	}
-	return pod
+	return policytest.With(pod, options...)
 }
 
 // onDisk mounts a disk at /dev/shm, which violates webPolicy for good.

@@ -6,8 +6,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -19,15 +17,6 @@ func newPolicy(name, spec string) v1alpha1.SharedMemoryPolicy {
 		panic(err)
 	}
 	return p
-}
-
-// newPod returns a Pod from YAML, likewise.
-func newPod(text string) *corev1.Pod {
-	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(text), &pod); err != nil {
-		panic(err)
-	}
-	return &pod
 }
 
 // warnings collects what an API server warns a client of.

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
 
 // restartsFor returns how long Pods are created while replicas restart: a minute with
@@ -39,10 +40,8 @@ func TestWhileReplicasRestartNoPodIsAdmittedWithoutItsVolume(t *testing.T) {
 	for i := range 16 {
 		clients.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				pod := &corev1.Pod{
-					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d-%d", i, n), Namespace: ns, Labels: map[string]string{"app": "web"}},
-					Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
-				}
+				pod := policytest.NewPod(fmt.Sprintf("pod-%d-%d", i, n), policytest.Labels(map[string]string{"app": "web"}),
+					policytest.WithContainer("web", "web"))
 				created, err := shared.kube.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
 				switch {
 				case err == nil && hasVolume(created):

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -104,7 +105,7 @@ func TestDeployment_LikeAuthentiks(t *testing.T) {
 		Default:        corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
 		DefaultRequest: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
 	})
-	outpost := newPod(`
+	outpost := policytest.ParsePod(`
 metadata:
   name: ak-outpost-proxy
   labels:

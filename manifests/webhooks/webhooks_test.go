@@ -20,6 +20,7 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 	"sigs.k8s.io/yaml"
 
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -154,12 +155,8 @@ func TestNamespacesAreSelectedByTheirModeAndNeverKubeSystemOrOurOwn(t *testing.T
 
 // The conditions are evaluated by the API server's own code.
 func TestConditionsKeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
-	pod := func(change func(*corev1.Pod)) runtime.Object {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "shop"}}
-		if change != nil {
-			change(p)
-		}
-		return p
+	pod := func(options ...policytest.PodOption) runtime.Object {
+		return policytest.With(policytest.NewPod("p", policytest.Namespace("shop")), options...)
 	}
 	phase := func(phase corev1.PodPhase) runtime.Object {
 		return pod(func(p *corev1.Pod) { p.Status.Phase = phase })
@@ -180,18 +177,18 @@ func TestConditionsKeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
 		sent        []string // of those that are asked about; names without .shmkeeper.dev
 		asked       []string
 	}{
-		"a new Pod":                  {object: pod(nil), asked: all, sent: all},
+		"a new Pod":                  {object: pod(), asked: all, sent: all},
 		"a new Pod with annotations": {object: pod(func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} }), asked: all, sent: all},
 		"a mirror Pod":               {object: pod(mirror), asked: all},
 		"a new Pod that says it is being deleted":        {object: pod(going), asked: all, sent: all},
 		"a new Pod that says it is finished":             {object: phase(corev1.PodSucceeded), asked: all, sent: all},
 		"a change of a running Pod":                      {object: phase(corev1.PodRunning), old: phase(corev1.PodRunning), asked: all[:1], sent: all[:1]},
-		"a change of a Pod without a phase":              {object: pod(nil), old: pod(nil), asked: all[2:], sent: all[2:]},
+		"a change of a Pod without a phase":              {object: pod(), old: pod(), asked: all[2:], sent: all[2:]},
 		"a change of a Pod that is being deleted":        {object: pod(going), old: pod(going), asked: []string{"enforce.pods", "report.pods"}},
-		"a change that says the Pod is being deleted":    {object: pod(going), old: pod(nil), asked: all[:1], sent: all[:1]},
+		"a change that says the Pod is being deleted":    {object: pod(going), old: pod(), asked: all[:1], sent: all[:1]},
 		"a change of a Pod that has succeeded":           {object: phase(corev1.PodSucceeded), old: phase(corev1.PodSucceeded), asked: []string{"enforce.pods", "report.pods"}},
 		"a change of a Pod that has failed":              {object: phase(corev1.PodFailed), old: phase(corev1.PodFailed), asked: []string{"enforce.pods", "report.pods"}},
-		"a workload of its own":                          {object: pod(nil), asked: []string{"templates"}, sent: []string{"templates"}},
+		"a workload of its own":                          {object: pod(), asked: []string{"templates"}, sent: []string{"templates"}},
 		"a ReplicaSet of a Deployment":                   {object: owned("apps/v1", "Deployment", &yes), asked: []string{"templates"}},
 		"a Job of a CronJob":                             {object: owned("batch/v1", "CronJob", &yes), asked: []string{"templates"}},
 		"a ReplicaSet of some other kind of Deployment":  {object: owned("example.org/v1", "Deployment", &yes), asked: []string{"templates"}, sent: []string{"templates"}},

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -50,8 +51,8 @@ func TestExpression_HoldsBack(t *testing.T) {
 		"images so long that they are not searched": {of(matchImages("nginx")), podWith(nil, strings.Repeat("a", maxImageBytes+1)), true},
 		"more containers than are searched":         {of(matchImages("nginx")), podWith(nil, make([]string, maxContainers+1)...), true},
 		"no container":                              {of(matchImages("nginx")), podWith(nil), false},
-		"the image of an init container":            {of(matchImages("nginx")), withInit(podWith(nil, "busybox"), "nginx", ""), false},
-		"the image of a sidecar":                    {of(matchImages("nginx")), withInit(podWith(nil, "busybox"), "nginx", corev1.ContainerRestartPolicyAlways), true},
+		"the image of an init container":            {of(matchImages("nginx")), policytest.With(podWith(nil, "busybox"), policytest.WithInit("", "nginx")), false},
+		"the image of a sidecar":                    {of(matchImages("nginx")), policytest.With(podWith(nil, "busybox"), policytest.WithSidecar("", "nginx")), true},
 		"a path in a setting":                       {of(matchPaths), podNaming("/dev/shm/x"), true},
 		"another path in a setting":                 {of(matchPaths), podNaming("/tmp/x"), false},
 		"a path in a setting without the label":     {of(v1alpha1.Match{PodSelector: selecting("a"), TmpfsPaths: v1alpha1.TmpfsPathsDetect}), podNaming("/dev/shm/x"), false},
@@ -67,7 +68,7 @@ func TestExpression_HoldsBack(t *testing.T) {
 		"more parts of a command than are searched": {of(matchPaths), podSetting(maxSettings+1, 0, 0), true},
 		"more arguments than are searched":          {of(matchPaths), podSetting(0, maxSettings+1, 0), true},
 		"more variables than are searched":          {of(matchPaths), podSetting(0, 0, maxSettings+1), true},
-		"a path in a command":                       {of(matchPaths), withCommand(podWith(nil, "nginx"), "ls", "/dev/shm"), true},
+		"a path in a command":                       {of(matchPaths), policytest.NewPod("pod", policytest.WithContainer("", "nginx", policytest.Command("ls", "/dev/shm"))), true},
 		"the label of one of two entries with paths": {
 			of(v1alpha1.Match{PodSelector: selecting("a"), TmpfsPaths: v1alpha1.TmpfsPathsDetect}, v1alpha1.Match{Images: []string{"busybox"}, TmpfsPaths: v1alpha1.TmpfsPathsDetect}),
 			podWith(app("a"), "nginx"), false,
