@@ -74,10 +74,10 @@ func (o options) run(s cli.Streams) error {
 		}
 		return o.errNoPolicies(l.skipped)
 	}
-	faulty := l.count(lintError) > 0
+	faulty := l.count(severityError) > 0
 	switch {
 	case o.output.Value == "json":
-		err = cli.WriteJSON(s.Out, append([]lintFinding{}, l.findings...))
+		err = cli.WriteJSON(s.Out, append([]finding{}, l.findings...))
 	case faulty:
 		l.write(s.ErrOut)
 	default:
@@ -102,12 +102,12 @@ func (o options) errNoPolicies(skipped map[string]int) error {
 type severity string
 
 const (
-	lintError   severity = "error"
-	lintWarning severity = "warning"
+	severityError   severity = "error"
+	severityWarning severity = "warning"
 )
 
-// lintFinding is one thing to say about a policy.
-type lintFinding struct {
+// finding is one thing to say about a policy.
+type finding struct {
 	File     string   `json:"file"`
 	Line     int      `json:"line"`
 	Policy   string   `json:"policy"`
@@ -116,7 +116,7 @@ type lintFinding struct {
 	Message  string   `json:"message"`
 }
 
-func (f lintFinding) String() string {
+func (f finding) String() string {
 	text := fmt.Sprintf("%s:%d: %s: %s: ", f.File, f.Line, cli.Plain(f.Policy), f.Severity)
 	if f.Field != "" {
 		text += f.Field + ": "
@@ -124,14 +124,14 @@ func (f lintFinding) String() string {
 	return text + f.Message
 }
 
-// lintReport represents what was found.
-type lintReport struct {
-	findings []lintFinding
+// report represents what was found.
+type report struct {
+	findings []finding
 	policies int
 	skipped  map[string]int // by kind
 }
 
-func (l *lintReport) count(s severity) int {
+func (l *report) count(s severity) int {
 	n := 0
 	for _, f := range l.findings {
 		if f.Severity == s {
@@ -141,12 +141,12 @@ func (l *lintReport) count(s severity) int {
 	return n
 }
 
-func (l *lintReport) write(w io.Writer) {
+func (l *report) write(w io.Writer) {
 	for _, f := range l.findings {
 		fmt.Fprintln(w, f)
 	}
 	text := fmt.Sprintf("%s: %s, %s", plural(l.policies, "policy", "policies"),
-		plural(l.count(lintError), "error", "errors"), plural(l.count(lintWarning), "warning", "warnings"))
+		plural(l.count(severityError), "error", "errors"), plural(l.count(severityWarning), "warning", "warnings"))
 	if len(l.skipped) > 0 {
 		text += "; " + cli.CountSkipped(l.skipped)
 	}

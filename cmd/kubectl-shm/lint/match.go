@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -40,21 +40,14 @@ func selectorCovers(exclude, match *metav1.LabelSelector) bool {
 	if selectsAll(exclude) {
 		return true
 	}
-	if match == nil {
+	x, xErr := metav1.LabelSelectorAsSelector(exclude)
+	m, mErr := metav1.LabelSelectorAsSelector(match)
+	if xErr != nil || mErr != nil {
 		return false
 	}
-	for key, value := range exclude.MatchLabels {
-		if got, found := match.MatchLabels[key]; !found || got != value {
-			return false
-		}
-	}
-	for _, e := range exclude.MatchExpressions {
-		same := func(m metav1.LabelSelectorRequirement) bool { return equality.Semantic.DeepEqual(e, m) }
-		if !slices.ContainsFunc(match.MatchExpressions, same) {
-			return false
-		}
-	}
-	return true
+	has, _ := m.Requirements()
+	wanted, _ := x.Requirements()
+	return !slices.ContainsFunc(wanted, func(r labels.Requirement) bool { return !slices.ContainsFunc(has, r.Equal) })
 }
 
 func imagesCover(exclude, match []string) bool {

@@ -2,11 +2,10 @@ package lint
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
@@ -18,8 +17,8 @@ import (
 )
 
 // lint checks the policies of documents, in their order. It fails if a document cannot be read.
-func lint(docs []*manifest.Document) (*lintReport, error) {
-	l := &lintReport{skipped: map[string]int{}}
+func lint(docs []*manifest.Document) (*report, error) {
+	l := &report{skipped: map[string]int{}}
 	var unreadable cli.Errors
 	var policies, others []manifest.Object
 	for _, d := range docs {
@@ -43,13 +42,13 @@ func lint(docs []*manifest.Document) (*lintReport, error) {
 			l.compareWith(valid, p)
 			valid = append(valid, p)
 		}
-		slices.SortStableFunc(l.findings[before:], func(a, b lintFinding) int { return cmp.Compare(a.Line, b.Line) })
+		slices.SortStableFunc(l.findings[before:], func(a, b finding) int { return cmp.Compare(a.Line, b.Line) })
 	}
 	return l, unreadable.Err()
 }
 
 // policy checks one policy. ok is false if it has errors that leave no policy to compare.
-func (l *lintReport) policy(o manifest.Object, pods []policy.Subject) (p policyfile.Policy, ok bool) {
+func (l *report) policy(o manifest.Object, pods []policy.Subject) (p policyfile.Policy, ok bool) {
 	p, ok, err := policyfile.Read(o)
 	l.errors(o, err)
 	if p.Source == nil {
@@ -71,11 +70,11 @@ func (l *lintReport) policy(o manifest.Object, pods []policy.Subject) (p policyf
 	return p, true
 }
 
-func (l *lintReport) errors(o manifest.Object, err error) {
+func (l *report) errors(o manifest.Object, err error) {
 	var all cli.Errors
 	all.Add(err)
 	for _, err := range all {
-		f := lintFinding{File: o.Document.Source, Line: o.Document.Line(""), Policy: o.Name, Severity: lintError, Message: err.Error()}
+		f := finding{File: o.Document.Source, Line: o.Document.Line(""), Policy: o.Name, Severity: severityError, Message: err.Error()}
 		var at *manifest.Error
 		if errors.As(err, &at) {
 			f.Line, f.Field, f.Message = at.Line, at.Path, (&manifest.Error{Problem: at.Problem, Remedy: at.Remedy}).Error()
@@ -85,22 +84,22 @@ func (l *lintReport) errors(o manifest.Object, err error) {
 }
 
 // warn adds a warning on a field, unless there is an error on it already.
-func (l *lintReport) warn(o manifest.Object, field, format string, args ...any) {
-	isError := func(f lintFinding) bool {
-		return f.Severity == lintError && f.File == o.Document.Source && f.Line == o.Document.Line(o.FieldPath(field)) && f.Field == o.FieldPath(field)
+func (l *report) warn(o manifest.Object, field, format string, args ...any) {
+	isError := func(f finding) bool {
+		return f.Severity == severityError && f.File == o.Document.Source && f.Line == o.Document.Line(o.FieldPath(field)) && f.Field == o.FieldPath(field)
 	}
 	if slices.ContainsFunc(l.findings, isError) {
 		return
 	}
-	l.findings = append(l.findings, lintFinding{
-		File: o.Document.Source, Line: o.Document.Line(o.FieldPath(field)), Policy: o.Name, Severity: lintWarning,
+	l.findings = append(l.findings, finding{
+		File: o.Document.Source, Line: o.Document.Line(o.FieldPath(field)), Policy: o.Name, Severity: severityWarning,
 		Field: o.FieldPath(field), Message: fmt.Sprintf(format, args...),
 	})
 }
 
 // memoryPercent warns of a share of the memory limit that leaves the limit no room for it:
 // whatever limit a container has, the volume grows with it up to max.
-func (l *lintReport) memoryPercent(p policyfile.Policy) {
+func (l *report) memoryPercent(p policyfile.Policy) {
 	s := &p.Source.Spec
 	if s.Sizing == nil || s.Sizing.MemoryPercent == nil || s.Memory.Handling != v1alpha1.MemoryRequire {
 		return
@@ -128,7 +127,7 @@ func (l *lintReport) memoryPercent(p policyfile.Policy) {
 }
 
 // match warns of entries that match too much or nothing.
-func (l *lintReport) match(p policyfile.Policy) {
+func (l *report) match(p policyfile.Policy) {
 	spec := &p.Source.Spec
 	for i := range spec.Match {
 		at := fmt.Sprintf("spec.match[%d]", i)
@@ -143,17 +142,17 @@ func (l *lintReport) match(p policyfile.Policy) {
 }
 
 // excluded warns of an exclude that leaves nothing.
-func (l *lintReport) excluded(p policyfile.Policy) {
+func (l *report) excluded(p policyfile.Policy) {
 	spec := &p.Source.Spec
-	excluded := func(m v1alpha1.Match) bool {
-		return slices.ContainsFunc(spec.Exclude, func(x v1alpha1.Match) bool { return covers(&x, &m) })
+	left := func(m v1alpha1.Match) bool {
+		return !slices.ContainsFunc(spec.Exclude, func(x v1alpha1.Match) bool { return covers(&x, &m) })
 	}
-	if len(spec.Match) > 0 && !slices.ContainsFunc(spec.Match, func(m v1alpha1.Match) bool { return !excluded(m) }) {
+	if len(spec.Match) > 0 && !slices.ContainsFunc(spec.Match, left) {
 		l.warn(p.Object, "spec.exclude", "leaves out every Pod that spec.match matches, so the policy decides about none: exclude less")
 	}
 }
 
-func (l *lintReport) images(o manifest.Object, field string, patterns []string) {
+func (l *report) images(o manifest.Object, field string, patterns []string) {
 	for i, pattern := range patterns {
 		if problem := oddImage(pattern); problem != "" {
 			l.warn(o, fmt.Sprintf("%s[%d]", field, i), "%q %s", pattern, problem)
@@ -162,7 +161,7 @@ func (l *lintReport) images(o manifest.Object, field string, patterns []string) 
 }
 
 // compareWith compares a policy with those before it.
-func (l *lintReport) compareWith(others []policyfile.Policy, p policyfile.Policy) {
+func (l *report) compareWith(others []policyfile.Policy, p policyfile.Policy) {
 	for _, other := range others {
 		name, otherName := p.Compiled.Name(), other.Compiled.Name()
 		switch {
@@ -176,18 +175,15 @@ func (l *lintReport) compareWith(others []policyfile.Policy, p policyfile.Policy
 
 // sameMatch reports whether two policies match the same, whatever the order.
 func sameMatch(a, b []v1alpha1.Match) bool {
-	contains := func(list []v1alpha1.Match, m v1alpha1.Match) bool {
-		return slices.ContainsFunc(list, func(other v1alpha1.Match) bool { return sameEntry(&m, &other) })
+	canonical := func(entries []v1alpha1.Match) []string {
+		var out []string
+		for _, m := range entries {
+			m.Images = slices.Sorted(slices.Values(m.Images))
+			text, _ := json.Marshal(m) // it was JSON
+			out = append(out, string(text))
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
 	}
-	all := func(list, in []v1alpha1.Match) bool {
-		return !slices.ContainsFunc(list, func(m v1alpha1.Match) bool { return !contains(in, m) })
-	}
-	return all(a, b) && all(b, a)
-}
-
-func sameEntry(a, b *v1alpha1.Match) bool {
-	a, b = a.DeepCopy(), b.DeepCopy()
-	slices.Sort(a.Images)
-	slices.Sort(b.Images)
-	return equality.Semantic.DeepEqual(a, b)
+	return slices.Equal(canonical(a), canonical(b))
 }

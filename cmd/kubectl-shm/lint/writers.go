@@ -19,7 +19,7 @@ import (
 )
 
 // names warns of names that nothing can have.
-func (l *lintReport) names(p policyfile.Policy) {
+func (l *report) names(p policyfile.Policy) {
 	if w := p.Source.Spec.Writers; w != nil {
 		for i, pattern := range w.Names {
 			if problem := oddContainerName(pattern); problem != "" {
@@ -37,14 +37,14 @@ func (l *lintReport) names(p policyfile.Policy) {
 }
 
 // mountPath warns of a mount path at which the image may have something.
-func (l *lintReport) mountPath(p policyfile.Policy) {
+func (l *report) mountPath(p policyfile.Policy) {
 	if at := p.Source.Spec.MountPath; at != "" && at != cli.DevShm {
 		l.warn(p.Object, "spec.mountPath", "%q is not "+cli.DevShm+": the volume hides what the image has there, and only the writers get it: make sure that the directory is empty and that no other container needs what is in it", at)
 	}
 }
 
 // wide warns of a policy that has every Pod sent to the webhook.
-func (l *lintReport) wide(p policyfile.Policy) {
+func (l *report) wide(p policyfile.Policy) {
 	source := p.Source.DeepCopy()
 	v1alpha1.SetDefaults(source)
 	for i := range source.Spec.Match {
@@ -76,7 +76,7 @@ func podsOf(objects []manifest.Object) []policy.Subject {
 
 // leftOut warns of containers, in the Pods that the policy matches, that name its path and are not
 // among the writers that it names.
-func (l *lintReport) leftOut(p policyfile.Policy, pods []policy.Subject) {
+func (l *report) leftOut(p policyfile.Policy, pods []policy.Subject) {
 	w := p.Source.Spec.Writers
 	if w == nil || len(w.Names) == 0 {
 		return
