@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -53,7 +53,7 @@ func sameTemplate(a, b *policy.Subject) bool {
 
 // workloadSubject reads the Pod template of a workload in a request.
 func (o *Options) workloadSubject(req *admission.Request, raw runtime.RawExtension) (policy.Subject, error) {
-	object := podtemplate.New(schema.GroupVersion{Group: req.Kind.Group, Version: req.Kind.Version}.String(), req.Kind.Kind)
+	object := podkind.New(schema.GroupVersion{Group: req.Kind.Group, Version: req.Kind.Version}.String(), req.Kind.Kind)
 	if object == nil {
 		return policy.Subject{}, fmt.Errorf("%s %s is not a workload with a Pod template: fix the rules of the webhook configuration",
 			req.Kind.Group, req.Kind.Kind)

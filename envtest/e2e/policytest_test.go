@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
@@ -99,7 +99,7 @@ func podOf(t *testing.T, c policytest.Case) *corev1.Pod {
 	if !ok {
 		t.Fatalf("%T has no Pod", object)
 	}
-	pod := &corev1.Pod{Spec: *podtemplate.SpecOf(object).DeepCopy()}
+	pod := &corev1.Pod{Spec: *podkind.SpecOf(object).DeepCopy()}
 	pod.Labels, pod.Annotations = subject.Pod.Metadata.Labels, subject.Pod.Metadata.Annotations
 	// A controller fills in the volumes of claims.
 	for _, claim := range subject.Claims {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -167,7 +167,7 @@ func (c Case) Typed(tb testing.TB) runtime.Object {
 	if err := yaml.Unmarshal(c.Object.Raw, &meta); err != nil {
 		tb.Fatal(err)
 	}
-	object := podtemplate.New(meta.APIVersion, meta.Kind)
+	object := podkind.New(meta.APIVersion, meta.Kind)
 	if object == nil {
 		tb.Fatalf("case %q has an object of kind %q", c.Name, meta.Kind)
 	}

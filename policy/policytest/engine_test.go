@@ -8,7 +8,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
@@ -22,7 +22,7 @@ func (engine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	e := c.Set(t).Evaluate(subject)
 	got := policytest.Result{
 		Outcome: e.Outcome, Reason: e.Reason, Policy: e.Policy, Warnings: e.Warnings,
-		Spec: podtemplate.SpecOf(patched(t, c, subject, e.Plan)),
+		Spec: podkind.SpecOf(patched(t, c, subject, e.Plan)),
 	}
 	if e.Detail != "" {
 		got.Messages = append(got.Messages, e.Detail)

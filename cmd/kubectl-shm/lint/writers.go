@@ -12,7 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -62,7 +62,7 @@ func (l *report) wide(p policyfile.Policy) {
 func podsOf(objects []manifest.Object) []policy.Subject {
 	var out []policy.Subject
 	for _, o := range objects {
-		typed := podtemplate.New(o.APIVersion, o.Kind)
+		typed := podkind.New(o.APIVersion, o.Kind)
 		if typed == nil || manifest.Decode(o, typed, false) != nil {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -103,7 +104,7 @@ func (in *input) add(o manifest.Object) error {
 		in.policies = append(in.policies, o)
 		return nil
 	}
-	if typed := podtemplate.New(o.APIVersion, o.Kind); typed != nil {
+	if typed := podkind.New(o.APIVersion, o.Kind); typed != nil {
 		return in.addTyped(o, typed)
 	}
 	return in.addOther(o)
@@ -122,7 +123,7 @@ func (in *input) addTyped(o manifest.Object, typed runtime.Object) error {
 	}
 	subject.Namespace = o.Namespace
 	path := cli.FieldOf(subject.Pointer + "/spec")
-	if err := manifest.CheckPod(path, podtemplate.SpecOf(typed), subject.Claims...); err != nil {
+	if err := manifest.CheckPod(path, podkind.SpecOf(typed), subject.Claims...); err != nil {
 		return cli.Locate(o, err)
 	}
 	in.workloads = append(in.workloads, workload{object: o, subject: subject})

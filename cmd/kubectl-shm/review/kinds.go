@@ -10,6 +10,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
@@ -30,7 +31,7 @@ func (in *input) addOther(o manifest.Object) error {
 	}
 	found, unread := podtemplate.Find(object)
 	if len(found)+len(unread) > 0 && isRemovedVersion(o) {
-		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), podtemplate.VersionOf(o.Kind)))
+		in.note(o, "", fmt.Sprintf("is of %s, which no API server has any more: write %s", plainVersion(o.APIVersion), podkind.VersionOf(o.Kind)))
 		found, unread = nil, nil
 	}
 	for _, u := range unread {
@@ -105,7 +106,7 @@ func (in *input) note(o manifest.Object, pointer, why string) {
 // isRemovedVersion reports whether an object would be of a known type if it were written in another
 // version of its API. Objects of groups of other projects are not, whatever kind they are of.
 func isRemovedVersion(o manifest.Object) bool {
-	served := podtemplate.VersionOf(o.Kind)
+	served := podkind.VersionOf(o.Kind)
 	return served != "" && o.APIVersion != served && (groupOf(o.APIVersion) == groupOf(served) || groupOf(o.APIVersion) == "extensions")
 }
 

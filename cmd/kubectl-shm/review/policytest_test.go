@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -67,7 +67,7 @@ func (commandLine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	if err := yaml.Unmarshal(first, after); err != nil {
 		t.Fatal(err)
 	}
-	got.Spec = podtemplate.SpecOf(after)
+	got.Spec = podkind.SpecOf(after)
 	return got
 }
 

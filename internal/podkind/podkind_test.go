@@ -1,4 +1,4 @@
-package podtemplate_test
+package podkind_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
+	"github.com/shmkeeper/shmkeeper/internal/podkind"
 )
 
 func TestNew_AndSpecOf(t *testing.T) {
@@ -22,14 +22,14 @@ func TestNew_AndSpecOf(t *testing.T) {
 		"Job":                   {"batch/v1", `{"spec":{"template":` + template + `}}`},
 		"CronJob":               {"batch/v1", `{"spec":{"jobTemplate":{"spec":{"template":` + template + `}}}}`},
 	} {
-		if got := podtemplate.VersionOf(kind); got != c.version {
+		if got := podkind.VersionOf(kind); got != c.version {
 			t.Errorf("%s is of %q, want %q", kind, got, c.version)
 		}
-		object := podtemplate.New(podtemplate.VersionOf(kind), kind)
+		object := podkind.New(podkind.VersionOf(kind), kind)
 		if err := json.Unmarshal([]byte(c.content), object); err != nil {
 			t.Fatal(err)
 		}
-		if spec := podtemplate.SpecOf(object); spec == nil || spec.NodeName != "n" {
+		if spec := podkind.SpecOf(object); spec == nil || spec.NodeName != "n" {
 			t.Errorf("the spec of a %s is %+v", kind, spec)
 		}
 	}
@@ -41,14 +41,14 @@ func TestNew_OtherKindsAndVersions(t *testing.T) {
 		"Service":    "v1",
 		"Pod":        "apps/v1",
 	} {
-		if object := podtemplate.New(version, kind); object != nil {
+		if object := podkind.New(version, kind); object != nil {
 			t.Errorf("%s of %s is a %T", kind, version, object)
 		}
 	}
-	if version := podtemplate.VersionOf("Service"); version != "" {
+	if version := podkind.VersionOf("Service"); version != "" {
 		t.Errorf("a Service is of %q", version)
 	}
-	if spec := podtemplate.SpecOf(&corev1.ReplicationController{}); spec != nil {
+	if spec := podkind.SpecOf(&corev1.ReplicationController{}); spec != nil {
 		t.Errorf("a ReplicationController without a template has %+v", spec)
 	}
 }

@@ -1,4 +1,5 @@
-package podtemplate
+// Package podkind holds the kinds of Kubernetes itself that are Pods or make Pods.
+package podkind
 
 import (
 	"reflect"
@@ -9,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// kind is a kind of Kubernetes itself that is a Pod or makes Pods.
 type kind struct {
 	// version is the API version that API servers serve.
 	version string
@@ -46,8 +46,7 @@ func of[T any, P interface {
 	}
 }
 
-// VersionOf returns the API version of a kind of Kubernetes itself that is a Pod or makes Pods; empty
-// for any other kind.
+// VersionOf returns the API version of such a kind; empty for any other.
 func VersionOf(kind string) string { return kinds[kind].version }
 
 // New returns an empty object of such a kind; nil for any other, and for another version.
