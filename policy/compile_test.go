@@ -32,6 +32,36 @@ func TestPolicy_Size(t *testing.T) {
 	}
 }
 
+// A size that is not enough is said with the field to change.
+func TestPolicy_SizeWarning(t *testing.T) {
+	const filling = "256Mi fills after 2 d 12 h, as 717.0Mi are required: raise sizing.max, or shorten sizing.files.retention"
+	for name, c := range map[string]struct{ spec, field, message string }{
+		"files that do not fit": {
+			"{match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', retention: 168h, fileSize: 1500}, max: 256Mi}}",
+			"spec.sizing.max", filling,
+		},
+		"files that are never deleted": {
+			"{match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', fileSize: 1500}}}",
+			"spec.sizing.files", "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get",
+		},
+		"units that do not fit": { // 40Mi and 100 x 64Mi
+			"{match: [{podSelector: {}}], sizing: {units: {base: 40Mi, each: 64Mi, count: {literal: 100}}}}",
+			"spec.sizing.max", "4Gi is less than the 6440Mi that are required: raise sizing.max",
+		},
+		"a size that is enough":     {"{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}}", "", ""},
+		"files that fit":            {"{match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', retention: 168h, fileSize: 1500}}}", "", ""},
+		"a size that needs a Pod":   {"{match: [{podSelector: {}}], sizing: {memoryPercent: {percent: 50}}}", "", ""},
+		"a policy that only checks": {"{match: [{podSelector: {}}]}", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			field, message := mustCompile(t, readPolicy(t, c.spec)).SizeWarning()
+			if field != c.field || message != c.message {
+				t.Errorf("got  %s: %s\nwant %s: %s", field, message, c.field, c.message)
+			}
+		})
+	}
+}
+
 // Every entry of a list is looked at, whatever is wrong with the ones before.
 func TestCompile_AllErrorsOfAList(t *testing.T) {
 	const (

@@ -52,6 +52,13 @@ func TestSubject_WithoutDefaults(t *testing.T) {
 		"managed fields that cannot be read": {
 			"{" + two + ", resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}", "[]", "", "{limits: {}, requests: {}}",
 		},
+		"a limit of memory alone":   {"{" + two + ", resources: {limits: {memory: 512Mi}}}", nothing, "", "{limits: {}}"},
+		"a request of memory alone": {"{" + two + ", resources: {requests: {memory: 128Mi}}}", nothing, "", "{requests: {}}"},
+		"a limit of CPU alone":      {"{" + two + ", resources: {limits: {cpu: 2}}}", nothing, "", "{limits: {}}"},
+		"a request of CPU alone":    {"{" + two + ", resources: {requests: {cpu: 2}}}", nothing, "", "{requests: {}}"},
+		"a request of CPU that was named": {
+			"{" + two + ", resources: {limits: {cpu: 2}, requests: {cpu: 2}}}", `{"f:spec":{"f:resources":{"f:requests":{"f:cpu":{}}}}}`, "", "{limits: {}, requests: {cpu: 2}}",
+		},
 		"no managed fields": {
 			"{" + two + ", resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}", "", "", "{limits: {memory: 512Mi}, requests: {memory: 128Mi}}",
 		},
@@ -97,5 +104,47 @@ func TestSubject_WithoutDefaultsOfATemplate(t *testing.T) {
 	subject, _ := policy.NewSubject(d)
 	if got := subject.WithoutDefaults(); got.Pod != subject.Pod {
 		t.Errorf("the template now has the resources %v", got.Pod.Spec.Resources)
+	}
+}
+
+// An entry that says nothing, or cannot be read, does not hide the ones behind it; of too many entries,
+// or containers, nothing is read.
+func TestSubject_WithoutDefaultsAndManyEntries(t *testing.T) {
+	const limits = `{"f:spec":{"f:resources":{"f:limits":{"f:memory":{}}}}}`
+	filler := func(n int, text string) []metav1.ManagedFieldsEntry {
+		out := make([]metav1.ManagedFieldsEntry, n)
+		for i := range out {
+			if text != "" {
+				out[i].FieldsV1 = metav1.NewFieldsV1(text)
+			}
+		}
+		return out
+	}
+	named := metav1.ManagedFieldsEntry{FieldsV1: metav1.NewFieldsV1(limits)}
+	for name, c := range map[string]struct {
+		entries    []metav1.ManagedFieldsEntry
+		containers int
+		want       string
+	}{
+		"one":                          {[]metav1.ManagedFieldsEntry{named}, 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"behind one without fields":    {append(filler(1, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"behind one that is no object": {append(filler(1, "[]"), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"256 entries":                  {append(filler(255, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 entries":                  {append(filler(256, ""), named), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"256 containers":               {[]metav1.ManagedFieldsEntry{named}, 256, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 containers":               {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := readPod(t, "{spec: {resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}")
+			pod.ManagedFields, pod.Spec.Containers = c.entries, make([]corev1.Container, c.containers)
+			var want *corev1.ResourceRequirements
+			if err := yaml.UnmarshalStrict([]byte(c.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			subject, _ := policy.NewSubject(pod)
+			if diff := cmp.Diff(want, subject.WithoutDefaults().Pod.Spec.Resources); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
