@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
 
 func TestSubject_WithoutDefaults(t *testing.T) {
@@ -135,7 +136,7 @@ func TestSubject_WithoutDefaultsAndManyEntries(t *testing.T) {
 		"257 containers":               {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := readPod(t, "{spec: {resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}")
+			pod := policytest.ParsePod("{spec: {resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}")
 			pod.ManagedFields, pod.Spec.Containers = c.entries, make([]corev1.Container, c.containers)
 			var want *corev1.ResourceRequirements
 			if err := yaml.UnmarshalStrict([]byte(c.want), &want); err != nil {
