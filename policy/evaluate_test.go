@@ -79,6 +79,10 @@ func TestEvaluate_Outcomes(t *testing.T) {
 			fixed, "{spec: {containers: [{name: web, volumeMounts: [{name: disk, mountPath: /dev/shm/disk}, {name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}, {name: disk, emptyDir: {}}]}}",
 			policy.Compliant, policy.AlreadySized, `volume "shm" of 256Mi at /dev/shm is as large as policy "p" asks for`,
 		},
+		"a volume behind one below": {
+			fixed, "{spec: {containers: [{name: web, volumeMounts: [{name: cache, mountPath: /dev/shm/cache}, {name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 256Mi}}, {name: cache, emptyDir: {medium: Memory, sizeLimit: 1Gi}}]}}",
+			policy.Compliant, policy.AlreadySized, `volume "shm" of 256Mi at /dev/shm is as large as policy "p" asks for`,
+		},
 		"a guess at a Pod that mounts nothing": {
 			guess, "{spec: {containers: [{name: web, args: [/dev/shm/x]}]}}", policy.Mutated, policy.AddVolume,
 			`adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in "web"`,

@@ -48,3 +48,18 @@ func Steps(s Set, subject Subject) int {
 	}
 	return before.steps + after.steps
 }
+
+// Candidates returns how many policies of a set are tried for a subject, of all that there are.
+func Candidates(s Set, subject Subject) int {
+	m := newMatching(&subject, s.mirrors)
+	m.tried = make([]uint64, len(s.policies)/64+1)
+	n := 0
+	s.index.candidates(&subject, m.repos, func(ranks []int32) {
+		for _, rank := range ranks {
+			if m.tryOnce(rank) {
+				n++
+			}
+		}
+	})
+	return n
+}
