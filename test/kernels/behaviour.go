@@ -74,8 +74,8 @@ func checkStall(s report.Stall) string {
 		return fmt.Sprintf("%+v: the writer has ended: expected it stalled", s.Case)
 	case s.Throttled == 0:
 		return fmt.Sprintf("%+v: no charge above memory.high was counted", s.Case)
-	case s.After*3 > s.Before:
-		return fmt.Sprintf("%+v: %.0f files a second above memory.high and %.0f below: expected fewer than a third", s.Case, s.After, s.Before)
+	case s.After*2 > s.Before:
+		return fmt.Sprintf("%+v: %.0f files a second above memory.high and %.0f below: expected fewer than half", s.Case, s.After, s.Before)
 	}
 	return ""
 }
