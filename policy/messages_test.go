@@ -283,6 +283,9 @@ func TestPlan_PatchIsTheSmallestAndSparesUnknownFields(t *testing.T) {
 
 func TestEffectiveMode_IsTheLeast(t *testing.T) {
 	modes := []v1alpha1.Mode{v1alpha1.Audit, v1alpha1.Warn, v1alpha1.Enforce}
+	if got := policy.EffectiveMode(v1alpha1.Enforce, v1alpha1.Audit, "unknown"); got != v1alpha1.Audit {
+		t.Errorf("with an unknown mode: %s, want %s", got, v1alpha1.Audit)
+	}
 	for server := range modes {
 		for namespace := range modes {
 			for own := range modes {
