@@ -57,9 +57,6 @@ func (o options) run(s cli.Streams) error {
 	if err := o.files.Validate(); err != nil {
 		return err
 	}
-	if err := o.output.Validate(); err != nil {
-		return err
-	}
 	docs, err := o.files.Read(s.In)
 	if err != nil {
 		return err

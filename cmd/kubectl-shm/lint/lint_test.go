@@ -209,7 +209,7 @@ func TestLint_UnreadableInput(t *testing.T) {
 		"no policy":       {in: clitest.Pod, args: "-f -", want: "stdin: there is no SharedMemoryPolicy in it, 1 skipped (1 Pod): name a file that has one"},
 		"nothing":         {in: "", args: "-f -", want: "stdin: there is no object in it: check what wrote it"},
 		"no -f":           {want: "-f is missing: give a file, a directory, or - for standard input"},
-		"an output":       {args: "-f - -o yaml", want: `--output: "yaml" is unknown: write text or json`},
+		"an output":       {args: "-f - -o yaml", want: `invalid argument "yaml" for "-o, --output" flag: write text or json: see kubectl shm lint --help`},
 		"a missing file":  {args: "-f no.yaml", want: "no.yaml: there is no such file or directory: check the path"},
 		"an unknown flag": {args: "-x", want: "unknown shorthand flag: 'x' in -x: see kubectl shm lint --help"},
 	}

@@ -38,16 +38,13 @@ a list of {name, description, matches, size, source, policy}.`,
 			return nil
 		},
 		ValidArgsFunction: cobra.FixedCompletions(policyfile.BuiltInNames(), cobra.ShellCompDirectiveNoFileComp),
-		RunE:              func(_ *cobra.Command, args []string) error { return listPolicies(s, output, args) },
+		RunE:              func(_ *cobra.Command, args []string) error { return listPolicies(s, output.Value, args) },
 	}
 	output.AddOutput(cmd, "text", "yaml", "json")
 	return cmd
 }
 
-func listPolicies(s cli.Streams, output cli.Choice, names []string) error {
-	if err := output.Validate(); err != nil {
-		return err
-	}
+func listPolicies(s cli.Streams, output string, names []string) error {
 	for _, name := range names {
 		if _, ok := policyfile.BuiltIn(name); !ok {
 			return fmt.Errorf("%s is not a built-in policy: kubectl shm policies lists them", strconv.Quote(name))
@@ -58,9 +55,9 @@ func listPolicies(s cli.Streams, output cli.Choice, names []string) error {
 		return err
 	}
 	switch {
-	case output.Value == "yaml":
+	case output == "yaml":
 		fmt.Fprint(s.Out, libraryText(loaded))
-	case output.Value == "json":
+	case output == "json":
 		return cli.WriteJSON(s.Out, policiesJSON(loaded))
 	case len(names) > 0:
 		writePage(s.Out, loaded[0])

@@ -56,7 +56,7 @@ func TestPolicies_InvalidArguments(t *testing.T) {
 	for args, want := range map[[2]string]string{
 		{"outposts"}:   `"outposts" is not a built-in policy: kubectl shm policies lists them`,
 		{"ray", "b"}:   `"b" is one name too many: give one or none`,
-		{"-o", "wide"}: `--output: "wide" is unknown: write text, yaml or json`,
+		{"-o", "wide"}: `invalid argument "wide" for "-o, --output" flag: write text, yaml or json: see kubectl shm policies --help`,
 	} {
 		list := []string{"policies", args[0]}
 		if args[1] != "" {

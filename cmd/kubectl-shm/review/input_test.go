@@ -138,11 +138,11 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		},
 		"an unknown output": {
 			nil, "-f - -o table",
-			`--output: "table" is unknown: write report, diff, yaml, json or patch`,
+			`invalid argument "table" for "-o, --output" flag: write report, diff, yaml, json or patch: see kubectl shm review --help`,
 		},
 		"an unknown mode": {
 			nil, "-f - --mode Enforce",
-			`--mode: "Enforce" is unknown: write audit, warn or enforce`,
+			`invalid argument "Enforce" for "--mode" flag: write audit, warn or enforce: see kubectl shm review --help`,
 		},
 		"a namespace label without a value": {
 			nil, "-f - --namespace-labels a=b,c",

@@ -96,7 +96,8 @@ func Command(s cli.Streams) *cobra.Command {
 	f.StringArrayVar(&o.labels, "namespace-labels", nil, "labels of the namespaces, as `key=value,...`")
 	f.StringSliceVar(&o.mirrors, "image-mirrors", nil, "mirrors of registries or of parts of them, as `MIRROR=REPOSITORY,...`")
 	f.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects without one")
-	o.mode.Add(cmd, "mode", "", "enforce", "the most that is done: ", "audit", "warn", "enforce")
+	o.mode.Value = "enforce"
+	o.mode.Add(cmd, "mode", "", "the most that is done: ", "audit", "warn", "enforce")
 	o.output.AddOutput(cmd, "report", "diff", "yaml", "json", "patch")
 	cli.Complete(cmd, "policy", cobra.ShellCompDirectiveDefault, policyfile.BuiltInNames())
 	return cmd
@@ -112,10 +113,7 @@ func (o options) validate() error {
 	if problems := validation.IsDNS1123Label(o.namespace); len(problems) > 0 {
 		return fmt.Errorf("-n: %s is not the name of a namespace: write lower-case letters, digits and -", strconv.Quote(o.namespace))
 	}
-	if err := o.mode.Validate(); err != nil {
-		return err
-	}
-	return o.output.Validate()
+	return nil
 }
 
 func (o options) run(s cli.Streams) error {

@@ -115,9 +115,6 @@ func (o *options) format(terminal bool) (string, error) {
 	if o.changed("output-file") && o.file == "" {
 		return "", fmt.Errorf(`--output-file: "" is empty: name a file, or leave the flag out`)
 	}
-	if err := o.output.Validate(); err != nil {
-		return "", err
-	}
 	format := o.output.Value
 	if !o.changed("output") {
 		var known bool

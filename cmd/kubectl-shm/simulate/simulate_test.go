@@ -236,7 +236,7 @@ func TestSimulate_InvalidFlags(t *testing.T) {
 		"a step that is none":              {clitest.Incident("--step", "daily"), `--step: "daily" is not a duration above 0: write one in h, m or s, such as 1h`},
 		"a step that makes too many rows":  {clitest.Incident("--step", "1ms"), `--step: "1ms" makes more than 100,000 rows: write a longer one, or a shorter --span`},
 		"a negative seed":                  {clitest.Incident("--seed", "-1"), `--seed: "-1" is not a whole number that fits in 64 bits: write one such as 1`},
-		"an unknown format":                {clitest.Incident("-o", "gif"), `--output: "gif" is unknown: write table, csv, svg or png`},
+		"an unknown format":                {clitest.Incident("-o", "gif"), `invalid argument "gif" for "-o, --output" flag: write table, csv, svg or png: see kubectl shm simulate --help`},
 		"a file without a name":            {clitest.Incident("-O", ""), `--output-file: "" is empty: name a file, or leave the flag out`},
 		"a directory that is not there":    {clitest.Incident("-O", "missing/fill.png"), `--output-file: "missing/fill.png" cannot be written: no such file or directory: name a file in a directory that is there and that you may write to`},
 		"an argument":                      {clitest.Incident("fill.png"), `"fill.png": kubectl shm simulate takes no arguments: remove it`},

@@ -91,9 +91,6 @@ func Command(s cli.Streams) *cobra.Command {
 }
 
 func (o *options) run(s cli.Streams) error {
-	if err := o.output.Validate(); err != nil {
-		return err
-	}
 	limit, err := memoryLimitFlag(o.memoryLimit, o.changed("memory-limit"))
 	if err != nil {
 		return err

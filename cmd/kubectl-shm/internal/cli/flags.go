@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,39 +26,46 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// Choice represents a flag whose value is one of a few words.
+// Choice represents a flag whose value is one of a few words, at least two.
 type Choice struct {
 	// Value is what was written, or the default.
 	Value string
-	flag  string
 	words []string
 }
 
 // AddOutput adds -o to a command. The first format is the default.
 func (c *Choice) AddOutput(cmd *cobra.Command, formats ...string) {
-	c.Add(cmd, "output", "o", formats[0], "`FORMAT`: ", formats...)
+	c.Value = formats[0]
+	c.Add(cmd, "output", "o", "`FORMAT`: ", formats...)
 }
 
-// Add adds a flag with at least two words to choose from. They are the end of its usage, and what
-// the shell completes it with.
-func (c *Choice) Add(cmd *cobra.Command, flag, shorthand, value, usage string, words ...string) {
-	c.flag, c.words = flag, words
-	cmd.Flags().StringVarP(&c.Value, flag, shorthand, value, usage+c.list())
+// Add adds a flag. Its words are the end of its usage, and what the shell completes it with.
+func (c *Choice) Add(cmd *cobra.Command, flag, shorthand, usage string, words ...string) {
+	c.words = words
+	cmd.Flags().VarP(c, flag, shorthand, usage+c.list())
 	Complete(cmd, flag, cobra.ShellCompDirectiveNoFileComp, words)
-}
-
-// Validate returns an error unless the value is one of the words.
-func (c *Choice) Validate() error {
-	if slices.Contains(c.words, c.Value) {
-		return nil
-	}
-	return fmt.Errorf("--%s: %s is unknown: write %s", c.flag, strconv.Quote(c.Value), c.list())
 }
 
 func (c *Choice) list() string {
 	last := len(c.words) - 1
 	return strings.Join(c.words[:last], ", ") + " or " + c.words[last]
 }
+
+// Set returns an error unless a value is one of the words. With String and Type it makes a
+// pflag.Value of a Choice.
+func (c *Choice) Set(value string) error {
+	if !slices.Contains(c.words, value) {
+		return errors.New("write " + c.list())
+	}
+	c.Value = value
+	return nil
+}
+
+// String returns the value.
+func (c *Choice) String() string { return c.Value }
+
+// Type returns what usage calls the value.
+func (c *Choice) Type() string { return "string" }
 
 // Complete offers words to complete a flag with that the command has.
 func Complete(cmd *cobra.Command, flag string, directive cobra.ShellCompDirective, words []string) {
