@@ -12,16 +12,16 @@ import (
 )
 
 // matches says which Pods a policy matches, with at most so many image patterns of each entry.
-func matches(spec *v1alpha1.SharedMemoryPolicySpec, images int) string {
-	entries := make([]string, len(spec.Match))
-	for i := range spec.Match {
-		entries[i] = describeEntry(&spec.Match[i], images, mountPath(spec))
+func matches(l policyfile.Policy, images int) string {
+	var entries []string
+	for _, m := range l.Source.Spec.Match {
+		entries = append(entries, describeEntry(m, images, l.Compiled.MountPath()))
 	}
 	return strings.Join(entries, "; or ")
 }
 
 // describeEntry says what an entry of match asks for.
-func describeEntry(m *v1alpha1.Match, images int, mountPath string) string {
+func describeEntry(m v1alpha1.Match, images int, mountPath string) string {
 	var parts []string
 	if m.PodSelector != nil {
 		parts = append(parts, metav1.FormatLabelSelector(m.PodSelector))
@@ -42,12 +42,6 @@ func describeEntry(m *v1alpha1.Match, images int, mountPath string) string {
 		parts = append(parts, "a mount at or below "+mountPath)
 	}
 	return strings.Join(parts, ", ")
-}
-
-func mountPath(spec *v1alpha1.SharedMemoryPolicySpec) string {
-	p := v1alpha1.SharedMemoryPolicy{Spec: *spec.DeepCopy()}
-	v1alpha1.SetDefaults(&p)
-	return p.Spec.MountPath
 }
 
 // size returns the size that a policy gives, or how it comes about if it depends on the Pod.

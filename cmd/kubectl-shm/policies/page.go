@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -20,7 +18,7 @@ func writePage(w io.Writer, l policyfile.Policy) {
 	p := l.Source.DeepCopy()
 	v1alpha1.SetDefaults(p)
 	rows := [][]string{
-		{"Matches", matches(&p.Spec, math.MaxInt)},
+		{"Matches", matches(l, math.MaxInt)},
 		{"Writers", writers(p.Spec.Writers)},
 		{"Mounted at", p.Spec.MountPath},
 		{"Size", size(l)},
@@ -37,9 +35,7 @@ func writePage(w io.Writer, l policyfile.Policy) {
 		[]string{"Source", p.Annotations[v1alpha1.AnnotationSource]},
 	)
 	fmt.Fprintf(w, "%s: %s\n\n", p.Name, p.Annotations[v1alpha1.AnnotationDescription])
-	for _, line := range cli.Align(rows) {
-		fmt.Fprintln(w, line)
-	}
+	cli.WriteTable(w, rows)
 	text, _ := policyfile.BuiltIn(p.Name)
 	fmt.Fprintf(w, "\n%s\nTo apply it: kubectl shm policies %s -o yaml | kubectl apply -f -\n", headComment(text), p.Name)
 }
@@ -79,12 +75,12 @@ func memory(p *v1alpha1.SharedMemoryPolicy) string {
 // headComment returns the comment at the head of a file, without the signs of one.
 func headComment(text []byte) string {
 	var b strings.Builder
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		line, is := strings.CutPrefix(lines.Text(), "#")
+	for line := range strings.Lines(string(text)) {
+		line, is := strings.CutPrefix(line, "#")
 		if !is {
 			break
 		}
-		b.WriteString(strings.TrimPrefix(line, " ") + "\n")
+		b.WriteString(strings.TrimPrefix(line, " "))
 	}
 	return b.String()
 }

@@ -1,11 +1,11 @@
 package policies
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +56,12 @@ func listPolicies(s cli.Streams, output string, names []string) error {
 	}
 	switch {
 	case output == "yaml":
-		fmt.Fprint(s.Out, libraryText(loaded))
+		var texts []string
+		for _, l := range loaded {
+			text, _ := policyfile.BuiltIn(l.Compiled.Name())
+			texts = append(texts, string(text))
+		}
+		fmt.Fprint(s.Out, strings.Join(texts, "---\n"))
 	case output == "json":
 		return cli.WriteJSON(s.Out, policiesJSON(loaded))
 	case len(names) > 0:
@@ -64,26 +69,11 @@ func listPolicies(s cli.Streams, output string, names []string) error {
 	default:
 		rows := [][]string{{"NAME", "MATCHES", "SIZE", "DESCRIPTION"}}
 		for _, l := range loaded {
-			rows = append(rows, []string{l.Compiled.Name(), matches(&l.Source.Spec, 2), size(l), l.Source.Annotations[v1alpha1.AnnotationDescription]})
+			rows = append(rows, []string{l.Compiled.Name(), matches(l, 2), size(l), l.Source.Annotations[v1alpha1.AnnotationDescription]})
 		}
-		for _, line := range cli.Align(rows) {
-			fmt.Fprintln(s.Out, line)
-		}
+		cli.WriteTable(s.Out, rows)
 	}
 	return nil
-}
-
-// libraryText returns the text of the policies as one stream.
-func libraryText(loaded []policyfile.Policy) string {
-	var b bytes.Buffer
-	for i, l := range loaded {
-		if i > 0 {
-			b.WriteString("---\n")
-		}
-		text, _ := policyfile.BuiltIn(l.Compiled.Name())
-		b.Write(text)
-	}
-	return b.String()
 }
 
 type jsonPolicy struct {
@@ -99,7 +89,7 @@ func policiesJSON(loaded []policyfile.Policy) []jsonPolicy {
 	list := make([]jsonPolicy, 0, len(loaded))
 	for _, l := range loaded {
 		list = append(list, jsonPolicy{
-			Name: l.Compiled.Name(), Matches: matches(&l.Source.Spec, math.MaxInt), Size: size(l), Policy: l.Object.JSON,
+			Name: l.Compiled.Name(), Matches: matches(l, math.MaxInt), Size: size(l), Policy: l.Object.JSON,
 			Description: l.Source.Annotations[v1alpha1.AnnotationDescription],
 			Source:      l.Source.Annotations[v1alpha1.AnnotationSource],
 		})

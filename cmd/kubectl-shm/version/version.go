@@ -2,7 +2,6 @@ package version
 
 import (
 	"cmp"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -24,13 +23,11 @@ func Command(s cli.Streams) *cobra.Command {
 		Args:    cli.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
 			info, _ := debug.ReadBuildInfo()
-			for _, line := range cli.Align([][]string{
+			cli.WriteTable(s.Out, [][]string{
 				{"kubectl-shm", cmp.Or(version, builtVersion(info))},
 				{"go", runtime.Version()},
 				{"API", v1alpha1.GroupVersion.String()},
-			}) {
-				fmt.Fprintln(s.Out, line)
-			}
+			})
 			return nil
 		},
 	}

@@ -40,6 +40,13 @@ func Align(rows [][]string) []string {
 	return strings.Split(b.String(), "\n")[:len(rows)]
 }
 
+// WriteTable writes rows in columns, as Align has them.
+func WriteTable(w io.Writer, rows [][]string) {
+	for _, line := range Align(rows) {
+		fmt.Fprintln(w, line)
+	}
+}
+
 // Plain returns a name, quoted if it could be taken for something else: it is the input's, and may
 // be anything.
 func Plain(name string) string {
