@@ -13,7 +13,7 @@ ARG TARGETARCH
 # What the server says of itself; empty: what the Go command knows of the sources.
 ARG VERSION=""
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /shmkeeper ./cmd/shmkeeper
+    go build -trimpath -ldflags "-s -w -X github.com/shmkeeper/shmkeeper/internal/version.linked=$VERSION" -o /shmkeeper ./cmd/shmkeeper
 
 # The program is static and talks to the API server alone, whose CA every Pod is given: there is nothing else to put in.
 FROM scratch

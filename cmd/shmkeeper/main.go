@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/shmkeeper/shmkeeper/internal/version"
 )
 
 func main() {
@@ -33,7 +35,7 @@ func start(ctx context.Context, args []string) int {
 		return 2
 	}
 	if o.Version {
-		fmt.Println(versionText())
+		fmt.Println(version.Text())
 		return 0
 	}
 	if err := o.Validate(flags.Args()); err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/certs"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/internal/leader"
+	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -76,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 		time.Sleep(o.ShutdownDelay)
 		stop()
 	}()
-	log.Info("Starting", "version", versionText(), "maxMode", o.MaxMode, "certSource", o.CertSource)
+	log.Info("Starting", "version", version.Text(), "maxMode", o.MaxMode, "certSource", o.CertSource)
 	resign := standForElection(context.WithoutCancel(ctx), mgr, election)
 	// The lease is given up when nobody writes any more. The manager's recorder of Events has stopped by then, and
 	// drops the one that a leader stopped to lead without a word: the log tells it, and the Event of the next leader.
@@ -111,7 +112,7 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w: run in a cluster, or name a file by --kubeconfig", err)
 	}
-	config.UserAgent = "shmkeeper/" + versionText()
+	config.UserAgent = "shmkeeper/" + version.Text()
 	// The API server has its own means against clients that ask too much; client-go's would make the start slow.
 	config.QPS, config.Burst = 100, 200
 	return config, nil

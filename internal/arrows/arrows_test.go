@@ -108,7 +108,7 @@ var rules = map[string]rule{
 		never:      clients,
 	},
 	"cmd/kubectl-shm/version": {
-		own:        []string{"cmd/kubectl-shm/internal/cli", "policy/v1alpha1"},
+		own:        []string{"cmd/kubectl-shm/internal/cli", "internal/version", "policy/v1alpha1"},
 		thirdParty: []string{"github.com/spf13/cobra"},
 		never:      clients,
 	},
@@ -120,7 +120,7 @@ var rules = map[string]rule{
 		},
 	},
 	"cmd/shmkeeper": {
-		own: []string{"certs", "internal/cluster", "internal/leader", "manifests/webhooks", "policy", "policy/v1alpha1", "webhook"},
+		own: []string{"certs", "internal/cluster", "internal/leader", "internal/version", "manifests/webhooks", "policy", "policy/v1alpha1", "webhook"},
 		thirdParty: []string{
 			"github.com/go-logr/logr", "github.com/spf13/pflag",
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
@@ -164,6 +164,7 @@ var rules = map[string]rule{
 		own:        []string{"internal/human"},
 		thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot", "k8s.io/apimachinery/pkg/api/resource"},
 	},
+	"internal/version":   {},
 	"manifests":          {},
 	"manifests/policies": {},
 	"manifests/webhooks": {},
