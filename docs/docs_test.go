@@ -31,7 +31,7 @@ func rows(page string) map[string]string {
 }
 
 // Links from one page to another, and to files, lead somewhere.
-func TestLinksLeadSomewhere(t *testing.T) {
+func TestPages_LinksLeadSomewhere(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)

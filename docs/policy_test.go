@@ -17,7 +17,7 @@ import (
 )
 
 // Each field of the API has a row in policy.md.
-func TestEachFieldIsDocumented(t *testing.T) {
+func TestPolicyPage_EachField(t *testing.T) {
 	text := read(t, "policy.md")
 	n := 0
 	var walk func(path string, of reflect.Type)
@@ -48,7 +48,7 @@ func TestEachFieldIsDocumented(t *testing.T) {
 
 // Each default of the CRD stands in the row of its field in policy.md, and so does each word
 // that the field may have.
-func TestEachDefaultAndWordIsDocumented(t *testing.T) {
+func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 	var crd apiextensionsv1.CustomResourceDefinition
 	content := read(t, "../manifests/crd/shmkeeper.dev_sharedmemorypolicies.yaml")
 	if err := yaml.Unmarshal([]byte(content), &crd); err != nil {
@@ -95,7 +95,7 @@ func TestEachDefaultAndWordIsDocumented(t *testing.T) {
 }
 
 // Each policy that policy.md shows is valid.
-func TestEachPolicyThatIsShownIsValid(t *testing.T) {
+func TestPolicyPage_PoliciesAreValid(t *testing.T) {
 	n := 0
 	for _, rest := range strings.Split(read(t, "policy.md"), "```yaml\n")[1:] {
 		text, _, _ := strings.Cut(rest, "```")
@@ -115,7 +115,7 @@ func TestEachPolicyThatIsShownIsValid(t *testing.T) {
 }
 
 // Each label and annotation, and each reason, stands in policy.md.
-func TestEachNameAndReasonIsDocumented(t *testing.T) {
+func TestPolicyPage_EachNameAndReason(t *testing.T) {
 	text := read(t, "policy.md")
 	for file, of := range map[string]string{
 		"../policy/v1alpha1/names.go": "",

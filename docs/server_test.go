@@ -28,7 +28,7 @@ func compare(t *testing.T, what, prefix string, names []string, least int) {
 }
 
 // Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at in cmd/shmkeeper, which can make the flags.
-func TestEachFlagOfTheServerIsDocumented(t *testing.T) {
+func TestServerPage_EachFlag(t *testing.T) {
 	var names []string
 	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
 		if strings.HasSuffix(function(call), "Var") && len(call.Args) == 4 {
@@ -41,7 +41,7 @@ func TestEachFlagOfTheServerIsDocumented(t *testing.T) {
 }
 
 // Each flag that a page or a message of the server names is one.
-func TestNoMessageNamesAFlagThatIsNone(t *testing.T) {
+func TestServerPage_NoUnknownFlag(t *testing.T) {
 	flags := rows(read(t, "server.md"))
 	// These are not the server's.
 	other := []string{
@@ -69,7 +69,7 @@ func TestNoMessageNamesAFlagThatIsNone(t *testing.T) {
 }
 
 // Each metric has a row in server.md that names its labels, and each row a metric.
-func TestEachMetricIsDocumented(t *testing.T) {
+func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
 	page := rows(read(t, "server.md"))
 	var names []string
@@ -117,7 +117,7 @@ func metric(call *ast.CallExpr) (name string, labels []string) {
 }
 
 // Each key of an audit annotation has a row in server.md.
-func TestEachAuditAnnotationIsDocumented(t *testing.T) {
+func TestServerPage_EachAuditAnnotation(t *testing.T) {
 	files := source(t, "../webhook")
 	var keys []string
 	add := func(e ast.Expr) {
@@ -151,7 +151,7 @@ func TestEachAuditAnnotationIsDocumented(t *testing.T) {
 }
 
 // Each check of health and readiness has a row in server.md, with its path.
-func TestEachHealthCheckIsDocumented(t *testing.T) {
+func TestServerPage_EachHealthCheck(t *testing.T) {
 	page := rows(read(t, "server.md"))
 	var names []string
 	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
@@ -173,7 +173,7 @@ func TestEachHealthCheckIsDocumented(t *testing.T) {
 
 // Each form of a message that a client gets from a webhook stands in server.md, but for what is put
 // into it. The sentences about a Pod are the engine's, and so are those about what a policy gives.
-func TestEachMessageIsDocumented(t *testing.T) {
+func TestServerPage_EachMessage(t *testing.T) {
 	var nodes []ast.Node
 	for _, file := range source(t, "../webhook") {
 		nodes = append(nodes, file)

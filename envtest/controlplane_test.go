@@ -38,7 +38,7 @@ func namespace(t *testing.T, client kubernetes.Interface) string {
 	return ns.Name
 }
 
-func TestVersionIsTheOneThatIsPinned(t *testing.T) {
+func TestStart_PinnedVersion(t *testing.T) {
 	if os.Getenv(assetsVariable) != "" {
 		t.Skip(assetsVariable + " says which version runs")
 	}
@@ -51,7 +51,7 @@ func TestVersionIsTheOneThatIsPinned(t *testing.T) {
 	}
 }
 
-func TestKubectlTalksToTheControlPlane(t *testing.T) {
+func TestKubectl_ReachesTheControlPlane(t *testing.T) {
 	out, err := plane.Kubectl(t.Context(), "version", "-o", "json")
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestKubectlTalksToTheControlPlane(t *testing.T) {
 	}
 }
 
-func TestKubeconfigIsForItsOwnerOnly(t *testing.T) {
+func TestWriteKubeconfig_OwnerOnly(t *testing.T) {
 	info, err := os.Stat(plane.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestKubeconfigIsForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestDeploymentBecomesAPendingPod(t *testing.T) {
+func TestStart_DeploymentBecomesAPendingPod(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	labels := map[string]string{"app": "sleeper"}
@@ -125,7 +125,7 @@ func TestDeploymentBecomesAPendingPod(t *testing.T) {
 	})
 }
 
-func TestNamespaceIsEmptiedAndDeleted(t *testing.T) {
+func TestStart_NamespaceIsEmptiedAndDeleted(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	if _, err := plane.Kubectl(t.Context(), "delete", "namespace", ns, "--timeout=60s"); err != nil {
@@ -136,7 +136,7 @@ func TestNamespaceIsEmptiedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestUsersMayDoWhatRBACGrantsThem(t *testing.T) {
+func TestUser_MayDoWhatRBACGrants(t *testing.T) {
 	admin := clientFor(t, plane.Config)
 	ns := namespace(t, admin)
 	if _, err := plane.Kubectl(t.Context(), "-n", ns, "create", "rolebinding", "readers", "--clusterrole=view", "--group=readers",
@@ -169,7 +169,7 @@ func TestUsersMayDoWhatRBACGrantsThem(t *testing.T) {
 	}
 }
 
-func TestAuditLogNamesTheUserOfEachRequest(t *testing.T) {
+func TestAuditEvents_NameTheUser(t *testing.T) {
 	carol, err := plane.User("carol")
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func TestAuditLogNamesTheUserOfEachRequest(t *testing.T) {
 	})
 }
 
-func TestOptionsReachThePrograms(t *testing.T) {
+func TestStart_OptionsReachThePrograms(t *testing.T) {
 	cp, err := Start(t.Context(), Options{
 		APIServerArgs:            []string{"--service-account-issuer=https://issuer.test", "--service-account-jwks-uri=https://issuer.test/keys"},
 		FeatureGates:             map[string]bool{"InPlacePodVerticalScalingMemoryBackedVolumes": true},
@@ -230,7 +230,7 @@ func TestOptionsReachThePrograms(t *testing.T) {
 	}
 }
 
-func TestStartSaysWhyAProgramEnded(t *testing.T) {
+func TestStart_SaysWhyAProgramEnded(t *testing.T) {
 	_, err := Start(t.Context(), Options{APIServerArgs: []string{"--no-such-flag=1"}})
 	if err == nil {
 		t.Fatal("kube-apiserver started with a flag that it does not know")

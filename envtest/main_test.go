@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// childVariable makes the test program start a control plane and then end in an unusual way, for TestNothingOutlivesItsParent.
+// childVariable makes the test program start a control plane and then end in an unusual way, for TestStart_NothingOutlivesItsParent.
 const childVariable = "SHMKEEPER_ENVTEST_TEST_CHILD"
 
 // plane is shared by the tests, each of which keeps to a namespace of its own.

@@ -34,7 +34,7 @@ func stubs(t *testing.T, names ...string) string {
 	return dir
 }
 
-func TestAssetsComeFirst(t *testing.T) {
+func TestFindPrograms_AssetsComeFirst(t *testing.T) {
 	dir := stubs(t, "etcd", "kube-apiserver", "kubectl", "kube-controller-manager")
 	t.Setenv(assetsVariable, dir)
 	got, err := FindPrograms(t.Context(), t.Output())
@@ -50,7 +50,7 @@ func TestAssetsComeFirst(t *testing.T) {
 	}
 }
 
-func TestAssetsWithoutControllerManagerGetTheOneThatIsBuilt(t *testing.T) {
+func TestFindPrograms_AssetsWithoutControllerManager(t *testing.T) {
 	if os.Getenv(assetsVariable) != "" {
 		t.Skip("nothing is built where " + assetsVariable + " is set")
 	}
@@ -64,7 +64,7 @@ func TestAssetsWithoutControllerManagerGetTheOneThatIsBuilt(t *testing.T) {
 	}
 }
 
-func TestIncompleteAssetsAreAnError(t *testing.T) {
+func TestFindPrograms_IncompleteAssets(t *testing.T) {
 	dir := stubs(t, "etcd", "kubectl")
 	t.Setenv(assetsVariable, dir)
 	_, err := FindPrograms(t.Context(), t.Output())
@@ -74,7 +74,7 @@ func TestIncompleteAssetsAreAnError(t *testing.T) {
 	}
 }
 
-func TestRelativeCacheIsAnError(t *testing.T) {
+func TestFindPrograms_RelativeCache(t *testing.T) {
 	t.Setenv(assetsVariable, "")
 	t.Setenv(cacheVariable, "cache")
 	_, err := FindPrograms(t.Context(), t.Output())
@@ -125,7 +125,7 @@ func downloadInto(t *testing.T, cache, version, index string) (string, error) {
 	return download{module: module, cache: cache, version: version, index: index}.find(t.Context(), t.Output())
 }
 
-func TestDownloadFetchesTheReleaseOnce(t *testing.T) {
+func TestDownload_FetchesTheReleaseOnce(t *testing.T) {
 	cache := t.TempDir()
 	dir, err := downloadInto(t, cache, "v1.2.3", releases(t, "v1.2.3", "etcd", "kube-apiserver", "kubectl"))
 	if err != nil {
@@ -143,21 +143,21 @@ func TestDownloadFetchesTheReleaseOnce(t *testing.T) {
 	}
 }
 
-func TestDownloadOfAReleaseThatIsNotThereFails(t *testing.T) {
+func TestDownload_MissingRelease(t *testing.T) {
 	_, err := downloadInto(t, t.TempDir(), "v1.2.4", releases(t, "v1.2.3", "etcd", "kube-apiserver", "kubectl"))
 	if want := "setup-envtest knows of none"; err == nil || err.Error() != want {
 		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 
-func TestDownloadWithoutNetworkFails(t *testing.T) {
+func TestDownload_WithoutNetwork(t *testing.T) {
 	_, err := downloadInto(t, t.TempDir(), "v1.2.3", "http://127.0.0.1:1/")
 	if want := "connection refused"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v; want %q in it", err, want)
 	}
 }
 
-func TestProgramsAreFilledInOnceForAll(t *testing.T) {
+func TestLocked_FilledInOnceForAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	from := stubs(t, "etcd")
 	const callers = 8
@@ -197,7 +197,7 @@ func (p progressLines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func TestLockThatAnotherHoldsEndsWithTheContext(t *testing.T) {
+func TestLock_EndsWithTheContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	unlock, err := lock(t.Context(), path, func() { t.Error("nobody else has it") })
 	if err != nil {
@@ -217,7 +217,7 @@ func TestLockThatAnotherHoldsEndsWithTheContext(t *testing.T) {
 	unlock()
 }
 
-func TestFlagsThatAreSetReplaceTheOwnOnes(t *testing.T) {
+func TestOverride_SetFlagsReplaceOwn(t *testing.T) {
 	got := override([]string{"--audit-log-path=a", "--secure-port=1", "--allow-privileged"}, []string{"-secure-port=2", "--allow-privileged=false", "--v=4"})
 	want := []string{"--audit-log-path=a", "-secure-port=2", "--allow-privileged=false", "--v=4"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -225,7 +225,7 @@ func TestFlagsThatAreSetReplaceTheOwnOnes(t *testing.T) {
 	}
 }
 
-func TestPackagesAreCountedAndErrorsKept(t *testing.T) {
+func TestPackageCounter_CountsAndKeepsErrors(t *testing.T) {
 	var c packageCounter
 	for _, part := range []string{"k8s.io/a", "pi\nk8s.io/b\n# k8s.io/c\n", "c.go:1:2: undefined: x\nlast words"} {
 		if _, err := c.Write([]byte(part)); err != nil {

@@ -129,7 +129,7 @@ func wantRefusal(t *testing.T, client kubernetes.Interface, ns, words string) {
 	})
 }
 
-func TestWebhookIsReachedByTheNameOfItsService(t *testing.T) {
+func TestServeService_WebhookIsReachedByName(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	webhookFor(t, client, ns, "refuser")
@@ -143,7 +143,7 @@ func TestWebhookIsReachedByTheNameOfItsService(t *testing.T) {
 	}
 }
 
-func TestWebhookOfAnotherNameIsNotTrusted(t *testing.T) {
+func TestServeService_AnotherNameIsNotTrusted(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	webhookFor(t, client, ns, "refuser")
@@ -155,7 +155,7 @@ func TestWebhookOfAnotherNameIsNotTrusted(t *testing.T) {
 	}
 }
 
-func TestServersOfAServiceTakeTurns(t *testing.T) {
+func TestServeService_ServersTakeTurns(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	webhookFor(t, client, ns, "refuser")
@@ -167,7 +167,7 @@ func TestServersOfAServiceTakeTurns(t *testing.T) {
 	wantRefusal(t, client, ns, "no, says one")
 }
 
-func TestServiceWithoutServersCutsOpenConnections(t *testing.T) {
+func TestServeService_NoServersCutOpenConnections(t *testing.T) {
 	client := clientFor(t, plane.Config)
 	ns := namespace(t, client)
 	webhookFor(t, client, ns, "refuser")

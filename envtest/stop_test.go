@@ -18,7 +18,7 @@ import (
 // running reports whether there is such a process, which may be anybody's: the number is asked for again soon enough.
 func running(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
-func TestStopLeavesNoProcessAndNoFile(t *testing.T) {
+func TestStop_LeavesNoProcessAndNoFile(t *testing.T) {
 	cp, err := Start(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestStopLeavesNoProcessAndNoFile(t *testing.T) {
 	}
 }
 
-func TestNothingOutlivesItsParent(t *testing.T) {
+func TestStart_NothingOutlivesItsParent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux ends children with their parent")
 	}
@@ -111,7 +111,7 @@ func TestNothingOutlivesItsParent(t *testing.T) {
 	}
 }
 
-func TestFolderInUseIsNotSweptAway(t *testing.T) {
+func TestSweep_KeepsFoldersInUse(t *testing.T) {
 	sweep(filepath.Dir(plane.dir))
 	if _, err := os.Stat(plane.Kubeconfig); err != nil {
 		t.Error(err)

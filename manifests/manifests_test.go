@@ -105,7 +105,7 @@ func object[T any](t *testing.T, file string) T {
 	return found[0]
 }
 
-func TestEachFileIsListedInItsKustomization(t *testing.T) {
+func TestKustomizations_ListEachFile(t *testing.T) {
 	for _, folder := range folders {
 		var k kustomization
 		if err := yaml.UnmarshalStrict(read(t, filepath.Join(folder, "kustomization.yaml")), &k); err != nil {
@@ -136,7 +136,7 @@ func TestEachFileIsListedInItsKustomization(t *testing.T) {
 	}
 }
 
-func TestEachObjectIsStrictlyOfItsKind(t *testing.T) {
+func TestObjects_StrictlyOfTheirKind(t *testing.T) {
 	used := map[string]bool{}
 	for _, folder := range folders {
 		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
@@ -175,7 +175,7 @@ func TestEachObjectIsStrictlyOfItsKind(t *testing.T) {
 }
 
 // A patch that names what is not there adds it, and kustomize says nothing.
-func TestPatchesChangeOnlyWhatIsThere(t *testing.T) {
+func TestPatches_ChangeOnlyWhatIsThere(t *testing.T) {
 	env := map[string]bool{}
 	for _, e := range object[appsv1.Deployment](t, "base/deployment.yaml").Spec.Template.Spec.Containers[0].Env {
 		env[e.Name] = true
@@ -203,22 +203,23 @@ func TestPatchesChangeOnlyWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestSelectorsAndPortsFindTheServer(t *testing.T) {
+// services returns the Services, by name.
+func services(t *testing.T) map[string]corev1.Service {
+	t.Helper()
+	out := map[string]corev1.Service{}
+	for _, document := range strings.Split(string(read(t, "base/service.yaml")), "\n---\n") {
+		var s corev1.Service
+		if err := yaml.UnmarshalStrict([]byte(document), &s); err != nil {
+			t.Fatal(err)
+		}
+		out[s.Name] = s
+	}
+	return out
+}
+
+func TestObjects_SelectThePods(t *testing.T) {
 	deployment := object[appsv1.Deployment](t, "base/deployment.yaml")
 	pod := deployment.Spec.Template
-	ports := map[string]int32{}
-	for _, p := range pod.Spec.Containers[0].Ports {
-		ports[p.Name] = p.ContainerPort
-	}
-	if diff := cmp.Diff(map[string]int32{"webhook": 9443, "metrics": 8443, "health": 8081}, ports); diff != "" {
-		t.Error(diff)
-	}
-	for _, arg := range []string{"--webhook-port=9443", "--metrics-bind-address=:8443", "--health-probe-bind-address=:8081"} {
-		if !slices.Contains(pod.Spec.Containers[0].Args, arg) {
-			t.Errorf("the ports are declared, but %s is not among the args %q", arg, pod.Spec.Containers[0].Args)
-		}
-	}
-
 	network := object[networkingv1.NetworkPolicy](t, "base/networkpolicy.yaml")
 	budget := object[policyv1.PodDisruptionBudget](t, "base/poddisruptionbudget.yaml")
 	for name, selector := range map[string]*metav1.LabelSelector{
@@ -235,32 +236,47 @@ func TestSelectorsAndPortsFindTheServer(t *testing.T) {
 			t.Errorf("%s selects %q, the Pods have %v", name, s, pod.Labels)
 		}
 	}
+	for name, s := range services(t) {
+		if !labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(pod.Labels)) {
+			t.Errorf("the Service %s selects %v, the Pods have %v", name, s.Spec.Selector, pod.Labels)
+		}
+	}
+	if diff := cmp.Diff([]string{"shmkeeper-metrics", "shmkeeper-webhook"}, slices.Sorted(maps.Keys(services(t)))); diff != "" {
+		t.Error(diff)
+	}
+}
 
+func TestObjects_UseDeclaredPorts(t *testing.T) {
+	pod := object[appsv1.Deployment](t, "base/deployment.yaml").Spec.Template
+	ports := map[string]int32{}
+	for _, p := range pod.Spec.Containers[0].Ports {
+		ports[p.Name] = p.ContainerPort
+	}
+	if diff := cmp.Diff(map[string]int32{"webhook": 9443, "metrics": 8443, "health": 8081}, ports); diff != "" {
+		t.Error(diff)
+	}
+	for _, arg := range []string{"--webhook-port=9443", "--metrics-bind-address=:8443", "--health-probe-bind-address=:8081"} {
+		if !slices.Contains(pod.Spec.Containers[0].Args, arg) {
+			t.Errorf("the ports are declared, but %s is not among the args %q", arg, pod.Spec.Containers[0].Args)
+		}
+	}
 	used := []intstr.IntOrString{pod.Spec.Containers[0].LivenessProbe.HTTPGet.Port, pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Port}
+	network := object[networkingv1.NetworkPolicy](t, "base/networkpolicy.yaml")
 	for _, rule := range network.Spec.Ingress {
 		used = append(used, *rule.Ports[0].Port)
 	}
-	services := map[string]corev1.Service{}
-	for _, document := range strings.Split(string(read(t, "base/service.yaml")), "\n---\n") {
-		var s corev1.Service
-		if err := yaml.UnmarshalStrict([]byte(document), &s); err != nil {
-			t.Fatal(err)
-		}
-		services[s.Name] = s
+	for _, s := range services(t) {
 		used = append(used, s.Spec.Ports[0].TargetPort)
-		if !labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(pod.Labels)) {
-			t.Errorf("the Service %s selects %v, the Pods have %v", s.Name, s.Spec.Selector, pod.Labels)
-		}
 	}
 	for _, port := range used {
 		if ports[port.StrVal] == 0 {
 			t.Errorf("the port %q is used, but the container does not declare it", port.String())
 		}
 	}
-	if diff := cmp.Diff([]string{"shmkeeper-metrics", "shmkeeper-webhook"}, slices.Sorted(maps.Keys(services))); diff != "" {
-		t.Error(diff)
-	}
+}
 
+// What cert-manager writes is what the server mounts and what the API server trusts.
+func TestCertificate_IsForTheService(t *testing.T) {
 	var serving struct {
 		Spec struct {
 			DNSNames   []string `json:"dnsNames"`
@@ -289,7 +305,7 @@ func TestSelectorsAndPortsFindTheServer(t *testing.T) {
 }
 
 // Each right is held to names, but for those that are listed here.
-func TestRightsAreHeldToNames(t *testing.T) {
+func TestRoles_NameTheirObjects(t *testing.T) {
 	want := []string{
 		"cluster: authentication.k8s.io/tokenreviews create",
 		"cluster: authorization.k8s.io/subjectaccessreviews create",
@@ -329,7 +345,7 @@ func TestRightsAreHeldToNames(t *testing.T) {
 }
 
 // The condition is evaluated by the API server's own code.
-func TestTheGuardLooksOnlyAtRequestsThatTouchTheLabel(t *testing.T) {
+func TestModeGuard_SeesOnlyTheLabel(t *testing.T) {
 	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "mode-guard/mode-label.yaml")
 	binding := object[admissionregistrationv1.ValidatingAdmissionPolicyBinding](t, "mode-guard/mode-label.yaml")
 	if binding.Spec.PolicyName != guard.Name {

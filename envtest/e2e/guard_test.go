@@ -15,7 +15,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-func TestOnlyWhoMaySetTheModeOptsANamespaceInOrOut(t *testing.T) {
+func TestModeGuard_OnlySetters(t *testing.T) {
 	s := shared
 	s.clusterRole(t, "e2e-namespaces", rbacv1.PolicyRule{
 		APIGroups: []string{""}, Resources: []string{"namespaces", "namespaces/status", "namespaces/finalize"}, Verbs: []string{"get", "create", "update", "patch"},

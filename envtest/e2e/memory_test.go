@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
@@ -30,8 +31,7 @@ import (
 //	go test ./envtest/e2e -run '^$' -bench ServerMemory -benchtime 1x -timeout 30m
 func BenchmarkServerMemory(b *testing.B) {
 	const namespaces, policies = 10_000, 1_000
-	ctx, dir := b.Context(), b.TempDir()
-	cp, err := envtest.Start(ctx, envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
+	cp, err := envtest.Start(b.Context(), envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -44,6 +44,28 @@ func BenchmarkServerMemory(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	pid := startWithLibrary(b, cp).Pid()
+	settle(b, pid) // what starting needed is given back
+	b.ReportMetric(statusMiB(b, pid, "VmRSS"), "MiB-idle")
+	b.ReportMetric(statusMiB(b, pid, "RssAnon"), "MiB-idle-own")
+
+	createNamespaces(b, c, namespaces)
+	createPolicies(b, c, policies)
+	if err := poll(b.Context(), 5*time.Minute, func() error {
+		return (&suite{client: c}).accepted(context.WithoutCancel(b.Context()), fmt.Sprintf("policy-%04d", policies-1))
+	}); err != nil {
+		b.Fatal(err)
+	}
+	debug.FreeOSMemory() // ours, so that the machine has room
+	settle(b, pid)
+	b.ReportMetric(statusMiB(b, pid, "VmRSS"), "MiB-large")
+	b.ReportMetric(statusMiB(b, pid, "RssAnon"), "MiB-large-own")
+}
+
+// startWithLibrary installs shmkeeper with one server and applies the policy library.
+func startWithLibrary(b *testing.B, cp *envtest.ControlPlane) *install.Replica {
+	b.Helper()
+	ctx := b.Context()
 	if err := install.Apply(ctx, cp, "default"); err != nil {
 		b.Fatal(err)
 	}
@@ -52,7 +74,7 @@ func BenchmarkServerMemory(b *testing.B) {
 	}
 	// The limit of the manifests, as their Deployment gives it to the program.
 	b.Setenv("GOMEMLIMIT", "256000000")
-	replica, err := install.StartReplica(ctx, cp, shared.program, dir, "memory")
+	replica, err := install.StartReplica(ctx, cp, shared.program, b.TempDir(), "memory")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -64,24 +86,30 @@ func BenchmarkServerMemory(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	settle(b, replica.Pid()) // what starting needed is given back
-	b.ReportMetric(statusMiB(b, replica.Pid(), "VmRSS"), "MiB-idle")
-	b.ReportMetric(statusMiB(b, replica.Pid(), "RssAnon"), "MiB-idle-own")
+	return replica
+}
 
-	make := func(n int, create func(i int) error) {
-		workqueue.ParallelizeUntil(ctx, 16, n, func(i int) {
-			if err := create(i); err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	make(namespaces, func(i int) error {
+// inParallel calls create for each number below n.
+func inParallel(b *testing.B, n int, create func(i int) error) {
+	b.Helper()
+	workqueue.ParallelizeUntil(b.Context(), 16, n, func(i int) {
+		if err := create(i); err != nil {
+			b.Error(err)
+		}
+	})
+}
+
+// createNamespaces creates namespaces in mode enforce, each with a quota of memory.
+func createNamespaces(b *testing.B, c client.Client, n int) {
+	b.Helper()
+	ctx := b.Context()
+	inParallel(b, n, func(i int) error {
 		return c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name:   fmt.Sprintf("tenant-%05d", i),
 			Labels: map[string]string{v1alpha1.LabelMode: "enforce", "team": fmt.Sprintf("team-%d", i%100)},
 		}})
 	})
-	make(namespaces, func(i int) error {
+	inParallel(b, n, func(i int) error {
 		memory := corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("64Gi"), corev1.ResourceRequestsMemory: resource.MustParse("16Gi")}
 		quota := &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Name: "memory", Namespace: fmt.Sprintf("tenant-%05d", i)},
@@ -94,22 +122,18 @@ func BenchmarkServerMemory(b *testing.B) {
 		quota.Status = corev1.ResourceQuotaStatus{Hard: memory, Used: memory}
 		return c.Status().Update(ctx, quota)
 	})
+}
+
+// createPolicies creates policies that each match a label of their own.
+func createPolicies(b *testing.B, c client.Client, n int) {
+	b.Helper()
 	base := policytest.Library(b, "authentik-proxy-outposts")
-	make(policies, func(i int) error {
+	inParallel(b, n, func(i int) error {
 		p := base.DeepCopy()
 		p.Name = fmt.Sprintf("policy-%04d", i)
 		p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": p.Name}}}}
-		return c.Create(ctx, p)
+		return c.Create(b.Context(), p)
 	})
-	if err := poll(ctx, 5*time.Minute, func() error {
-		return (&suite{client: c}).accepted(context.WithoutCancel(ctx), fmt.Sprintf("policy-%04d", policies-1))
-	}); err != nil {
-		b.Fatal(err)
-	}
-	debug.FreeOSMemory() // ours, so that the machine has room
-	settle(b, replica.Pid())
-	b.ReportMetric(statusMiB(b, replica.Pid(), "VmRSS"), "MiB-large")
-	b.ReportMetric(statusMiB(b, replica.Pid(), "RssAnon"), "MiB-large-own")
 }
 
 // settle waits until a process has given back the memory that it no longer needs: until its own

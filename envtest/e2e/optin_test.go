@@ -15,7 +15,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-func TestAPodOutsideOfLabelledNamespacesNeverReachesTheServer(t *testing.T) {
+func TestNamespaceSelector_UnlabelledIsNotSent(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	// These two do not come under the rules even where someone labels them.
@@ -61,7 +61,7 @@ func TestAPodOutsideOfLabelledNamespacesNeverReachesTheServer(t *testing.T) {
 	}
 }
 
-func TestAPodThatNoPolicyCouldGovernIsNotSentToTheServer(t *testing.T) {
+func TestMatchCondition_UnmatchedIsNotSent(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-func TestADryRunIsAnsweredLikeARealRequestAndLeavesNothing(t *testing.T) {
+func TestDryRun_AnsweredLikeARealRequest(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	for _, mode := range modes {
@@ -50,7 +50,7 @@ func TestADryRunIsAnsweredLikeARealRequestAndLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestWhileNobodyAnswersOnlyPodsOfEnforcingNamespacesAreRefused(t *testing.T) {
+func TestOutage_RejectsInEnforcingNamespacesOnly(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	enforce, warn, audit, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "warn", nil), s.namespace(t, "audit", nil), s.namespace(t, "", nil)
@@ -204,7 +204,7 @@ func TestAWebhookConfigurationThatWasDeletedComesBack(t *testing.T) {
 	a.must(t, ns, webPod("after"), answer{Notes: mutated("web")})
 }
 
-func TestAPodWithoutNameAndNamespaceIsDecidedByThoseOfTheRequest(t *testing.T) {
+func TestCreate_NameAndNamespaceOfTheRequest(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}, namespaceSelector: {matchLabels: {team: a}}}], sizing: {fixed: {size: 256Mi}}}`))
 	ours, others := s.namespace(t, "enforce", map[string]string{"team": "a"}), s.namespace(t, "enforce", map[string]string{"team": "b"})
@@ -223,7 +223,7 @@ func TestAPodWithoutNameAndNamespaceIsDecidedByThoseOfTheRequest(t *testing.T) {
 	}
 }
 
-func TestTheServerAsksNobodyWhilePodsAreAdmitted(t *testing.T) {
+func TestAdmission_AsksNobody(t *testing.T) {
 	s, a := shared, shared.asker(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)

@@ -27,7 +27,7 @@ func restartsFor() time.Duration {
 	return 5 * time.Second
 }
 
-func TestWhileReplicasRestartNoPodIsAdmittedWithoutItsVolume(t *testing.T) {
+func TestRestarts_NoPodWithoutItsVolume(t *testing.T) {
 	shared.policies(t, newPolicy("fixed", "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 128Mi}}}"))
 	ns := shared.namespace(t, "enforce", nil)
 	shared.serve(t, shared.replica)

@@ -22,7 +22,7 @@ func decode(t *testing.T, f File) v1alpha1.SharedMemoryPolicy {
 	return p
 }
 
-func TestEveryFileIsThePolicyThatItIsNamedAfter(t *testing.T) {
+func TestFiles_NamedAfterTheirPolicy(t *testing.T) {
 	for _, f := range All() {
 		t.Run(f.Name, func(t *testing.T) {
 			p := decode(t, f)
@@ -41,7 +41,7 @@ func TestEveryFileIsThePolicyThatItIsNamedAfter(t *testing.T) {
 	}
 }
 
-func TestEveryFileOpensWithACommentThatNamesItsSource(t *testing.T) {
+func TestFiles_CommentNamesTheSource(t *testing.T) {
 	for _, f := range All() {
 		comment, _, _ := strings.Cut(string(f.YAML), "\napiVersion: ")
 		if !strings.HasPrefix(comment, "# ") {
@@ -63,7 +63,7 @@ func TestEveryFileOpensWithACommentThatNamesItsSource(t *testing.T) {
 	}
 }
 
-func TestTheKustomizationListsEveryPolicyAndNothingElse(t *testing.T) {
+func TestKustomization_ListsEachPolicy(t *testing.T) {
 	content, err := files.ReadFile(kustomization)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestAll_ExistingVolumesAndOverrides(t *testing.T) {
 	}
 }
 
-func TestAllReturnsASortedListOfCopies(t *testing.T) {
+func TestAll_SortedCopies(t *testing.T) {
 	first := All()
 	if !slices.IsSortedFunc(first, func(a, b File) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("not sorted by name")

@@ -50,7 +50,7 @@ func webhooks(t *testing.T) []admissionregistrationv1.ValidatingWebhook {
 	return out
 }
 
-func TestBothConfigurationsAreNamedAfterTheServer(t *testing.T) {
+func TestConfigurations_Names(t *testing.T) {
 	m, v := configurations(t)
 	got := []string{m.APIVersion, m.Kind, m.Name, v.APIVersion, v.Kind, v.Name}
 	want := []string{
@@ -65,7 +65,7 @@ func TestBothConfigurationsAreNamedAfterTheServer(t *testing.T) {
 	}
 }
 
-func TestEachWebhookIsWhatItsCommentSays(t *testing.T) {
+func TestWebhooks_AreAsTheirCommentsSay(t *testing.T) {
 	pods := "/v1 pods CREATE,UPDATE; /v1 pods/ephemeralcontainers,pods/resize UPDATE"
 	want := map[string]string{
 		"mutate.pods.shmkeeper.dev":  "/mutate-pods, Ignore, 2 s: /v1 pods CREATE",
@@ -103,7 +103,7 @@ func TestEachWebhookIsWhatItsCommentSays(t *testing.T) {
 	}
 }
 
-func TestNamespacesAreSelectedByTheirModeAndNeverKubeSystemOrOurOwn(t *testing.T) {
+func TestNamespaceSelectors_ByMode(t *testing.T) {
 	values := map[string]map[string]string{
 		"no label":      {},
 		"audit":         {v1alpha1.LabelMode: "audit"},
@@ -154,7 +154,7 @@ func TestNamespacesAreSelectedByTheirModeAndNeverKubeSystemOrOurOwn(t *testing.T
 }
 
 // The conditions are evaluated by the API server's own code.
-func TestConditionsKeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
+func TestMatchConditions_KeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
 	pod := func(options ...policytest.PodOption) runtime.Object {
 		return policytest.With(policytest.NewPod("p", policytest.Namespace("shop")), options...)
 	}
@@ -242,7 +242,7 @@ func matches(t *testing.T, w admissionregistrationv1.ValidatingWebhook, object, 
 }
 
 // The server writes this condition; shipped, it would be two owners' one field.
-func TestTheServersOwnConditionIsNotShipped(t *testing.T) {
+func TestMatchConditions_WithoutTheServersOwn(t *testing.T) {
 	for _, w := range webhooks(t) {
 		for _, c := range w.MatchConditions {
 			if c.Name == "may-match-policy" {
@@ -252,7 +252,7 @@ func TestTheServersOwnConditionIsNotShipped(t *testing.T) {
 	}
 }
 
-func TestEachWebhookHasARowInTheDocumentation(t *testing.T) {
+func TestWebhooks_EachIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/install.md")
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestEachWebhookHasARowInTheDocumentation(t *testing.T) {
 	}
 }
 
-func TestTheCallerMayChangeWhatItGets(t *testing.T) {
+func TestConfigurations_ReturnCopies(t *testing.T) {
 	Mutating()[0]++
 	Validating()[0]++
 	configurations(t)

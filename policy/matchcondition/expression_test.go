@@ -289,7 +289,7 @@ func TestExpression_SameInAnyOrder(t *testing.T) {
 
 // Why a namespace selector widens: the API server has the variable, and gives no namespace
 // in it.
-func TestMatchConditionsDoNotSeeTheNamespace(t *testing.T) {
+func TestAPIServer_GivesConditionsNoNamespace(t *testing.T) {
 	c := mustCompile(t, "namespaceObject != null", "newest")
 	if is, err := c.sends(podWith(nil, "nginx")); is || err != nil {
 		t.Errorf("a namespace is seen: %v, %v; then an expression can use it", is, err)
