@@ -20,6 +20,7 @@ func (d *Document) render() ([]byte, error) {
 	text := d.raw[d.from:d.to]
 	for _, depth := range []int{maxDepth + 1, maxDepth, 6, 5, 4, 3, 2, 1, 0} {
 		e := &editor{layout: d.layout(), cursor: newCursor(text, d.isJSON), expand: depth <= maxDepth, depth: depth}
+		e.oneLine = e.expand
 		if out, ok := e.write(d, text); ok {
 			if got, _, err := parse(out, d.isJSON); err == nil && bytes.Equal(encodeJSON(got), encodeJSON(d.value)) {
 				return out, nil
@@ -285,7 +286,7 @@ func (e *editor) replace(s slot, value any) {
 	wasBlock := !wasFlow && s.node.Kind != yaml.ScalarNode && s.node.Kind != yaml.AliasNode
 	isBlock := isFilled(value) && !wasFlow
 	switch {
-	case isBlock && wasBlock && e.start(s.node) == s.from:
+	case isBlock && wasBlock && isList(value) == (old.Kind == yaml.SequenceNode) && e.start(s.node) == s.from:
 		e.splice(s.from, s.to, e.encode(value, 0, "\n"+spaces(s.from-e.lineStart(s.from))))
 	case isBlock:
 		e.splice(s.mark, s.to, e.behind(s, value))
@@ -306,6 +307,9 @@ func (e *editor) replace(s slot, value any) {
 		if text = e.encode(value, style, lead); s.from > 0 && e.space != "" && strings.IndexByte(":-?", e.text[s.from-1]) >= 0 {
 			text = " " + text
 		}
+		if e.has(s.to, '#') {
+			text += " "
+		}
 		e.splice(s.from, s.to, text)
 	}
 }
@@ -319,4 +323,9 @@ func isFilled(value any) bool {
 		return len(v) > 0
 	}
 	return false
+}
+
+func isList(value any) bool {
+	_, ok := value.([]any)
+	return ok
 }

@@ -12,6 +12,7 @@ import (
 type layout struct {
 	isJSON    bool
 	lineBreak string
+	oneLine   bool   // new strings do without lines of their own
 	step      int    // columns by which a mapping is indented
 	compact   bool   // the dashes of a list stand right below the key that it belongs to
 	space     string // behind a comma or colon in flow style
@@ -80,7 +81,7 @@ func (l layout) behind(like slot, value any) string {
 	if like.inList {
 		return " " + l.encode(value, 0, "\n"+spaces(column+2))
 	}
-	if _, isList := value.([]any); !isList || !l.compact {
+	if !isList(value) || !l.compact {
 		column += l.step
 	}
 	lead := "\n" + spaces(column)
@@ -104,32 +105,32 @@ func (l layout) encode(value any, style yaml.Style, lead string) string {
 	if l.compact {
 		enc.CompactSeqIndent()
 	}
-	if enc.Encode(toNode(value, style)) != nil || enc.Close() != nil {
+	if enc.Encode(toNode(value, style, l.oneLine)) != nil || enc.Close() != nil {
 		return ""
 	}
 	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\n", lead)
 }
 
 // toNode returns a value for the encoder. A string has quotes if any YAML would take it for something else.
-func toNode(value any, style yaml.Style) *yaml.Node {
+func toNode(value any, style yaml.Style, oneLine bool) *yaml.Node {
 	n := &yaml.Node{}
 	switch v := value.(type) {
 	case *object:
 		n.Kind, n.Style = yaml.MappingNode, style
 		for _, key := range v.keys {
-			n.Content = append(n.Content, toNode(key, yaml.FlowStyle), toNode(v.fields[key], style))
+			n.Content = append(n.Content, toNode(key, yaml.FlowStyle, true), toNode(v.fields[key], style, oneLine))
 		}
 	case []any:
 		n.Kind, n.Style = yaml.SequenceNode, style
 		for _, item := range v {
-			n.Content = append(n.Content, toNode(item, style))
+			n.Content = append(n.Content, toNode(item, style, oneLine))
 		}
 	case json.Number:
 		n.Kind, n.Value = yaml.ScalarNode, v.String()
 	default:
 		_ = n.Encode(v) // a string, a boolean or null
 		switch {
-		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 && style != 0:
+		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 && (oneLine || style != 0):
 			n.Style = yaml.DoubleQuotedStyle
 		case n.Tag == "!!str" && style != yaml.FlowStyle && style != 0:
 			n.Style = style

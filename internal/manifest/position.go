@@ -85,7 +85,7 @@ func (c *cursor) skipSpace(at int) int {
 }
 
 // lineStart returns the offset of the beginning of the line that has at.
-func (c *cursor) lineStart(at int) int { return 1 + bytes.LastIndexByte(c.text[:at], '\n') }
+func (c *cursor) lineStart(at int) int { return 1 + bytes.LastIndexAny(c.text[:at], "\r\n") }
 
 // lineEnd returns the offset of the line break at or behind at, or the end of the text.
 func (c *cursor) lineEnd(at int) int {
@@ -117,7 +117,7 @@ func (c *cursor) end(n *yaml.Node) int {
 	case n.Kind == yaml.AliasNode:
 		return min(at+1+len(n.Value), last)
 	case n.Kind != yaml.ScalarNode:
-		flow := n.Style&yaml.FlowStyle != 0
+		flow := c.has(at, '{') || c.has(at, '[') // and not one pair in a flow list, which needs no brackets
 		if flow {
 			at++
 		}
