@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	kjson "sigs.k8s.io/json"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // Decode decodes an object into a typed one as the API server does: keys are case-sensitive, and if
@@ -18,7 +20,7 @@ func Decode(o Object, into any, strict bool) error {
 		return errors.New("manifest.Decode: into is not a pointer to decode into")
 	}
 	t := typeChecker{document: o.Document, strict: strict}
-	value, err := decodeJSON(o.JSON)
+	value, err := yamledit.Decode(o.JSON)
 	if err != nil {
 		t.add(o.Path, "is not JSON: "+err.Error(), "correct the syntax there")
 		return join(t.found)
@@ -69,7 +71,7 @@ func (t *typeChecker) check(value any, as reflect.Type, path string) {
 	}
 	isMap := as.Kind() == reflect.Map && as.Key().Kind() == reflect.String
 	isList := (as.Kind() == reflect.Slice || as.Kind() == reflect.Array) && as.Elem().Kind() != reflect.Uint8
-	fields, hasFields := value.(*object)
+	fields, hasFields := value.(*yamledit.Object)
 	items, hasItems := value.([]any)
 	switch {
 	case decodesItself || as.Kind() != reflect.Struct && !isMap && !isList:
@@ -78,21 +80,21 @@ func (t *typeChecker) check(value any, as reflect.Type, path string) {
 		t.add(path, t.document.display(path, value)+" is not a list", `begin each element with "- "`)
 	case isList:
 		for i, item := range items {
-			t.check(item, as.Elem(), element(path, i))
+			t.check(item, as.Elem(), yamledit.Element(path, i))
 		}
 	case !hasFields:
 		t.add(path, t.document.display(path, value)+" is not a mapping", "write it with keys and values")
 	case isMap:
-		for _, key := range fields.keys {
-			t.check(fields.fields[key], as.Elem(), member(path, key))
+		for _, key := range fields.Keys {
+			t.check(fields.Fields[key], as.Elem(), yamledit.Member(path, key))
 		}
 	default:
 		known := fieldsOf(as)
-		for _, key := range fields.keys {
+		for _, key := range fields.Keys {
 			if field, ok := known[key]; ok {
-				t.check(fields.fields[key], field, member(path, key))
+				t.check(fields.Fields[key], field, yamledit.Member(path, key))
 			} else if t.strict {
-				t.add(member(path, key), "unknown field", suggest(key, known))
+				t.add(yamledit.Member(path, key), "unknown field", suggest(key, known))
 			}
 		}
 	}

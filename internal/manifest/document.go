@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // MaxObjectBytes is the longest object, counted as JSON, that the API server takes in one request:
@@ -34,10 +34,9 @@ type Document struct {
 
 	loaded  bool
 	loadErr error
-	nodes   *yaml.Node // of raw
-	read    any        // what raw means
-	value   any        // the same with the patches
-	changed bool       // by a patch
+	text    *yamledit.Text // of raw
+	value   any            // of text, with the patches
+	changed bool           // by a patch
 }
 
 // Object is one API object in a document: the document itself, or an item of a List.
@@ -84,7 +83,7 @@ func (d *Document) Objects() ([]Object, error) {
 // objects appends the objects in a value. The item of a typed list has the APIVersion and Kind that
 // its list says, unless it says another.
 func (d *Document) objects(out []Object, value any, o Object) ([]Object, error) {
-	fields, ok := value.(*object)
+	fields, ok := value.(*yamledit.Object)
 	if !ok {
 		return nil, d.errorAt(o.Path, d.display(o.Path, value)+" is not an API object", "write a mapping with apiVersion and kind")
 	}
@@ -92,28 +91,28 @@ func (d *Document) objects(out []Object, value any, o Object) ([]Object, error) 
 	if types.check(value, reflect.TypeFor[objectHead](), o.Path); len(types.found) > 0 {
 		return nil, types.found[0]
 	}
-	o.APIVersion, o.Kind = fields.stringField("apiVersion", o.APIVersion), fields.stringField("kind", o.Kind)
+	o.APIVersion, o.Kind = fields.String("apiVersion", o.APIVersion), fields.String("kind", o.Kind)
 	if o.Kind == "" {
-		return nil, d.errorAt(member(o.Path, "kind"), "is missing", "say what the object is, such as kind: Pod")
+		return nil, d.errorAt(yamledit.Member(o.Path, "kind"), "is missing", "say what the object is, such as kind: Pod")
 	}
 	if o.APIVersion == "" {
-		return nil, d.errorAt(member(o.Path, "apiVersion"), "is missing", "say which API the "+quote(o.Kind)+" belongs to, such as apiVersion: v1")
+		return nil, d.errorAt(yamledit.Member(o.Path, "apiVersion"), "is missing", "say which API the "+yamledit.Quote(o.Kind)+" belongs to, such as apiVersion: v1")
 	}
-	if items, ok := fields.fields["items"]; ok && strings.HasSuffix(o.Kind, "List") {
+	if items, ok := fields.Fields["items"]; ok && strings.HasSuffix(o.Kind, "List") {
 		return d.items(out, items, o)
 	}
-	if meta, ok := fields.fields["metadata"].(*object); ok {
-		o.Name, o.Namespace = meta.stringField("name", meta.stringField("generateName", "")), meta.stringField("namespace", "")
+	if meta, ok := fields.Fields["metadata"].(*yamledit.Object); ok {
+		o.Name, o.Namespace = meta.String("name", meta.String("generateName", "")), meta.String("namespace", "")
 	}
-	if o.JSON = encodeJSON(value); len(o.JSON) > MaxObjectBytes {
-		return nil, d.errorAt(o.Path, o.Kind+" "+quote(o.Name)+" is "+strconv.Itoa(len(o.JSON))+" bytes long as JSON, and the API server takes no more than "+
+	if o.JSON = yamledit.Encode(value); len(o.JSON) > MaxObjectBytes {
+		return nil, d.errorAt(o.Path, o.Kind+" "+yamledit.Quote(o.Name)+" is "+strconv.Itoa(len(o.JSON))+" bytes long as JSON, and the API server takes no more than "+
 			strconv.Itoa(MaxObjectBytes), "make it smaller or split it")
 	}
 	return append(out, o), nil
 }
 
 func (d *Document) items(out []Object, value any, list Object) ([]Object, error) {
-	path := member(list.Path, "items")
+	path := yamledit.Member(list.Path, "items")
 	items, ok := value.([]any)
 	if !ok && value != nil {
 		return nil, d.errorAt(path, d.display(path, value)+" is not a list", "write the objects as a list")
@@ -124,7 +123,7 @@ func (d *Document) items(out []Object, value any, list Object) ([]Object, error)
 	}
 	for i, item := range items {
 		var err error
-		o := Object{Document: d, Pointer: list.Pointer + "/items/" + strconv.Itoa(i), Path: element(path, i), APIVersion: version, Kind: kind}
+		o := Object{Document: d, Pointer: list.Pointer + "/items/" + strconv.Itoa(i), Path: yamledit.Element(path, i), APIVersion: version, Kind: kind}
 		if out, err = d.objects(out, item, o); err != nil {
 			return nil, err
 		}
@@ -132,24 +131,16 @@ func (d *Document) items(out []Object, value any, list Object) ([]Object, error)
 	return out, nil
 }
 
-// stringField returns a field's string, or fallback if it is absent or empty.
-func (o *object) stringField(key, fallback string) string {
-	if s, _ := o.fields[key].(string); s != "" {
-		return s
-	}
-	return fallback
-}
-
 // root returns what the document means with its patches, or nil if there is nothing but comments.
 func (d *Document) root() (any, error) {
 	if !d.loaded {
 		d.loaded = true
-		value, nodes, err := parse(d.raw[d.from:d.to], d.isJSON)
-		var e *Error
-		if errors.As(err, &e) {
-			e.Source, e.Line = d.Source, d.line+max(e.Line, 1)-1
+		d.text, d.loadErr = yamledit.Parse(d.raw[d.from:d.to], d.isJSON)
+		d.value = d.text.Value
+		var e *yamledit.Error
+		if errors.As(d.loadErr, &e) {
+			d.loadErr = &Error{Source: d.Source, Line: d.line + max(e.Line, 1) - 1, Problem: e.Problem, Remedy: e.Remedy}
 		}
-		d.value, d.read, d.nodes, d.loadErr = value, value, nodes, err
 	}
 	return d.value, d.loadErr
 }

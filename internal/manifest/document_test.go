@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 func one(t testing.TB, in string) *Document {
@@ -154,7 +156,7 @@ func FuzzAgree(f *testing.F) {
 		if err != nil || root == nil {
 			return
 		}
-		text := encodeJSON(root)
+		text := yamledit.Encode(root)
 		want, err := sigsyaml.YAMLToJSON([]byte(in))
 		if err != nil {
 			return // it knows less of YAML, and kubectl will say so

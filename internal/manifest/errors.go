@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Error is one thing that is wrong with an input.
@@ -45,17 +44,4 @@ func join(found []*Error) error {
 		errs = append(errs, e)
 	}
 	return errors.Join(errs...)
-}
-
-// quote quotes a value for a message, cutting one that is too long to read.
-func quote(s string) string {
-	const longest = 80
-	if len(s) <= longest {
-		return strconv.Quote(s)
-	}
-	cut := longest
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return strconv.Quote(s[:cut]) + "..."
 }

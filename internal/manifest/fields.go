@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // fieldsOf returns the JSON fields of a struct type by name, those of embedded structs among them.
@@ -59,7 +61,7 @@ func suggest(key string, known map[string]reflect.Type) string {
 	if best == "" {
 		return "remove it or correct its spelling"
 	}
-	return "did you mean " + quote(best) + "?"
+	return "did you mean " + yamledit.Quote(best) + "?"
 }
 
 // distance counts the bytes to add, drop or change to make b from a (Levenshtein), or returns limit when there are as many or more.

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // Patch applies JSON patch operations (RFC 6902) to the object at pointer. It knows add, replace and
@@ -23,15 +25,15 @@ func (d *Document) Patch(pointer string, ops []jsonpatch.Operation) error {
 	}
 	base, ok := parsePointer(pointer)
 	if !ok {
-		return d.errorAt("", "cannot patch at "+quote(pointer)+": it is not a JSON pointer", `begin it with "/"`)
+		return d.errorAt("", "cannot patch at "+yamledit.Quote(pointer)+": it is not a JSON pointer", `begin it with "/"`)
 	}
 	if value == nil {
-		return d.errorAt("", "cannot patch "+quote(pointer)+": the document is empty", "")
+		return d.errorAt("", "cannot patch "+yamledit.Quote(pointer)+": the document is empty", "")
 	}
 	at := value
 	for i, token := range base {
 		if at, ok = child(at, token); !ok {
-			return d.missing("cannot patch "+quote(pointer), base[:i+1])
+			return d.missing("cannot patch "+yamledit.Quote(pointer), base[:i+1])
 		}
 	}
 	for _, op := range ops {
@@ -44,14 +46,14 @@ func (d *Document) Patch(pointer string, ops []jsonpatch.Operation) error {
 }
 
 func (d *Document) missing(cannot string, tokens []string) *Error {
-	return d.errorAt("", cannot+": there is no "+quote(joinPointer(tokens)), "")
+	return d.errorAt("", cannot+": there is no "+yamledit.Quote(joinPointer(tokens)), "")
 }
 
 // apply returns a value with the operation applied to the object at base.
 func (d *Document) apply(value any, base []string, op jsonpatch.Operation) (any, error) {
-	p := patcher{document: d, verb: op.Operation, base: len(base), cannot: "cannot " + op.Operation + " " + quote(op.Path)}
+	p := patcher{document: d, verb: op.Operation, base: len(base), cannot: "cannot " + op.Operation + " " + yamledit.Quote(op.Path)}
 	if p.verb != "add" && p.verb != "replace" && p.verb != "remove" {
-		return nil, d.errorAt("", "cannot patch with the operation "+quote(p.verb), "use add, replace or remove")
+		return nil, d.errorAt("", "cannot patch with the operation "+yamledit.Quote(p.verb), "use add, replace or remove")
 	}
 	tokens, ok := parsePointer(op.Path)
 	switch {
@@ -86,7 +88,7 @@ func (p *patcher) apply(at any, i int) (any, error) {
 	token, last := p.tokens[i], i == len(p.tokens)-1
 	old, found := child(at, token)
 	list, isList := at.([]any)
-	fields, isMap := at.(*object)
+	fields, isMap := at.(*yamledit.Object)
 	adds := last && p.verb == "add" && (isMap || isList && (found || token == "-" || token == strconv.Itoa(len(list))))
 	switch {
 	case !found && !adds:
@@ -115,28 +117,30 @@ func (p *patcher) apply(at any, i int) (any, error) {
 		return list, nil
 	}
 	if removes {
-		return fields.without(token), nil
+		return fields.Without(token), nil
 	}
-	return fields.with(token, value), nil
+	return fields.With(token, value), nil
 }
 
-// newValue returns a value as decodeJSON would; ok is false if JSON cannot hold it.
+// newValue returns a value as yamledit.Decode would; ok is false if JSON cannot hold it.
 func (d *Document) newValue(v any) (value any, ok bool) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, false
 	}
-	if value, _, err = parse(text, d.isJSON); err != nil { // as YAML, it has numbers as they will be read
-		value, err = decodeJSON(text)
+	// Parsed as YAML, it has numbers as they will be read.
+	if t, err := yamledit.Parse(text, d.isJSON); err == nil {
+		return t.Value, true
 	}
+	value, err = yamledit.Decode(text)
 	return value, err == nil
 }
 
 // child returns what a token of a JSON pointer means in a value.
 func child(v any, token string) (any, bool) {
 	switch v := v.(type) {
-	case *object:
-		value, ok := v.fields[token]
+	case *yamledit.Object:
+		value, ok := v.Fields[token]
 		return value, ok
 	case []any:
 		// RFC 6901: decimal digits without a leading zero.

@@ -13,6 +13,8 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	"pgregory.net/rapid"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 func TestPatchChangesNoMoreThanItMust(t *testing.T) {
@@ -120,6 +122,51 @@ func TestPatchChangesNoMoreThanItMust(t *testing.T) {
 			ops:  []jsonpatch.Operation{op("replace", "/c", 2)},
 			want: "a: |2-\n    x\n\n  # y\nb: >+\n  z\n\nc: 2\n",
 		},
+		"what an alias stands for is written out when its anchor changes": {
+			in:   "a: &x {m: 1} # a\nb: *x # b\nc:\n  <<: *x\n  o: 2\n",
+			ops:  []jsonpatch.Operation{op("replace", "/a/m", 2)},
+			want: "a: &x {m: 2} # a\nb: {m: 1} # b\nc:\n  m: 1\n  o: 2\n",
+		},
+		"an item in the middle of a list": {
+			in:   "a:\n- - 1 # one\n  - 2\n# x\n- b: c\n  d: e\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/1", []any{3, map[string]any{"x": 1}})},
+			want: "a:\n- - 1 # one\n  - 2\n- - 3\n  - x: 1\n# x\n- b: c\n  d: e\n",
+		},
+		"the first entry, which shares its line with a dash": {
+			in:   "a:\n- - 1 # one\n  - 2\n# x\n- b: c\n  d: e\n",
+			ops:  []jsonpatch.Operation{op("remove", "/a/0/0", nil), op("remove", "/a/1/b", nil)},
+			want: "a:\n- - 2\n# x\n- d: e\n",
+		},
+		"quotes, comments and brackets within values are no obstacle": {
+			in:   "a: [\"]\", ']', it's] # ]\nb: \"x # y\" # z\nc: 'it''s'\nd: x\n  y # z\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/-", "u"), op("replace", "/b", "v"), op("replace", "/c", "w"), op("replace", "/d", true)},
+			want: "a: [\"]\", ']', it's, u] # ]\nb: \"v\" # z\nc: 'w'\nd: true # z\n",
+		},
+		"a block scalar at the end keeps its lines": {
+			in:   "a:\n  b: |+\n    x\n\n\nc: >-\n  y\n  # z\n",
+			ops:  []jsonpatch.Operation{op("add", "/a/d", 1), op("add", "/e", "x\ny")},
+			want: "a:\n  b: |+\n    x\n\n\n  d: 1\nc: >-\n  y\n  # z\ne: |-\n  x\n  y\n",
+		},
+		"a string of several lines takes one where a comment follows": {
+			in:   "a: x # y\n",
+			ops:  []jsonpatch.Operation{op("replace", "/a", "x\ny\n")},
+			want: "a: \"x\\ny\\n\" # y\n",
+		},
+		"a block becomes empty, and something else": {
+			in:   "a:\n  b: 1\nc: # x\n  - 1\nd: {} # y\n",
+			ops:  []jsonpatch.Operation{op("remove", "/a/b", nil), op("replace", "/c", "x"), op("add", "/d/e", []any{})},
+			want: "a: {}\nc: x\nd: {e: []} # y\n",
+		},
+		"JSON that YAML cannot read keeps every other byte": {
+			in:   "{\"a\":\t\"\\ud83d\\ude00\\/ é\",\n \"b\": 1e2, \"c\": {\"d\":[]}}",
+			ops:  []jsonpatch.Operation{op("replace", "/b", 2), op("add", "/c/d/-", "<"), op("remove", "/a", nil), op("add", "/z", "é")},
+			want: "{\"b\": 2, \"c\": {\"d\":[\n  \"<\"\n ]}, \"z\": \"é\"}",
+		},
+		"JSON whose key no YAML parser takes is written as a whole": {
+			in:   "{\"" + strings.Repeat("k", 2000) + "\": 1}\n",
+			ops:  []jsonpatch.Operation{op("add", "/b", 2)},
+			want: "{\"" + strings.Repeat("k", 2000) + "\":1,\"b\":2}\n",
+		},
 		"a comment at the end of a mapping stays at its end": {
 			in:   "a:\n  b: 1\n  # c: 2\nd: 3\n",
 			ops:  []jsonpatch.Operation{op("add", "/a/e", 1)},
@@ -208,6 +255,11 @@ func FuzzPatch(f *testing.F) {
 	f.Add("{\"a\": 1.50, \"b\": {\"c\": \"d\"}}", "/b/c", "null", byte(2))
 	f.Add("a:\n    b: |\n        x\n    # c\n    d: 'e'\n", "/a/f", "\"x: y\\n z \\n\"", byte(0))
 	f.Add("a: {b: [1, 2, 3]}\r\n", "/a/b/0", "\"on\"", byte(0))
+	f.Add("a: {b: 1, # x\n c: [d, e: f], }# y", "/a/c", "true", byte(1))
+	f.Add("a: 'it''s' # x\nb: it's\nc: a#b\nd: \"\\\"#\"\n", "/b", "\"a\\nb\\n\"", byte(1))
+	f.Add("? a\n: b\nc: !!map\n  d: e\n? f\n# g\n", "/z", "[[1],[2]]", byte(0))
+	f.Add("\ra: &a\n  b: 1\nc:\n- - *a\n  - 2\n", "/a/b", "{}", byte(0))
+	f.Add("{\"a\": \"\\ud83d\\ude00\", \"é\": \"\\/\", \"c\":\n[1,\t2]}", "/c/0", "[]", byte(2))
 	f.Fuzz(func(t *testing.T, in, path, value string, kind byte) {
 		docs, err := Read(strings.NewReader(in), "in.yaml")
 		if err != nil || len(docs) != 1 {
@@ -218,7 +270,7 @@ func FuzzPatch(f *testing.F) {
 		if err != nil || root == nil {
 			return
 		}
-		before := encodeJSON(root)
+		before := yamledit.Encode(root)
 		if lenientElsewhere.MatchString(path) {
 			return
 		}
@@ -358,7 +410,7 @@ func readBack(t *testing.T, text []byte) []byte {
 	if root == nil {
 		return []byte("null")
 	}
-	return encodeJSON(root)
+	return yamledit.Encode(root)
 }
 
 // lenientElsewhere are the paths that the other implementation does not read as RFC 6901 has them: no slash at the beginning,

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // MaxDocumentBytes is the longest document that is read. It is more than MaxObjectBytes because a List of many objects is one
@@ -66,7 +68,7 @@ func (s *splitter) take(at, end, line int) error {
 	case strings.HasPrefix(text, "---"):
 		if rest := strings.TrimSpace(text[3:]); rest != "" && rest[0] != '#' {
 			return &Error{
-				Source: s.source, Line: line, Problem: quote(text) + ` is no document separator: nothing but a comment may follow "---"`,
+				Source: s.source, Line: line, Problem: yamledit.Quote(text) + ` is no document separator: nothing but a comment may follow "---"`,
 				Remedy: "put the rest on the next line",
 			}
 		}

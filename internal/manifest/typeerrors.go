@@ -8,16 +8,17 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // checkScalar decodes one value that has no fields of its own, and says what is wrong with one that does not fit.
 func (t *typeChecker) checkScalar(value any, as reflect.Type, path string) {
-	text := encodeJSON(value)
+	text := yamledit.Encode(value)
 	// The reader looks for what the file has, not for what YAML made of it.
 	shown := t.document.display(path, value)
 	if as == reflect.TypeFor[resource.Quantity]() && isExcessive(strings.Trim(string(text), `"`)) {
@@ -38,7 +39,7 @@ func (t *typeChecker) whyNotString(path string, value any) string {
 		return ""
 	}
 	n, _ := t.document.locate(path)
-	if n == nil || n.Kind != yaml.ScalarNode || n.Style&(quotedStyle|yaml.TaggedStyle) != 0 {
+	if n == nil || !yamledit.IsPlain(n) {
 		return ""
 	}
 	switch v := value.(type) {
@@ -76,7 +77,7 @@ func whyNot(value any, as reflect.Type) (problem, remedy string) {
 	switch as.Kind() {
 	case reflect.String:
 		switch value.(type) {
-		case *object, []any:
+		case *yamledit.Object, []any:
 			return "is not a string", "write a string"
 		}
 		return "is not a string", "put it in quotes"

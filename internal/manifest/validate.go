@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 const (
@@ -30,14 +32,14 @@ func isExcessive(value string) bool {
 // then 0, and lowers 8Ei by one. The error is an *Error with the path.
 func CheckQuantity(path, value string) error {
 	if isExcessive(value) {
-		return &Error{Path: path, Problem: quote(value) + " is beyond what Kubernetes can count", Remedy: quantityRemedy}
+		return &Error{Path: path, Problem: yamledit.Quote(value) + " is beyond what Kubernetes can count", Remedy: quantityRemedy}
 	}
 	q, err := resource.ParseQuantity(value)
 	if err != nil {
-		return &Error{Path: path, Problem: quote(value) + " is not a quantity", Remedy: quantityRemedy}
+		return &Error{Path: path, Problem: yamledit.Quote(value) + " is not a quantity", Remedy: quantityRemedy}
 	}
 	if problem := whyNotBytes(q); problem != "" {
-		return &Error{Path: path, Problem: quote(value) + problem, Remedy: quantityRemedy}
+		return &Error{Path: path, Problem: yamledit.Quote(value) + problem, Remedy: quantityRemedy}
 	}
 	return nil
 }
@@ -72,7 +74,7 @@ func CheckPod(path string, spec *corev1.PodSpec, claims ...string) error {
 	}
 	seen := map[string]bool{}
 	for i, v := range spec.Volumes {
-		at := element(member(path, "volumes"), i)
+		at := yamledit.Element(yamledit.Member(path, "volumes"), i)
 		c.unique(seen, at+".name", v.Name, "name of another volume", "rename one of them")
 		// A volume hides the claim of its name: the StatefulSet controller puts the claim in its place.
 		c.volumes[v.Name] = true
@@ -81,19 +83,19 @@ func CheckPod(path string, spec *corev1.PodSpec, claims ...string) error {
 		}
 	}
 	if spec.Resources != nil {
-		c.resources(member(path, "resources"), *spec.Resources)
+		c.resources(yamledit.Member(path, "resources"), *spec.Resources)
 	}
 	if len(spec.Containers) == 0 {
-		c.add(member(path, "containers"), "there are no containers", "give at least one")
+		c.add(yamledit.Member(path, "containers"), "there are no containers", "give at least one")
 	}
 	for i, container := range spec.InitContainers {
-		c.container(element(member(path, "initContainers"), i), container)
+		c.container(yamledit.Element(yamledit.Member(path, "initContainers"), i), container)
 	}
 	for i, container := range spec.Containers {
-		c.container(element(member(path, "containers"), i), container)
+		c.container(yamledit.Element(yamledit.Member(path, "containers"), i), container)
 	}
 	for i, container := range spec.EphemeralContainers {
-		c.container(element(member(path, "ephemeralContainers"), i), corev1.Container(container.EphemeralContainerCommon))
+		c.container(yamledit.Element(yamledit.Member(path, "ephemeralContainers"), i), corev1.Container(container.EphemeralContainerCommon))
 	}
 	return join(c.found)
 }
@@ -111,7 +113,7 @@ func (c *podChecker) add(path, problem, remedy string) {
 // unique adds a value to those seen, and an error if it is among them already.
 func (c *podChecker) unique(seen map[string]bool, path, value, what, remedy string) {
 	if seen[value] {
-		c.add(path, quote(value)+" is the "+what+" too", remedy)
+		c.add(path, yamledit.Quote(value)+" is the "+what+" too", remedy)
 	}
 	seen[value] = true
 }
@@ -121,9 +123,9 @@ func (c *podChecker) container(path string, container corev1.Container) {
 	c.resources(path+".resources", container.Resources)
 	mounted := map[string]bool{}
 	for i, m := range container.VolumeMounts {
-		at := element(path+".volumeMounts", i)
+		at := yamledit.Element(path+".volumeMounts", i)
 		if !c.volumes[m.Name] {
-			c.add(at+".name", quote(m.Name)+" is not the name of a volume", "add the volume or correct the name")
+			c.add(at+".name", yamledit.Quote(m.Name)+" is not the name of a volume", "add the volume or correct the name")
 		}
 		c.unique(mounted, at+".mountPath", m.MountPath, "path of another mount", "remove one of them")
 	}
@@ -135,7 +137,7 @@ func (c *podChecker) resources(path string, r corev1.ResourceRequirements) {
 	sound := !requested || c.bytes(path+".requests.memory", request)
 	sound = (!limited || c.bytes(path+".limits.memory", limit)) && sound
 	if requested && limited && sound && request.Cmp(limit) > 0 {
-		c.add(path+".requests.memory", quote(request.String())+" is above the limit "+quote(limit.String()), "raise the limit or lower the request")
+		c.add(path+".requests.memory", yamledit.Quote(request.String())+" is above the limit "+yamledit.Quote(limit.String()), "raise the limit or lower the request")
 	}
 }
 
@@ -143,7 +145,7 @@ func (c *podChecker) resources(path string, r corev1.ResourceRequirements) {
 func (c *podChecker) bytes(path string, q resource.Quantity) bool {
 	problem := whyNotBytes(q)
 	if problem != "" {
-		c.add(path, quote(q.String())+problem, quantityRemedy)
+		c.add(path, yamledit.Quote(q.String())+problem, quantityRemedy)
 	}
 	return problem == ""
 }

@@ -68,9 +68,9 @@ func (d *Document) Bytes() ([]byte, error) {
 	if !d.Changed() {
 		return d.raw, nil
 	}
-	content, err := d.render()
-	if err != nil {
-		return nil, err
+	content := d.text.Edit(d.value)
+	if content == nil {
+		return nil, d.errorAt("", "cannot be written with its changes", "write the document more simply: without tags and unusual quoting")
 	}
 	return slices.Concat(d.raw[:d.from], content, d.raw[d.to:]), nil
 }

@@ -1,4 +1,4 @@
-package manifest
+package yamledit
 
 import (
 	"bytes"
@@ -121,8 +121,10 @@ func (c *cursor) end(n *yaml.Node) int {
 		if flow {
 			at++
 		}
-		if len(n.Content) > 0 {
-			at = c.end(n.Content[len(n.Content)-1])
+		if last := len(n.Content) - 1; last >= 0 {
+			if at = c.end(n.Content[last]); n.Kind == yaml.MappingNode && isEmpty(n.Content[last]) {
+				at = c.behindKey(n.Content[last-1])
+			}
 		}
 		for flow && at < last && c.text[at] != ']' && c.text[at] != '}' {
 			at = max(c.skipSpace(at), at+1)
@@ -156,6 +158,18 @@ func (c *cursor) end(n *yaml.Node) int {
 	}
 	return at
 }
+
+// behindKey returns the offset behind a key and its colon, if it has one.
+func (c *cursor) behindKey(key *yaml.Node) int {
+	end := c.end(key)
+	if at := c.skipSpace(end); c.has(at, ':') {
+		return at + 1
+	}
+	return end
+}
+
+// isEmpty reports whether a value has no text. The parser may say that it stands anywhere before the next one.
+func isEmpty(n *yaml.Node) bool { return n.Value == "" && IsPlain(n) }
 
 func (c *cursor) quoteEnd(at int) int {
 	mark := c.text[at]

@@ -1,4 +1,4 @@
-package manifest
+package yamledit
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ type layout struct {
 	indent    string // of one level of JSON; empty for JSON on one line
 }
 
-// layout finds the document's layout by the first place that shows it.
-func (d *Document) layout() layout {
-	text := d.raw[d.from:d.to]
-	l := layout{isJSON: d.isJSON, lineBreak: "\n", step: 2, space: " ", indent: "  "}
+// layout finds the text's layout by the first place that shows it.
+func (t *Text) layout() layout {
+	text := t.text
+	l := layout{isJSON: t.isJSON, lineBreak: "\n", step: 2, space: " ", indent: "  "}
 	if bytes.Contains(text, []byte("\r\n")) {
 		l.lineBreak = "\r\n"
 	}
@@ -58,7 +58,7 @@ func (d *Document) layout() layout {
 			look(child)
 		}
 	}
-	look(d.nodes)
+	look(t.nodes)
 	return l
 }
 
@@ -93,7 +93,7 @@ func (l layout) behind(like slot, value any) string {
 func (l layout) encode(value any, style yaml.Style, lead string) string {
 	var b bytes.Buffer
 	if l.isJSON {
-		text := encodeJSON(value)
+		text := Encode(value)
 		if lead == "" || l.indent == "" {
 			return string(text)
 		}
@@ -115,10 +115,10 @@ func (l layout) encode(value any, style yaml.Style, lead string) string {
 func toNode(value any, style yaml.Style, oneLine bool) *yaml.Node {
 	n := &yaml.Node{}
 	switch v := value.(type) {
-	case *object:
+	case *Object:
 		n.Kind, n.Style = yaml.MappingNode, style
-		for _, key := range v.keys {
-			n.Content = append(n.Content, toNode(key, yaml.FlowStyle, true), toNode(v.fields[key], style, oneLine))
+		for _, key := range v.Keys {
+			n.Content = append(n.Content, toNode(key, yaml.FlowStyle, true), toNode(v.Fields[key], style, oneLine))
 		}
 	case []any:
 		n.Kind, n.Style = yaml.SequenceNode, style

@@ -1,4 +1,4 @@
-package manifest
+package yamledit
 
 import (
 	"bytes"
@@ -10,24 +10,23 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// render returns the content with its patches.
+// Edit returns the text changed so that it means another value; nil if it cannot be written so.
 //
-// It writes new text where a value changed and nowhere else. The result is read back, and it must
-// mean the patched value: YAML is too rich for an editor to foresee all of it. If it does not, larger
-// edits are tried: with all that aliases stand for written out, then with whole values instead of
-// their parts, up to the whole document.
-func (d *Document) render() ([]byte, error) {
-	text := d.raw[d.from:d.to]
+// It writes new text where the value differs and nowhere else. The result is read back, and it must
+// mean the value: YAML is too rich for an editor to foresee all of it. If it does not, larger edits
+// are tried: with all that aliases stand for written out, then with whole values instead of their
+// parts, up to the whole document.
+func (t *Text) Edit(value any) []byte {
 	for _, depth := range []int{maxDepth + 1, maxDepth, 6, 5, 4, 3, 2, 1, 0} {
-		e := &editor{layout: d.layout(), cursor: newCursor(text, d.isJSON), expand: depth <= maxDepth, depth: depth}
+		e := &editor{layout: t.layout(), cursor: newCursor(t.text, t.isJSON), expand: depth <= maxDepth, depth: depth}
 		e.oneLine = e.expand
-		if out, ok := e.write(d, text); ok {
-			if got, _, err := parse(out, d.isJSON); err == nil && bytes.Equal(encodeJSON(got), encodeJSON(d.value)) {
-				return out, nil
+		if out, ok := e.write(t, value); ok {
+			if got, _, err := parse(out, t.isJSON); err == nil && bytes.Equal(Encode(got), Encode(value)) {
+				return out
 			}
 		}
 	}
-	return nil, d.errorAt("", "cannot be written with its changes", "write the document more simply: without tags and unusual quoting")
+	return nil
 }
 
 // editor collects the edits that make a text mean a changed value.
@@ -46,6 +45,9 @@ type splice struct {
 }
 
 func (e *editor) splice(from, to int, text string) {
+	if text != "" && e.has(to, '#') && !strings.HasSuffix(text, "\n") {
+		text += " " // else no comment begins there any more
+	}
 	e.splices = append(e.splices, splice{from, to, text})
 }
 
@@ -62,22 +64,24 @@ type slot struct {
 }
 
 // write returns the text with the edits; ok is false if they overlap.
-func (e *editor) write(d *Document, text []byte) (out []byte, ok bool) {
+func (e *editor) write(t *Text, value any) (out []byte, ok bool) {
 	// As in parse: a fault of the encoder must not end the program.
 	defer func() {
 		if recover() != nil {
 			out, ok = nil, false
 		}
 	}()
+	text := t.text
 	if !e.isJSON && !bytes.HasSuffix(text, []byte("\n")) {
 		e.text = append(slices.Clip(e.text), '\n')
 	}
-	if d.nodes == nil { // JSON, of which nothing is known but that it is JSON
+	if t.nodes == nil { // JSON, of which nothing is known but that it is JSON
 		trimmed := bytes.TrimSpace(text)
-		e.splice(bytes.Index(text, trimmed), bytes.Index(text, trimmed)+len(trimmed), e.encode(d.value, yaml.FlowStyle, "\n"))
+		from := bytes.Index(text, trimmed)
+		e.splice(from, from+len(trimmed), e.encode(value, yaml.FlowStyle, "\n"))
 	} else {
-		from := e.offset(d.nodes)
-		e.edit(slot{node: d.nodes, start: from, mark: from, from: from, to: e.end(d.nodes), inFlow: e.isJSON}, d.read, d.value, 0)
+		from := e.offset(t.nodes)
+		e.edit(slot{node: t.nodes, start: from, mark: from, from: from, to: e.end(t.nodes), inFlow: e.isJSON}, t.Value, value, 0)
 	}
 	slices.SortStableFunc(e.splices, func(a, b splice) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 	source, done := text, 0
@@ -126,16 +130,16 @@ func (e *editor) slots(n *yaml.Node) []slot {
 		case !s.inList:
 			s.key, _ = keyOf(n.Content[i]) // that it has one was checked before
 			s.start = e.offset(n.Content[i])
-			if s.mark = e.skipSpace(e.end(n.Content[i])); e.has(s.mark, ':') {
-				s.mark++
-			}
+			s.mark = e.behindKey(n.Content[i])
 			i++
 		case !s.inFlow:
 			s.start = e.skipSpace(at)
 			s.mark = s.start + 1
 		}
 		s.node = n.Content[i]
-		s.from, s.to = e.offset(s.node), e.end(s.node)
+		if s.from, s.to = e.offset(s.node), e.end(s.node); isEmpty(s.node) && !s.inList {
+			s.from, s.to = s.mark, s.mark
+		}
 		if s.inList && s.inFlow {
 			s.start, s.mark = s.from, s.from
 		}
@@ -150,8 +154,8 @@ func (e *editor) slots(n *yaml.Node) []slot {
 func (e *editor) editEntries(n *yaml.Node, was, is any, depth int) bool {
 	before, ok := len(e.splices), false
 	switch is := is.(type) {
-	case *object:
-		if was, isMap := was.(*object); isMap {
+	case *Object:
+		if was, isMap := was.(*Object); isMap {
 			ok = e.editMapping(e.slots(n), was, is, depth)
 		}
 	case []any:
@@ -165,10 +169,10 @@ func (e *editor) editEntries(n *yaml.Node, was, is any, depth int) bool {
 	return ok
 }
 
-func (e *editor) editMapping(slots []slot, was, is *object, depth int) bool {
+func (e *editor) editMapping(slots []slot, was, is *Object, depth int) bool {
 	kept := 0
 	for i, s := range slots {
-		value, stays := is.fields[s.key]
+		value, stays := is.Fields[s.key]
 		if !stays {
 			if !e.remove(slots, i) {
 				return false
@@ -176,10 +180,10 @@ func (e *editor) editMapping(slots []slot, was, is *object, depth int) bool {
 			continue
 		}
 		kept++
-		e.edit(s, was.fields[s.key], value, depth+1)
+		e.edit(s, was.Fields[s.key], value, depth+1)
 	}
-	for _, key := range is.keys {
-		if _, old := was.fields[key]; !old && (kept == 0 || !e.insert(slots, len(slots), key, is.fields[key])) {
+	for _, key := range is.Keys {
+		if _, old := was.Fields[key]; !old && (kept == 0 || !e.insert(slots, len(slots), key, is.Fields[key])) {
 			return false
 		}
 	}
@@ -304,11 +308,8 @@ func (e *editor) replace(s slot, value any) {
 		case isString && !s.inFlow:
 			style = 0
 		}
-		if text = e.encode(value, style, lead); s.from > 0 && e.space != "" && strings.IndexByte(":-?", e.text[s.from-1]) >= 0 {
+		if text = e.encode(value, style, lead); s.from > 0 && !e.isJSON && strings.IndexByte(":-?", e.text[s.from-1]) >= 0 {
 			text = " " + text
-		}
-		if e.has(s.to, '#') {
-			text += " "
 		}
 		e.splice(s.from, s.to, text)
 	}
@@ -317,8 +318,8 @@ func (e *editor) replace(s slot, value any) {
 // isFilled reports whether a value is a collection with entries.
 func isFilled(value any) bool {
 	switch v := value.(type) {
-	case *object:
-		return len(v.keys) > 0
+	case *Object:
+		return len(v.Keys) > 0
 	case []any:
 		return len(v) > 0
 	}

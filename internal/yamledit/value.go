@@ -1,42 +1,55 @@
-package manifest
+// Package yamledit changes values in a text of YAML or JSON: every byte stays that does not belong to
+// a value that changes, and what is written reads back as the value that was wanted.
+//
+// Nothing here panics, and no input makes it work without bound.
+package yamledit
 
 import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// object is a JSON object that keeps the order of its keys. The other values are those of
+// Object is a JSON object that keeps the order of its keys. The other values are those of
 // encoding/json: []any, string, bool, json.Number and nil.
-type object struct {
-	keys   []string
-	fields map[string]any
+type Object struct {
+	Keys   []string
+	Fields map[string]any
 }
 
-// with returns a copy in which a field has another value; a new one comes last.
-func (o *object) with(key string, value any) *object {
-	c := &object{keys: slices.Clone(o.keys), fields: maps.Clone(o.fields)}
-	if _, found := c.fields[key]; !found {
-		c.keys = append(c.keys, key)
+// String returns a field's string, or fallback if it is absent, empty or not a string.
+func (o *Object) String(key, fallback string) string {
+	if s, _ := o.Fields[key].(string); s != "" {
+		return s
 	}
-	c.fields[key] = value
+	return fallback
+}
+
+// With returns a copy in which a field has another value; a new one comes last.
+func (o *Object) With(key string, value any) *Object {
+	c := &Object{Keys: slices.Clone(o.Keys), Fields: maps.Clone(o.Fields)}
+	if _, found := c.Fields[key]; !found {
+		c.Keys = append(c.Keys, key)
+	}
+	c.Fields[key] = value
 	return c
 }
 
-func (o *object) without(key string) *object {
-	c := &object{fields: maps.Clone(o.fields)}
-	delete(c.fields, key)
-	c.keys = slices.DeleteFunc(slices.Clone(o.keys), func(k string) bool { return k == key })
+func (o *Object) Without(key string) *Object {
+	c := &Object{Fields: maps.Clone(o.Fields)}
+	delete(c.Fields, key)
+	c.Keys = slices.DeleteFunc(slices.Clone(o.Keys), func(k string) bool { return k == key })
 	return c
 }
 
-// encodeJSON returns a value as compact JSON. It leaves <, > and & as they are: escaped they mean the
+// Encode returns a value as compact JSON. It leaves <, > and & as they are: escaped they mean the
 // same, but no reader wants to see it.
-func encodeJSON(v any) []byte {
+func Encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -46,15 +59,15 @@ func encodeJSON(v any) []byte {
 
 func writeJSON(b *bytes.Buffer, enc *json.Encoder, v any) {
 	switch v := v.(type) {
-	case *object:
+	case *Object:
 		b.WriteByte('{')
-		for i, key := range v.keys {
+		for i, key := range v.Keys {
 			if i > 0 {
 				b.WriteByte(',')
 			}
 			writeJSON(b, enc, key)
 			b.WriteByte(':')
-			writeJSON(b, enc, v.fields[key])
+			writeJSON(b, enc, v.Fields[key])
 		}
 		b.WriteByte('}')
 	case []any:
@@ -72,8 +85,8 @@ func writeJSON(b *bytes.Buffer, enc *json.Encoder, v any) {
 	}
 }
 
-// decodeJSON decodes JSON without loss: numbers keep their spelling and objects their order.
-func decodeJSON(text []byte) (any, error) {
+// Decode decodes JSON without loss: numbers keep their spelling and objects their order.
+func Decode(text []byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	return decodeNext(dec)
@@ -86,7 +99,7 @@ func decodeNext(dec *json.Decoder) (any, error) {
 	}
 	switch t {
 	case json.Delim('{'):
-		o := &object{fields: map[string]any{}}
+		o := &Object{Fields: map[string]any{}}
 		for dec.More() {
 			key, err := dec.Token()
 			if err != nil {
@@ -97,10 +110,10 @@ func decodeNext(dec *json.Decoder) (any, error) {
 				return nil, err
 			}
 			k, _ := key.(string)
-			if _, found := o.fields[k]; !found {
-				o.keys = append(o.keys, k)
+			if _, found := o.Fields[k]; !found {
+				o.Keys = append(o.Keys, k)
 			}
-			o.fields[k] = value
+			o.Fields[k] = value
 		}
 		_, err = dec.Token()
 		return o, err
@@ -119,16 +132,18 @@ func decodeNext(dec *json.Decoder) (any, error) {
 	return t, nil
 }
 
+var decimalInteger = regexp.MustCompile(`^[-+]?[1-9][0-9]*$`)
+
 // likeNodes gives a value what sigs.k8s.io/yaml does not keep: the order of keys, and the digits of a
 // long integer, which it rounds to a float. One that matters is better rejected by its field.
 func likeNodes(value any, n *yaml.Node) any {
 	n = target(n)
 	switch v := value.(type) {
-	case *object:
-		v.keys = v.keys[:0]
+	case *Object:
+		v.Keys = v.Keys[:0]
 		for _, f := range fieldsIn(n) {
-			v.keys = append(v.keys, f.name)
-			v.fields[f.name] = likeNodes(v.fields[f.name], f.value)
+			v.Keys = append(v.Keys, f.name)
+			v.Fields[f.name] = likeNodes(v.Fields[f.name], f.value)
 		}
 	case []any:
 		for i := range v {

@@ -1,4 +1,4 @@
-package manifest
+package yamledit
 
 import (
 	"bytes"
@@ -25,8 +25,33 @@ const (
 	quotedStyle = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 )
 
-// parse returns what a document's content means, as encoding/json decodes it with UseNumber, and the
-// nodes that tell where its parts stand, nil for JSON that is not YAML. Both are nil without content.
+// Text is a YAML document or a JSON value.
+type Text struct {
+	Value any // what it means; nil without content
+
+	text   []byte
+	isJSON bool
+	nodes  *yaml.Node // where its parts stand; nil without content, and for JSON that is not YAML
+}
+
+// Error is what is wrong with a text.
+type Error struct {
+	Line    int // 1-based; 0 if it is the text as a whole
+	Problem string
+	Remedy  string
+}
+
+func (e *Error) Error() string { return e.Problem + ": " + e.Remedy }
+
+// Parse parses one YAML document, or one JSON value. It fails with an *Error on bad syntax, duplicate
+// keys and what JSON cannot hold.
+func Parse(text []byte, isJSON bool) (t *Text, err error) {
+	t = &Text{text: text, isJSON: isJSON}
+	t.Value, t.nodes, err = parse(text, isJSON)
+	return t, err
+}
+
+// parse returns what a text means and its nodes.
 //
 // The meaning is that of sigs.k8s.io/yaml, by which kubectl reads: its YAML 1.1 takes yes, on and
 // 0777 for something other than strings, while the nodes know YAML 1.2.
@@ -61,7 +86,7 @@ func parse(text []byte, isJSON bool) (value any, nodes *yaml.Node, err error) {
 			return nil, nil, syntaxError(nil, err)
 		}
 	}
-	if value, err = decodeJSON(text); err == nil && !isJSON {
+	if value, err = Decode(text); err == nil && !isJSON {
 		value = likeNodes(value, nodes)
 	}
 	return value, nodes, err
@@ -124,7 +149,7 @@ func (c *nodeChecker) check(n *yaml.Node, depth int) (e extent, err error) {
 		c.copied += e.size
 		switch {
 		case c.open[n.Alias]:
-			return e, &Error{Line: n.Line, Problem: "alias " + quote("*"+n.Value) + " stands for a value that holds the alias", Remedy: "write the value out"}
+			return e, &Error{Line: n.Line, Problem: "alias " + Quote("*"+n.Value) + " stands for a value that holds the alias", Remedy: "write the value out"}
 		case c.copied > maxCopied:
 			return e, &Error{Line: n.Line, Problem: "aliases repeat too much", Remedy: "write the values out"}
 		}
@@ -160,7 +185,7 @@ func checkKeys(n *yaml.Node) error {
 		if isMerge(k) {
 			for _, from := range mergedBy(n.Content[i+1]) {
 				if from.Kind != yaml.MappingNode {
-					return &Error{Line: from.Line, Problem: "the merge key << is given " + displayNode(from), Remedy: "give it a mapping"}
+					return &Error{Line: from.Line, Problem: "the merge key << is given " + DisplayNode(from), Remedy: "give it a mapping"}
 				}
 			}
 			continue
@@ -168,9 +193,9 @@ func checkKeys(n *yaml.Node) error {
 		key, err := keyOf(k)
 		switch {
 		case err != nil:
-			return &Error{Line: k.Line, Problem: displayNode(k) + " cannot be a key", Remedy: "put a string in quotes there"}
+			return &Error{Line: k.Line, Problem: DisplayNode(k) + " cannot be a key", Remedy: "put a string in quotes there"}
 		case seen[key]:
-			return &Error{Line: k.Line, Problem: "key " + quote(key) + " is given twice in one mapping", Remedy: "remove one of them"}
+			return &Error{Line: k.Line, Problem: "key " + Quote(key) + " is given twice in one mapping", Remedy: "remove one of them"}
 		}
 		seen[key] = true
 	}
@@ -190,6 +215,11 @@ func mergedBy(v *yaml.Node) []*yaml.Node {
 		out[i] = target(n)
 	}
 	return out
+}
+
+// IsPlain reports whether a node is a scalar without quotes and tag, of which YAML decides what it is.
+func IsPlain(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Style&(quotedStyle|yaml.TaggedStyle) == 0
 }
 
 // target returns what an alias stands for; any other node is itself.
@@ -212,7 +242,7 @@ func keyOf(n *yaml.Node) (key string, err error) {
 	if n.Kind != yaml.ScalarNode {
 		return "", errBadKey
 	}
-	if n.Style&yaml.TaggedStyle == 0 && (n.Style&quotedStyle != 0 || !doubtful.MatchString(n.Value)) {
+	if n.Style&yaml.TaggedStyle == 0 && (!IsPlain(n) || !doubtful.MatchString(n.Value)) {
 		return n.Value, nil
 	}
 	var keys map[string]any
@@ -239,17 +269,17 @@ func explain(n *yaml.Node) *Error {
 			return e
 		}
 	}
-	tagged := n.Style&yaml.TaggedStyle != 0
-	if n.Kind != yaml.ScalarNode || !tagged && n.Style&quotedStyle != 0 {
+	tagged := n.Kind == yaml.ScalarNode && n.Style&yaml.TaggedStyle != 0
+	if !tagged && !IsPlain(n) {
 		return nil
 	}
 	_, err := sigsyaml.YAMLToJSON([]byte("- " + scalarSource(n) + "\n"))
 	var notFinite *json.UnsupportedValueError
 	switch {
 	case errors.As(err, &notFinite):
-		return &Error{Line: n.Line, Problem: quote(n.Value) + " is not a number that JSON can hold", Remedy: "put a string in quotes there"}
+		return &Error{Line: n.Line, Problem: Quote(n.Value) + " is not a number that JSON can hold", Remedy: "put a string in quotes there"}
 	case err != nil && tagged:
-		return &Error{Line: n.Line, Problem: quote(n.Value) + " does not fit its tag " + quote(n.ShortTag()), Remedy: "remove the tag or correct the value"}
+		return &Error{Line: n.Line, Problem: Quote(n.Value) + " does not fit its tag " + Quote(n.ShortTag()), Remedy: "remove the tag or correct the value"}
 	}
 	return nil
 }
