@@ -1,18 +1,10 @@
 package manifest
 
 import (
-	"bytes"
-	"encoding/json"
-	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	sigsyaml "sigs.k8s.io/yaml"
-
-	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 func one(t testing.TB, in string) *Document {
@@ -131,69 +123,6 @@ func TestObjectsRefuses(t *testing.T) {
 			}
 		})
 	}
-}
-
-var nonSpecificTag = regexp.MustCompile(`!(\s|$)`)
-
-// FuzzAgree holds the JSON of a YAML document against that of the library that kubectl uses.
-func FuzzAgree(f *testing.F) {
-	for _, seed := range []string{
-		"a: yes\nb: 0o17\nc: 0b11\nd: 1_000\ne: +1\nf: .5\ng: 1e3\nh: 2001-01-01\ni: ~\nj: 'no'\nk: !!str 1\nl: !!float 3\n", "1: a\n1.5: b\ntrue: c\n",
-		"a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: {x: 2, <<: [*a, {z: 1}]}\n", "a: |\n  x\nb: >-\n  y\n  z\nc: \"\\u00e9\"\n", "a: -0b11\nb: 0b-1\nc: 0x_f\nd: 1.\ne: 190:20:30\n",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, in string) {
-		docs, err := Read(strings.NewReader(in), "in.yaml")
-		if err != nil || len(docs) != 1 || docs[0].isJSON {
-			return
-		}
-		// The tag "!", which makes a string of a number, is lost on the way to the node tree. No manifest has it.
-		if nonSpecificTag.MatchString(in) {
-			return
-		}
-		root, err := docs[0].root()
-		if err != nil || root == nil {
-			return
-		}
-		text := yamledit.Encode(root)
-		want, err := sigsyaml.YAMLToJSON([]byte(in))
-		if err != nil {
-			return // it knows less of YAML, and kubectl will say so
-		}
-		if !reflect.DeepEqual(floats(t, text), floats(t, want)) {
-			t.Errorf("got  %s\nwant %s", text, want)
-		}
-	})
-}
-
-// floats decodes JSON with every number a float64, so that integers which kubectl rounds compare equal.
-func floats(t *testing.T, text []byte) any {
-	t.Helper()
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return round(v)
-}
-
-func round(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k := range v {
-			v[k] = round(v[k])
-		}
-	case []any:
-		for i := range v {
-			v[i] = round(v[i])
-		}
-	case json.Number:
-		f, _ := strconv.ParseFloat(v.String(), 64)
-		return f
-	}
-	return v
 }
 
 func TestLine(t *testing.T) {

@@ -431,3 +431,32 @@ func elsewhere(t *testing.T, doc []byte, op jsonpatch.Operation) ([]byte, error)
 	options.SupportNegativeIndices = false
 	return patch.ApplyWithOptions(doc, options)
 }
+
+// floats decodes JSON with every number a float64, so that integers which kubectl rounds compare equal.
+func floats(t *testing.T, text []byte) any {
+	t.Helper()
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return round(v)
+}
+
+func round(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = round(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = round(v[i])
+		}
+	case json.Number:
+		f, _ := strconv.ParseFloat(v.String(), 64)
+		return f
+	}
+	return v
+}

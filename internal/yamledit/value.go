@@ -140,13 +140,20 @@ func likeNodes(value any, n *yaml.Node) any {
 	n = target(n)
 	switch v := value.(type) {
 	case *Object:
-		v.Keys = v.Keys[:0]
+		sorted := v.Keys
+		v.Keys = make([]string, 0, len(sorted))
 		for _, f := range fieldsIn(n) {
-			v.Keys = append(v.Keys, f.name)
-			v.Fields[f.name] = likeNodes(v.Fields[f.name], f.value)
+			if child, ok := v.Fields[f.name]; ok {
+				v.Keys = append(v.Keys, f.name)
+				v.Fields[f.name] = likeNodes(child, f.value)
+			}
+		}
+		// The tag "!", which makes a string of a key, does not reach the nodes. No manifest has it.
+		if len(v.Keys) != len(sorted) {
+			v.Keys = sorted
 		}
 	case []any:
-		for i := range v {
+		for i := range min(len(v), len(n.Content)) {
 			v[i] = likeNodes(v[i], n.Content[i])
 		}
 	case json.Number:
