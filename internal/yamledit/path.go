@@ -24,6 +24,7 @@ func Member(path, key string) string {
 	}
 }
 
+// Element appends an index to a field path.
 func Element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // Locate returns the node of a field, nil if the text does not have it, and the line of the field or

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var jsonMask = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)|[^ -~\r\n]`)
+var jsonMask = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)|[^\x20-\x7e\r\n]`)
 
 // masked returns YAML in which every node stands where it stands in the text. That is the text
 // itself, or for JSON, some of whose escapes and characters YAML does not know, the text without them.

@@ -40,6 +40,7 @@ func (o *Object) With(key string, value any) *Object {
 	return c
 }
 
+// Without returns a copy without a field.
 func (o *Object) Without(key string) *Object {
 	c := &Object{Fields: maps.Clone(o.Fields)}
 	delete(c.Fields, key)
