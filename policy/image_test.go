@@ -88,3 +88,15 @@ func FuzzGlob(f *testing.F) {
 		}
 	})
 }
+
+// A path that goes on from a character of a path is relative, and one behind any other is a path.
+func TestMentions_PathCharacters(t *testing.T) {
+	const goOn = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.-_+@%~"
+	for b := range 256 {
+		text := "x" + string([]byte{byte(b)}) + "/dev/shm"
+		want := b < 0x80 && !strings.ContainsRune(goOn, rune(b))
+		if got := policy.Mentions(text, "/dev/shm"); got != want {
+			t.Errorf("%q names /dev/shm: %t, want %t", text, got, want)
+		}
+	}
+}
