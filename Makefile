@@ -139,7 +139,7 @@ lint: ## Run golangci-lint in every module
 	@$(call each,$(TOOL) golangci-lint run ./...)
 
 .PHONY: verify
-verify: verify-generate verify-arrows verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+verify: verify-generate verify-arrows verify-shape verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
 	@echo "make verify: all is as it should be"
 
 .PHONY: verify-generate
@@ -158,6 +158,10 @@ verify-generate: ## Check that generated files are what make generate writes
 .PHONY: verify-arrows
 verify-arrows: ## Check which package imports which
 	$(GO) test -count=1 ./internal/arrows
+
+.PHONY: verify-shape
+verify-shape: ## Check how long functions and files are
+	$(GO) test -count=1 ./internal/shape
 
 .PHONY: verify-mutants
 verify-mutants: ## Check that the justified mutants name lines that are there (make mutate runs them)

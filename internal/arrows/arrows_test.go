@@ -165,6 +165,7 @@ var rules = map[string]rule{
 		own:        []string{"internal/human"},
 		thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot", "k8s.io/apimachinery/pkg/api/resource"},
 	},
+	"internal/shape":   {},
 	"internal/version": {},
 	// Changes values in a text; it knows nothing of Kubernetes.
 	"internal/yamledit":  {thirdParty: []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}},

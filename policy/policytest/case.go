@@ -1,5 +1,5 @@
-// Package policytest holds the cases that everything which evaluates Pods is tested with:
-// the engine, the command line and the API server.
+// Package policytest holds what tests of evaluations share: the cases with which the engine, the
+// command line and the API server are tested, a builder of Pods.
 package policytest
 
 import (
