@@ -157,7 +157,7 @@ var rules = map[string]rule{
 	// The one table of Kubernetes' own kinds.
 	"internal/podkind": {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery"}},
 	// Finds Pod templates by their shape; it knows no policy and no kind's own types.
-	"internal/podtemplate": {thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json"}},
+	"internal/podtemplate": {own: []string{"internal/manifest"}, thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery"}},
 	// Figures as people read them, of anything.
 	"internal/human": {thirdParty: []string{"github.com/dustin/go-humanize"}},
 	// Independent of the engine, so that it can contradict the formula.

@@ -61,56 +61,55 @@ func TestFind_WrongTypes(t *testing.T) {
 	for name, tc := range map[string]struct{ template, want string }{
 		"a number as an image": {
 			template: `{spec: {containers: [{name: a}, {name: c, image: 7}]}}`,
-			want:     `cannot be read: spec.containers[1].image is the number 7, not a string: write a string`,
+			want:     `cannot be read: spec.containers[1].image: "7" is not a string: put it in quotes`,
 		},
 		"a quantity that is none, under a name with dots": {
 			template: `{spec: {containers: [{name: c, resources: {limits: {memory: 1Gi, example.com/x: 10GiB}}}]}}`,
-			want:     `cannot be read: spec.containers[0].resources.limits["example.com/x"] is "10GiB", not a quantity: write one such as 512Mi`,
+			want:     `cannot be read: spec.containers[0].resources.limits["example.com/x"]: "10GiB" is not a quantity: write a quantity such as 512Mi`,
 		},
 		"an object as a quantity": {
 			template: `{spec: {containers: [{name: c}], volumes: [{name: v, emptyDir: {sizeLimit: {}}}]}}`,
-			want:     `cannot be read: spec.volumes[0].emptyDir.sizeLimit is an object, not a quantity: write one such as 512Mi`,
+			want:     `cannot be read: spec.volumes[0].emptyDir.sizeLimit: a mapping is not a quantity: write a quantity such as 512Mi`,
 		},
 		"a string as a list": {
 			template: `{spec: {containers: [{name: c, args: --fast}]}}`,
-			want:     `cannot be read: spec.containers[0].args is "--fast", not a list: write a list`,
+			want:     `cannot be read: spec.containers[0].args: "--fast" is not a list: begin each element with "- "`,
 		},
 		"an item of a list": {
 			template: `{spec: {containers: [{name: c, args: [--port, 80]}]}}`,
-			want:     `cannot be read: spec.containers[0].args[1] is the number 80, not a string: write a string`,
+			want:     `cannot be read: spec.containers[0].args[1]: "80" is not a string: put it in quotes`,
 		},
 		"true as a label": {
 			template: `{metadata: {labels: {debug: true}}, spec: {containers: [{name: c}]}}`,
-			want:     `cannot be read: metadata.labels.debug is true, not a string: write a string`,
+			want:     `cannot be read: metadata.labels.debug: "true" is not a string: put it in quotes`,
 		},
 		"a string as a boolean": {
 			template: `{spec: {hostIPC: "yes", containers: [{name: c}]}}`,
-			want:     `cannot be read: spec.hostIPC is "yes", not true or false: write true or false`,
+			want:     `cannot be read: spec.hostIPC: "yes" is not true or false: write true or false without quotes`,
 		},
 		"a number with too many digits": {
 			template: `{spec: {containers: [{name: c, ports: [{containerPort: 5000000000}]}]}}`,
-			want:     `cannot be read: spec.containers[0].ports[0].containerPort is the number 5e+09, not a whole number of 32 bits: write a whole number of 32 bits`,
+			want:     `cannot be read: spec.containers[0].ports[0].containerPort: "5000000000" does not fit: write a whole number from -2147483648 to 2147483647`,
 		},
 		"one container where a list belongs": {
 			template: `{spec: {containers: {name: c, image: a}}}`,
-			want:     `cannot be read: spec.containers is an object, not a list: write a list`,
+			want:     `cannot be read: spec.containers: a mapping is not a list: begin each element with "- "`,
 		},
 		"a container that is text": {
 			template: `{spec: {containers: [{name: c}, nginx]}}`,
-			want:     `cannot be read: spec.containers[1] is "nginx", not an object: write an object`,
+			want:     `cannot be read: spec.containers[1]: "nginx" is not a mapping: write it with keys and values`,
 		},
 		"metadata that is text": {
 			template: `{metadata: web, spec: {containers: [{name: c}]}}`,
-			want:     `cannot be read: metadata is "web", not an object: write an object`,
+			want:     `cannot be read: metadata: "web" is not a mapping: write it with keys and values`,
 		},
 		"a time that is none": {
 			template: `{metadata: {creationTimestamp: today}, spec: {containers: [{name: c}]}}`,
-			want: `cannot be read: metadata.creationTimestamp is "today" (parsing time "today" as "2006-01-02T15:04:05Z07:00": ` +
-				`cannot parse "today" as "2006"): write what the field takes`,
+			want:     `cannot be read: metadata.creationTimestamp: "today" is not a time: write a time such as 2006-01-02T15:04:05Z`,
 		},
 		"a value that is long": {
 			template: `{spec: {containers: [{name: c, args: ` + strings.Repeat("x", 1000) + `}]}}`,
-			want:     `cannot be read: spec.containers[0].args is "` + strings.Repeat("x", 80) + `...", not a list: write a list`,
+			want:     `cannot be read: spec.containers[0].args: "` + strings.Repeat("x", 80) + `"... is not a list: begin each element with "- "`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

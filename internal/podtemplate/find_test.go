@@ -454,8 +454,7 @@ func TestFind_OddMaps(t *testing.T) {
 	})
 	want := []string{
 		`unread "/numbers" has keys that are not strings, and is not looked at: put them in quotes`,
-		`unread "/pod" cannot be read: containers[0].args is an object (json: unsupported type: ` +
-			`map[interface {}]interface {}): write what the field takes`,
+		`unread "/pod" cannot be read: it is not JSON (json: unsupported type: map[interface {}]interface {}): write keys in quotes`,
 	}
 	if diff := cmp.Diff(want, lines(found, unread)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

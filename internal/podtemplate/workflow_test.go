@@ -97,12 +97,12 @@ spec:
     {containerSet: {containers: [{name: d, image: 5}]}}]`)))
 	want := []string{
 		`Container "/spec/templates/0" main=a`,
-		`unread "/spec" cannot be read: volumes[0].name is the number 1, not a string: write a string`,
-		`unread "/spec" cannot be read: volumeClaimTemplates is "none", not a list: write a list`,
-		`unread "/spec" cannot be read: podMetadata.labels is a list, not an object: write an object`,
-		`unread "/spec/templates/1" cannot be read: container.args is "x", not a list: write a list`,
-		`unread "/spec/templates/2" cannot be read: sidecars is an object, not a list: write a list`,
-		`unread "/spec/templates/3" cannot be read: containerSet.containers[0].image is the number 5, not a string: write a string`,
+		`unread "/spec" cannot be read: volumes[0].name: "1" is not a string: put it in quotes`,
+		`unread "/spec" cannot be read: volumeClaimTemplates: "none" is not a list: begin each element with "- "`,
+		`unread "/spec" cannot be read: podMetadata.labels: a list is not a mapping: write it with keys and values`,
+		`unread "/spec/templates/1" cannot be read: container.args: "x" is not a list: begin each element with "- "`,
+		`unread "/spec/templates/2" cannot be read: sidecars: a mapping is not a list: begin each element with "- "`,
+		`unread "/spec/templates/3" cannot be read: containerSet.containers[0].image: "5" is not a string: put it in quotes`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

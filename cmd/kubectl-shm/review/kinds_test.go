@@ -35,7 +35,7 @@ func TestReview_PodTemplatesOfOtherKinds(t *testing.T) {
 		},
 		"a template that cannot be read is named": {
 			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, image: a, resources: {limits: {memory: lots}}}]}}}}",
-			want: `note: Odd/default/o has a Pod template that is not looked at: spec.template cannot be read: spec.containers[0].resources.limits.memory is "lots", not a quantity: write one such as 512Mi` +
+			want: `note: Odd/default/o has a Pod template that is not looked at: spec.template cannot be read: spec.containers[0].resources.limits.memory: "lots" is not a quantity: write a quantity such as 512Mi` +
 				"\n\n0 reviewed under the library's policies; 1 skipped (1 Odd)\n",
 		},
 		"a template that no API server would take is named": {
