@@ -19,17 +19,16 @@ import (
 // checkScalar decodes one value that has no fields of its own, and says what is wrong with one that does not fit.
 func (t *typeChecker) checkScalar(value any, as reflect.Type, path string) {
 	text := yamledit.Encode(value)
-	// The reader looks for what the file has, not for what YAML made of it.
-	shown := t.document.display(path, value)
 	if as == reflect.TypeFor[resource.Quantity]() && isExcessive(strings.Trim(string(text), `"`)) {
-		t.add(path, shown+" is beyond what Kubernetes can count", quantityRemedy)
+		t.add(path, t.document.display(path, value)+" is beyond what Kubernetes can count", quantityRemedy)
 		return
 	}
 	if kjson.UnmarshalCaseSensitivePreserveInts(text, reflect.New(as).Interface()) == nil {
 		return
 	}
 	problem, remedy := whyNot(value, as)
-	t.add(path, shown+" "+problem+t.whyNotString(path, value), remedy)
+	// The reader looks for what the file has, not for what YAML made of it.
+	t.add(path, t.document.display(path, value)+" "+problem+t.whyNotString(path, value), remedy)
 }
 
 // whyNotString says, behind what a value is not, why YAML took an unquoted scalar for something

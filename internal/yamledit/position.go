@@ -38,32 +38,42 @@ func unmask(n *yaml.Node, c *cursor, text []byte) {
 // cursor finds where the nodes of a text begin and end.
 type cursor struct {
 	text         []byte // masked
+	lines        []int  // where each line begins, as the parser counts them
+	ascii        bool
 	at           int
-	line, column int // of at, 1-based, as the parser counts them: columns are characters
+	line, column int // of at, 1-based; columns are characters
 }
 
 func newCursor(text []byte, isJSON bool) *cursor {
-	return &cursor{text: masked(text, isJSON), line: 1, column: 1}
-}
-
-// offset returns where a node begins. It is fast for nodes that are asked for in their order.
-func (c *cursor) offset(n *yaml.Node) int {
-	if n.Line < c.line || n.Line == c.line && n.Column < c.column {
-		c.at, c.line, c.column = 0, 1, 1
-	}
-	for c.at < len(c.text) && (c.line < n.Line || c.line == n.Line && c.column < n.Column) {
-		char, size := utf8.DecodeRune(c.text[c.at:])
-		c.at += size
-		c.column++
+	c := &cursor{text: masked(text, isJSON), lines: []int{0}, ascii: true}
+	for at, size := 0, 0; at < len(c.text); at += size {
+		var char rune
+		char, size = utf8.DecodeRune(c.text[at:])
+		c.ascii = c.ascii && size == 1
 		switch char {
 		case '\r':
-			if c.has(c.at, '\n') {
+			if c.has(at+1, '\n') {
 				continue
 			}
 			fallthrough
 		case '\n', '\u0085', '\u2028', '\u2029':
-			c.line, c.column = c.line+1, 1
+			c.lines = append(c.lines, at+size)
 		}
+	}
+	return c
+}
+
+// offset returns where a node begins. Within a long line it is fast for nodes that are asked for in their order.
+func (c *cursor) offset(n *yaml.Node) int {
+	if n.Line != c.line || n.Column < c.column {
+		c.at, c.line, c.column = c.lines[min(max(n.Line, 1), len(c.lines))-1], n.Line, 1
+	}
+	if c.ascii {
+		return min(c.at+n.Column-c.column, len(c.text))
+	}
+	for ; c.at < len(c.text) && c.column < n.Column; c.column++ {
+		_, size := utf8.DecodeRune(c.text[c.at:])
+		c.at += size
 	}
 	return c.at
 }
