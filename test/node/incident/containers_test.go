@@ -116,9 +116,11 @@ func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
 		t.Errorf("the Pod has a memory limit of %s; want 300Mi and the memory cost, %s", got, want)
 	}
 	capacity := int(size.Limit) / 4096
+	before := o.settled()
 	if got := o.fill(capacity+1, fileSize, "long", "a"); got != capacity {
 		t.Errorf("%d files fitted; want %d, all of %s", got, capacity, size.Limit)
 	}
+	o.expectAllMemory(7, "all memory of a full volume of "+size.Limit.String()+", paid for by the Pod's own limit", int64(capacity), before)
 	if pod := o.mustPodCharge(); pod.limit != int64(limitOf(300*sizing.MiB, size)) {
 		t.Errorf("the Pod's cgroup has a limit of %d; want 300Mi and the memory cost", pod.limit)
 	}
