@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,18 +123,21 @@ func TestSubject_WithoutDefaultsAndManyEntries(t *testing.T) {
 		return out
 	}
 	named := metav1.ManagedFieldsEntry{FieldsV1: metav1.NewFieldsV1(limits)}
+	asked := metav1.ManagedFieldsEntry{FieldsV1: metav1.NewFieldsV1(strings.ReplaceAll(limits, "limits", "requests"))}
 	for name, c := range map[string]struct {
 		entries    []metav1.ManagedFieldsEntry
 		containers int
 		want       string
 	}{
-		"one":                          {[]metav1.ManagedFieldsEntry{named}, 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"behind one without fields":    {append(filler(1, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"behind one that is no object": {append(filler(1, "[]"), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"256 entries":                  {append(filler(255, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"257 entries":                  {append(filler(256, ""), named), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
-		"256 containers":               {[]metav1.ManagedFieldsEntry{named}, 256, "{limits: {memory: 512Mi}, requests: {}}"},
-		"257 containers":               {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"one":                                    {[]metav1.ManagedFieldsEntry{named}, 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"behind one without fields":              {append(filler(1, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"behind one that is no object":           {append(filler(1, "[]"), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"a request behind one without fields":    {append(filler(1, ""), asked), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"a request behind one that is no object": {append(filler(1, "[]"), asked), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"256 entries":                            {append(filler(255, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 entries":                            {append(filler(256, ""), named), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"256 containers":                         {[]metav1.ManagedFieldsEntry{named}, 256, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 containers":                         {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := policytest.ParsePod("{spec: {resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}")

@@ -19,21 +19,22 @@ func TestSet_TriesFewPolicies(t *testing.T) {
 		match string // %d is the number of the policy
 		want  int
 	}{
-		"a label":                                  {"{podSelector: {matchLabels: {app: app-%d}}}", 1},
-		"a label in a list":                        {"{podSelector: {matchExpressions: [{key: app, operator: In, values: [app-%d, other-%[1]d]}]}}", 1},
-		"a label that exists":                      {"{podSelector: {matchExpressions: [{key: only-%d, operator: Exists}]}}", 1},
-		"a label of the namespace":                 {"{namespaceSelector: {matchLabels: {team: team-%d}}}", 1},
-		"a label of the namespace that exists":     {"{namespaceSelector: {matchExpressions: [{key: only-%d, operator: Exists}]}}", 1},
-		"an image":                                 {"{images: [ghcr.io/team-7/app-%d]}", 1},
-		"several images":                           {"{images: [ghcr.io/team-7/app-%d, ghcr.io/team-8/app-%[1]d]}", 1},
-		"images of a team":                         {"{images: ['ghcr.io/team-%d/*']}", 1},
-		"images of any registry":                   {"{images: ['*/team-7/app-%d']}", 1},
-		"a label that many ask for, and an image":  {"{podSelector: {matchLabels: {tier: web}}, images: [ghcr.io/team-7/app-%d]}", 1},
-		"an image that many ask for, and a label":  {"{podSelector: {matchLabels: {app: app-%d}}, images: [ghcr.io/team-7/app-7]}", 1},
-		"a label that many ask for, and one alone": {"{podSelector: {matchLabels: {tier: web, app: app-%d}}}", 1},
-		"a label that many ask for":                {"{podSelector: {matchLabels: {tier: web}}, images: ['*%d*']}", 100},
-		"images of which nothing is known":         {"{images: ['*/a[b]%d']}", 100},
-		"a path":                                   {"{tmpfsPaths: Detect, podSelector: {matchExpressions: [{key: app, operator: NotIn, values: ['%d']}]}}", 100},
+		"a label":                                 {"{podSelector: {matchLabels: {app: app-%d}}}", 1},
+		"a label in a list":                       {"{podSelector: {matchExpressions: [{key: app, operator: In, values: [app-%d, other-%[1]d]}]}}", 1},
+		"a label that exists":                     {"{podSelector: {matchExpressions: [{key: only-%d, operator: Exists}]}}", 1},
+		"a label of the namespace":                {"{namespaceSelector: {matchLabels: {team: team-%d}}}", 1},
+		"a label of the namespace that exists":    {"{namespaceSelector: {matchExpressions: [{key: only-%d, operator: Exists}]}}", 1},
+		"an image":                                {"{images: [ghcr.io/team-7/app-%d]}", 1},
+		"several images":                          {"{images: [ghcr.io/team-7/app-%d, ghcr.io/team-8/app-%[1]d]}", 1},
+		"images of a team":                        {"{images: ['ghcr.io/team-%d/*']}", 1},
+		"images of any registry":                  {"{images: ['*/team-7/app-%d']}", 1},
+		"a label that many ask for, and an image": {"{podSelector: {matchLabels: {tier: web}}, images: [ghcr.io/team-7/app-%d]}", 1},
+		"a label in a list with one that many ask for, and images": {"{podSelector: {matchExpressions: [{key: tier, operator: In, values: [web, own-%d]}]}, images: [ghcr.io/team-7/app-%[1]d, ghcr.io/team-8/app-%[1]d]}", 1},
+		"an image that many ask for, and a label":                  {"{podSelector: {matchLabels: {app: app-%d}}, images: [ghcr.io/team-7/app-7]}", 1},
+		"a label that many ask for, and one alone":                 {"{podSelector: {matchLabels: {tier: web, app: app-%d}}}", 1},
+		"a label that many ask for":                                {"{podSelector: {matchLabels: {tier: web}}, images: ['*%d*']}", 100},
+		"images of which nothing is known":                         {"{images: ['*/a[b]%d']}", 100},
+		"a path":                                                   {"{tmpfsPaths: Detect, podSelector: {matchExpressions: [{key: app, operator: NotIn, values: ['%d']}]}}", 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var policies []policy.Policy
