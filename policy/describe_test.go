@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
 
 // What a plan changes, in a sentence.
@@ -61,35 +62,43 @@ func TestEvaluate_Describes(t *testing.T) {
 	}
 }
 
+// fixedForAll is the spec of a policy by which all containers write, without its closing brace.
+const fixedForAll = "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi, expectedUsePercent: 0}}, writers: {names: ['*']}"
+
+// containersWith returns containers with memory figures or without.
+func containersWith(n int, figures bool) []corev1.Container {
+	out := make([]corev1.Container, n)
+	for i := range out {
+		out[i].Name = fmt.Sprintf("c%d", i)
+		if figures {
+			policytest.MemoryLimit("512Mi")(&out[i])
+			policytest.MemoryRequest("64Mi")(&out[i])
+		}
+	}
+	return out
+}
+
+// mountsOfFirst says what is said of the first containers that get a volume.
+func mountsOfFirst(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf(`"c%d"`, i))
+	}
+	return "adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in " + strings.Join(names, ", ")
+}
+
 // Of many changes the first are described, and the annotation lists as many.
-func TestEvaluate_DescribesTheFirst(t *testing.T) {
-	containers := func(n int, figures bool) []corev1.Container {
-		out := make([]corev1.Container, n)
-		for i := range out {
-			out[i].Name = fmt.Sprintf("c%d", i)
-			if figures {
-				out[i].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: *quantity("512Mi")}
-				out[i].Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: *quantity("64Mi")}
-			}
-		}
-		return out
-	}
-	const fixed = "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi, expectedUsePercent: 0}}, writers: {names: ['*']}"
-	mounts := func(n int) string {
-		var names []string
-		for i := range n {
-			names = append(names, fmt.Sprintf(`"c%d"`, i))
-		}
-		return "adds a Memory emptyDir of 256Mi and mounts it at /dev/shm in " + strings.Join(names, ", ")
-	}
-	for n, want := range map[int]string{1: mounts(1), 8: mounts(8), 9: mounts(8) + " and 1 more", 11: mounts(8) + " and 3 more"} {
-		w := readWorld(t, fixed+", memory: {handling: Ignore}}", "{}", "", "")
-		w.pod.Spec.Containers = containers(n, false)
+func TestEvaluate_DescribesTheFirstMounts(t *testing.T) {
+	for n, want := range map[int]string{1: mountsOfFirst(1), 8: mountsOfFirst(8), 9: mountsOfFirst(8) + " and 1 more", 11: mountsOfFirst(8) + " and 3 more"} {
+		w := readWorld(t, fixedForAll+", memory: {handling: Ignore}}", "{}", "", "")
+		w.pod.Spec.Containers = containersWith(n, false)
 		if e, _ := w.evaluate(t); e.Detail != want {
 			t.Errorf("%d mounts: want %s\ngot %s", n, want, e.Detail)
 		}
 	}
+}
 
+func TestEvaluate_DescribesTheFirstSizes(t *testing.T) {
 	resized := func(n int) string {
 		var all []string
 		for i := range n {
@@ -98,8 +107,8 @@ func TestEvaluate_DescribesTheFirst(t *testing.T) {
 		return strings.Join(all, ", ")
 	}
 	for n, want := range map[int]string{16: resized(16), 17: resized(16) + ", and of 1 more volumes", 19: resized(16) + ", and of 3 more volumes"} {
-		w := readWorld(t, fixed+", memory: {handling: Ignore}}", "{}", "", "")
-		w.pod.Spec.Containers = containers(n, false)
+		w := readWorld(t, fixedForAll+", memory: {handling: Ignore}}", "{}", "", "")
+		w.pod.Spec.Containers = containersWith(n, false)
 		for i := range n {
 			name := fmt.Sprintf("v%d", i)
 			w.pod.Spec.Containers[i].VolumeMounts = []corev1.VolumeMount{{Name: name, MountPath: "/dev/shm"}}
@@ -121,7 +130,9 @@ func TestEvaluate_DescribesTheFirst(t *testing.T) {
 			t.Errorf("%d sizes: the annotation lists %v", n, note.Resized)
 		}
 	}
+}
 
+func TestEvaluate_DescribesTheFirstLimits(t *testing.T) {
 	raised := func(n int) string {
 		var all []string
 		for i := range n {
@@ -130,10 +141,10 @@ func TestEvaluate_DescribesTheFirst(t *testing.T) {
 		return strings.Join(all, ", ")
 	}
 	for n, want := range map[int]string{16: raised(16), 17: raised(16) + ", and the memory of 1 more containers", 19: raised(16) + ", and the memory of 3 more containers"} {
-		w := readWorld(t, fixed+"}", "{}", "", "")
-		w.pod.Spec.Containers = containers(n, true)
+		w := readWorld(t, fixedForAll+"}", "{}", "", "")
+		w.pod.Spec.Containers = containersWith(n, true)
 		e, _ := w.evaluate(t)
-		want = mounts(8) + fmt.Sprintf(" and %d more, ", n-8) + want
+		want = mountsOfFirst(8) + fmt.Sprintf(" and %d more, ", n-8) + want
 		if e.Detail != want {
 			t.Errorf("%d limits: want %s\ngot %s", n, want, e.Detail)
 		}

@@ -20,7 +20,6 @@ var unfinished = []string{
 	"internal/cluster/cluster_envtest_test.go: TestOnAnAPIServer",
 	"internal/cluster/cluster_envtest_test.go: TestANewLeaderFindsWhatHappenedWhileNobodyLed",
 	"internal/cluster/cluster_envtest_test.go",
-	"policy/describe_test.go: TestEvaluate_DescribesTheFirst",
 	"test/node/incident/scenarios_test.go: TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
 }
 
