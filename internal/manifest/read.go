@@ -15,7 +15,7 @@ import (
 // MaxStreamBytes bounds all that one Read or one ReadPaths takes in.
 const MaxStreamBytes = 256 << 20
 
-// Read splits a stream into its documents, none of which is parsed yet: bad syntax is told by Objects and Patch. It fails with
+// Read splits a stream into its documents, none of which is parsed yet: bad syntax is reported by Objects and Patch. It fails with
 // an *Error on what makes the stream no series of documents, on UTF-16, and on more than MaxDocumentBytes or MaxStreamBytes.
 func Read(r io.Reader, source string) ([]*Document, error) {
 	docs, _, err := read(r, source, MaxStreamBytes)

@@ -46,7 +46,7 @@ func split(data []byte, source string) ([]*Document, error) {
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
-		if err := s.take(at, end, line); err != nil {
+		if err := s.addLine(at, end, line); err != nil {
 			return nil, err
 		}
 		at = end
@@ -59,8 +59,8 @@ func split(data []byte, source string) ([]*Document, error) {
 	return s.docs, nil
 }
 
-// take looks at the line data[at:end].
-func (s *splitter) take(at, end, line int) error {
+// addLine adds the line data[at:end] to the current document, or begins another with it.
+func (s *splitter) addLine(at, end, line int) error {
 	text := string(bytes.TrimRight(s.data[at:end], "\r\n"))
 	trimmed := strings.TrimSpace(text)
 	bare := trimmed == "" || trimmed[0] == '#'
