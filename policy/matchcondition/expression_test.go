@@ -156,6 +156,32 @@ func TestExpression_Mirrors(t *testing.T) {
 	}
 }
 
+// The folder of Docker Hub's own images may be left out below a mirror of Docker Hub, and of nothing
+// else. A mirror without a registry is a folder of Docker Hub, and an empty one hides no other.
+func TestExpression_MirrorsOfFolders(t *testing.T) {
+	mirrors := []Mirror{{"", "ghcr.io"}, {"harbor.local/ghcr", "ghcr.io"}, {"cache.local", "docker.io/team"}, {"team/cache", "quay.io"}}
+	for name, tc := range map[string]struct {
+		glob, image string
+		want        bool
+	}{
+		"a mirror behind an empty one":                 {"ghcr.io/goauthentik/proxy", "harbor.local/ghcr/goauthentik/proxy", true},
+		"a folder of that name in another registry":    {"ghcr.io/library/app", "harbor.local/ghcr/library/app", true},
+		"the same, left out":                           {"ghcr.io/library/app", "harbor.local/ghcr/app", false},
+		"a folder of that name in a folder":            {"docker.io/team/library/app", "cache.local/library/app", true},
+		"the same, left out of a folder":               {"docker.io/team/library/app", "cache.local/app", false},
+		"a mirror on Docker Hub":                       {"quay.io/app", "team/cache/app", true},
+		"a mirror on Docker Hub, by the registry":      {"quay.io/app", "docker.io/team/cache/app", true},
+		"a mirror on Docker Hub, of another registry":  {"quay.io/app", "ghcr.io/team/cache/app", false},
+		"a mirror on Docker Hub, of another of images": {"quay.io/app", "team/cache/other", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := sent(t, podWith(nil, tc.image), mirrors, matchImages(tc.glob)); got != tc.want {
+				t.Errorf("sent: %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestExpression_AbsentIfItCannotBeWritten(t *testing.T) {
 	one := func(m ...v1alpha1.Match) []*v1alpha1.SharedMemoryPolicy {
 		return []*v1alpha1.SharedMemoryPolicy{newPolicy("p", m...)}
