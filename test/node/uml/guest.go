@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func (g Guest) start(cmd *exec.Cmd, stdout, stderr io.Writer) (copied func(), er
 	}
 	cmd.ExtraFiles = ends // from 3 on
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("User Mode Linux: %w: run it as root, outside of a container", err)
+		return nil, fmt.Errorf("the guest: %w: run it as root, outside of a container", err)
 	}
 	return wg.Wait, nil
 }
@@ -148,7 +149,7 @@ func (g Guest) writeTask(k Kernel) error {
 	if err != nil {
 		return err
 	}
-	env := append(g.Env[:len(g.Env):len(g.Env)], guestVariable+"=1")
+	env := append(slices.Clone(g.Env), guestVariable+"=1")
 	if g.CPUInfoVariable != "" {
 		env = append(env, g.CPUInfoVariable+"="+cpuinfo)
 	}

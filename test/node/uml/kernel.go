@@ -20,18 +20,17 @@ type Kernel struct {
 	Modules string // the folder of its modules, with modules.dep in it
 }
 
-// debPackage is the Debian package that has them, and packageRemedy what to do when it cannot be had.
+// debPackage is the Debian package of User Mode Linux, and packageRemedy what to do when it cannot be had.
 const (
 	debPackage    = "user-mode-linux"
-	packageRemedy = "run it on Debian, or on a machine whose own cgroup hierarchy is v2"
+	packageRemedy = "run it on Debian for amd64, or on a machine whose own cgroup hierarchy is v2"
 )
 
 // FindKernel returns the kernel that is installed on the machine, or else the one in the user's cache folder, which it first fills from Debian's
 // package when it is not there. Nothing is installed.
 func FindKernel(ctx context.Context, progress io.Writer) (Kernel, error) {
 	if runtime.GOARCH != "amd64" {
-		return Kernel{}, fmt.Errorf("Debian has User Mode Linux for amd64, and this is %s: run it on another machine, or on one whose own cgroup hierarchy is v2",
-			runtime.GOARCH)
+		return Kernel{}, fmt.Errorf("the package %s is for amd64, and this is %s: %s", debPackage, runtime.GOARCH, packageRemedy)
 	}
 	if kernel, err := kernelIn("/"); err == nil {
 		return kernel, nil
@@ -72,7 +71,7 @@ func kernelIn(root string) (Kernel, error) {
 func unpackPackage(ctx context.Context, progress io.Writer, dir, root string) error {
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("User Mode Linux is Debian's package %s, which takes %s to get: %w: %s", debPackage, program, err, packageRemedy)
+			return fmt.Errorf("the package %s takes %s to get: %w: %s", debPackage, program, err, packageRemedy)
 		}
 	}
 	fmt.Fprintf(progress, "uml: downloading Debian's package %s to %s\n", debPackage, dir)
@@ -85,7 +84,7 @@ func unpackPackage(ctx context.Context, progress io.Writer, dir, root string) er
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	if err := runIn(ctx, work, "apt-get", "download", debPackage); err != nil {
-		return fmt.Errorf("Debian's package %s: %w: run `apt-get update`, or %s", debPackage, err, packageRemedy)
+		return fmt.Errorf("the package %s: %w: run `apt-get update`, or %s", debPackage, err, packageRemedy)
 	}
 	files, err := filepath.Glob(filepath.Join(work, debPackage+"_*.deb"))
 	if err != nil {
