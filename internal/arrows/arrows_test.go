@@ -61,7 +61,7 @@ var rules = map[string]rule{
 		own: []string{
 			"cmd/kubectl-shm/internal/cli", "internal/manifest", "manifests/policies", "policy", "policy/sizing", "policy/v1alpha1",
 		},
-		thirdParty: []string{"k8s.io/apimachinery"},
+		thirdParty: []string{"github.com/evanphx/json-patch/v5", "k8s.io/apimachinery"},
 		never:      clients,
 	},
 	"cmd/kubectl-shm/lint": {

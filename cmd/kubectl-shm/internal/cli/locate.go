@@ -29,6 +29,3 @@ func FieldOf(pointer string) string {
 	path := strings.ReplaceAll(listItem.ReplaceAllString(pointer, "/$1[$2]"), "/", ".")
 	return strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(path, "."))
 }
-
-// PathSteps cuts a path such as spec.match.images[0] into .spec, .match, .images and [0].
-var PathSteps = regexp.MustCompile(`(?:^|\.)[A-Za-z]+|\[[0-9]+\]`)

@@ -3,11 +3,12 @@ package policyfile
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
@@ -65,51 +66,21 @@ func follows(field, other string) bool {
 	return within(field, other) || within(other, field)
 }
 
-// decodeRest decodes a policy without the fields that are wrong.
+// decodeRest decodes a policy with null in place of what is wrong, so that lists keep their indexes.
 func decodeRest(o manifest.Object, wrong []string) (*v1alpha1.SharedMemoryPolicy, bool) {
-	var content map[string]any
-	if json.Unmarshal(o.JSON, &content) != nil {
-		return nil, false
-	}
 	for _, path := range wrong {
-		remove(content, cli.PathSteps.FindAllString(path, -1))
+		path, _, _ = strings.Cut(path, `["`) // of a map with names of any form all is left out
+		pointer := strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+		patch, err := jsonpatch.DecodePatch(fmt.Appendf(nil, `[{"op": "replace", "path": "/%s", "value": null}]`, pointer))
+		if err != nil {
+			return nil, false
+		}
+		if text, err := patch.Apply(o.JSON); err == nil { // or what is around it is left out already
+			o.JSON = text
+		}
 	}
-	text, err := json.Marshal(content)
-	if err != nil {
-		return nil, false
-	}
-	o.JSON = text
 	source := &v1alpha1.SharedMemoryPolicy{}
 	return source, manifest.Decode(o, source, false) == nil
-}
-
-// remove removes what a path leads to. An item of a list becomes null, so that the others keep their
-// indexes.
-func remove(at any, steps []string) {
-	for i, step := range steps {
-		last := i == len(steps)-1
-		if index, ok := strings.CutPrefix(step, "["); ok {
-			list, isList := at.([]any)
-			n, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
-			if !isList || err != nil || n >= len(list) {
-				return
-			}
-			if last {
-				list[n] = nil
-			}
-			at = list[n]
-			continue
-		}
-		fields, isMap := at.(map[string]any)
-		if !isMap {
-			return
-		}
-		key := strings.TrimPrefix(step, ".")
-		if last {
-			delete(fields, key)
-		}
-		at = fields[key]
-	}
 }
 
 // pathInObject returns a path within a document as one within the object.
