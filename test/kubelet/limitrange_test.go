@@ -83,7 +83,7 @@ func withResourcesOf(pod *corev1.Pod, view *policy.PodView) *corev1.Pod {
 }
 
 // A review that needs no cluster gives containers what the plugin would give them.
-func TestLimitRangesGiveOfflineWhatTheirPluginGives(t *testing.T) {
+func TestLimitRange_GivesWhatThePluginGives(t *testing.T) {
 	const pods = 20_000
 	g := generator{rand.New(rand.NewPCG(5, 5))}
 	reached := tally{}

@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -209,28 +209,19 @@ func TestMountedSize_KubeletsRule(t *testing.T) {
 	}
 }
 
+// podWithLimits returns a Pod with a Memory emptyDir and containers with memory limits: "" for none,
+// "-" for no such container.
 func podWithLimits(sizeLimit, overhead string, podLevel corev1.ResourceRequirements, init, sidecar string, apps ...string) *corev1.Pod {
-	p := &corev1.Pod{}
-	p.Name, p.Namespace = "p", "n"
-	source := &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}
-	if sizeLimit != "" {
-		source.SizeLimit = new(resource.MustParse(sizeLimit))
-	}
-	p.Spec.Volumes = []corev1.Volume{{Name: "shm", VolumeSource: corev1.VolumeSource{EmptyDir: source}}}
-	container := func(name, memory string) corev1.Container {
-		return corev1.Container{Name: name, Image: "example:1", Resources: corev1.ResourceRequirements{Limits: list("", memory)}}
-	}
+	p := policytest.NewPod("p", policytest.Namespace("n"), policytest.WithMemoryVolume("shm", sizeLimit))
 	if sidecar != "-" {
-		c := container("sidecar", sidecar)
-		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
-		p.Spec.InitContainers = append(p.Spec.InitContainers, c)
+		policytest.WithSidecar("sidecar", "example:1", policytest.MemoryLimit(sidecar))(p)
 	}
 	if init != "-" {
-		p.Spec.InitContainers = append(p.Spec.InitContainers, container("init", init))
+		policytest.WithInit("init", "example:1", policytest.MemoryLimit(init))(p)
 	}
 	for i, memory := range apps {
 		if memory != "-" {
-			p.Spec.Containers = append(p.Spec.Containers, container(fmt.Sprintf("app-%d", i), memory))
+			policytest.WithContainer(fmt.Sprintf("app-%d", i), "example:1", policytest.MemoryLimit(memory))(p)
 		}
 	}
 	if len(podLevel.Limits)+len(podLevel.Requests) > 0 {

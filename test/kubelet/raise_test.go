@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -87,7 +89,7 @@ func volumesAt(p *corev1.Pod, writes func(string) bool) map[string]*corev1.Volum
 
 // A raise must not turn a Pod that Kubernetes accepts into one that it refuses, nor
 // leave one of which the kubelet mounts less than the workload needs.
-func TestPlan_ValidAndMountedAsLargeAsRequired(t *testing.T) {
+func TestPlan_ValidAndLargeEnough(t *testing.T) {
 	const pods = 20_000
 	const plenty = sizing.Bytes(1 << 50)
 	g := generator{rand.New(rand.NewPCG(2, 2))}
@@ -122,37 +124,58 @@ func TestPlan_ValidAndMountedAsLargeAsRequired(t *testing.T) {
 		if d.Outcome != policy.Mutated && d.Outcome != policy.Compliant {
 			continue
 		}
-		pod := planned(t, original, d.Plan)
-		after, errs := stored(t, pod)
-		fail := func(format string, args ...any) {
-			t.Helper()
-			failures++
-			t.Errorf(format+"\n%s\nbefore:\n%s\nafter:\n%s", append(args, d.Detail, text(original.Spec), text(pod.Spec))...)
-		}
-		if len(errs) > 0 {
-			fail("the API server refuses the mutated Pod: %v", errs.ToAggregate())
-			continue
-		}
-		// Since 1.37 an API server fills in pod-level resources after admission, and
-		// by that makes a few Pods Guaranteed that were not for webhooks.
-		if is, was := qos.GetPodQOS(after), qos.GetPodQOS(before); is != was && was == qos.GetPodQOS(decoded(written)) {
-			fail("the Pod was %s and is %s", was, is)
-		}
 		if allocatable == 0 {
 			allocatable = plenty
 		}
-		for name, v := range volumesAt(after, deciding.writes) {
-			if v == nil {
-				fail("%s mounts nothing", name)
-			} else if size := n.mounts(t, after, v, allocatable); size < d.Size.Minimum {
-				fail("the kubelet mounts %s for %s and %s are required", size, name, d.Size.Minimum)
-			}
+		r := raised{
+			written: written, original: original, before: before, pod: planned(t, original, d.Plan), d: &d,
+			writes: deciding.writes, allocatable: allocatable,
 		}
-		reached.add("the outcome Mutated, a pod-level memory limit", d.Outcome == policy.Mutated && after.Spec.Resources != nil && has(after.Spec.Resources.Limits, corev1.ResourceMemory))
-		reached.add("the outcome Mutated, the class Guaranteed", d.Outcome == policy.Mutated && qos.GetPodQOS(after) == corev1.PodQOSGuaranteed)
-		reached.add("the outcome Mutated, offline", d.Outcome == policy.Mutated && offline)
+		r.after, errs = stored(t, r.pod)
+		if problem := r.problem(t, n, errs); problem != "" {
+			failures++
+			t.Errorf("%s\n%s\nbefore:\n%s\nafter:\n%s", problem, d.Detail, text(original.Spec), text(r.pod.Spec))
+		}
+		mutated, podLevel := d.Outcome == policy.Mutated, r.after.Spec.Resources
+		reached.add("the outcome Mutated, a pod-level memory limit", mutated && podLevel != nil && has(podLevel.Limits, corev1.ResourceMemory))
+		reached.add("the outcome Mutated, the class Guaranteed", mutated && qos.GetPodQOS(r.after) == corev1.PodQOSGuaranteed)
+		reached.add("the outcome Mutated, offline", mutated && offline)
 	}
 	reached.check(t, 100)
+}
+
+// raised is a Pod as written, as a webhook gets it, as it is stored, and with the plan applied: as the
+// API server gets it back and as it is stored.
+type raised struct {
+	written, original, before, pod, after *corev1.Pod
+
+	d           *policy.Evaluation
+	writes      func(container string) bool
+	allocatable sizing.Bytes // of the node
+}
+
+// problem returns what the plan has broken, and the first of the volumes that the kubelet mounts too
+// small; "" for nothing.
+func (r *raised) problem(t *testing.T, n *node, errs field.ErrorList) string {
+	t.Helper()
+	if len(errs) > 0 {
+		return fmt.Sprintf("the API server refuses the mutated Pod: %v", errs.ToAggregate())
+	}
+	// Since 1.37 an API server fills in pod-level resources after admission, and
+	// by that makes a few Pods Guaranteed that were not for webhooks.
+	is, was := qos.GetPodQOS(r.after), qos.GetPodQOS(r.before)
+	if is != was && was == qos.GetPodQOS(decoded(r.written)) {
+		return fmt.Sprintf("the Pod was %s and is %s", was, is)
+	}
+	for name, v := range volumesAt(r.after, r.writes) {
+		if v == nil {
+			return name + " mounts nothing"
+		}
+		if size := n.mounts(t, r.after, v, r.allocatable); size < r.d.Size.Minimum {
+			return fmt.Sprintf("the kubelet mounts %s for %s and %s are required", size, name, r.d.Size.Minimum)
+		}
+	}
+	return ""
 }
 
 func TestPlan_KeepsQoSClass(t *testing.T) {
