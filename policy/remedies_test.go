@@ -63,6 +63,10 @@ func TestEvaluate_Remedies(t *testing.T) {
 			fixed, own("1Gi", below, volume("cache", "200Mi")), "", quota("1100Mi"),
 			`the Pod would need 1281Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, and ResourceQuota "q" leaves 1100Mi of its 1100Mi: the largest size that would fit is 75Mi: ` + ask,
 		},
+		"a quota has too little room for what CRI-O's annotation asks for": {
+			fixed, "{metadata: {annotations: {shm-size.crio.io: 512Mi}}, " + web[1:], "", quota("768Mi"),
+			`the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 512Mi, and ResourceQuota "q" leaves 768Mi of its 768Mi: the largest size that would fit is 255Mi: ` + ask,
+		},
 		"a LimitRange has room for what the runtime gives": { // 64Mi cost 65Mi
 			fixed, web, highest("577Mi"), "",
 			`the memory of container "web" would have to be 769Mi for a /dev/shm of 256Mi, and LimitRange "l" allows a container at most 577Mi: the largest size that would fit is 64Mi: ` + ask,

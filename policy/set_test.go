@@ -40,7 +40,7 @@ func TestSet_FirstAndSecond(t *testing.T) {
 		{[]string{checks, sizes, sizes, checks}, "a", "b"},
 	} {
 		for shift := range kinds {
-			for _, others := range []int{0, 60, 64, 200, 1100} {
+			for _, others := range []int{0, 60, 64, 200, 1020, 1100} {
 				policies := slices.Clone(many[:others])
 				for i, rest := range c.rest {
 					source := readPolicy(t, fmt.Sprintf("{match: [%s], priority: %d%s}", kinds[(i+shift)%len(kinds)], 10-i, rest))
