@@ -82,6 +82,10 @@ func TestEvaluate_Warnings(t *testing.T) {
 			ignore, pod("{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}, {name: cache, mountPath: /dev/shm/cache}]}", volume("shm", "256Mi"), volume("cache", "255Mi")), nil,
 			[]string{`volume "cache" at /dev/shm/cache hides that part of /dev/shm and holds 255Mi, less than the 256Mi that are required: set its sizeLimit to 256Mi if the program writes there`},
 		},
+		"a small volume below the path, where files are counted": {
+			all, pod("{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}, {name: cache, mountPath: /dev/shm/cache}]}", volume("shm", "897Mi"), volume("cache", "1Mi")), nil,
+			[]string{`volume "cache" at /dev/shm/cache hides that part of /dev/shm and holds 1Mi, less than the 717.0Mi that are required: set its sizeLimit to 897Mi if the program writes there`},
+		},
 		"a volume below the path without sizeLimit": {
 			ignore, pod("{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}, {name: cache, mountPath: /dev/shm/cache}]}", volume("shm", "256Mi"), unbounded("cache")), nil,
 			[]string{`volume "cache" at /dev/shm/cache has no sizeLimit, so it can take all memory that its containers or the node can have: set a sizeLimit`},
@@ -147,6 +151,10 @@ func TestEvaluate_Warnings(t *testing.T) {
 		},
 		"a limit that holds a MiB less than the files and what is requested": {
 			fixed, pod("{name: web, "+resources("320Mi", "64Mi")+", "+at+"}", volume("shm", "256Mi")), nil,
+			[]string{`the memory limit of container "web", 320Mi, is less than what a full /dev/shm costs, 257Mi, and what it requests for itself, 64Mi: raise the limit to 321Mi`},
+		},
+		"the limit of the second container": {
+			"{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, writers: {names: [web]}}", pod("{name: helper}, {name: web, "+resources("320Mi", "64Mi")+", "+at+"}", volume("shm", "256Mi")), nil,
 			[]string{`the memory limit of container "web", 320Mi, is less than what a full /dev/shm costs, 257Mi, and what it requests for itself, 64Mi: raise the limit to 321Mi`},
 		},
 		"a request that holds what is in use": {
