@@ -1,9 +1,11 @@
 package certs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -21,13 +23,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 )
+
+var hooksService = client.ObjectKey{Namespace: namespace, Name: "shmkeeper-webhook"}
 
 const (
 	namespace  = "shmkeeper-system"
@@ -164,7 +172,7 @@ func (c *cluster) replica(t *testing.T, edit ...func(*Options)) *SelfManaged {
 	options := Options{
 		Client: c, Namespace: namespace, DNSNames: ServiceNames("shmkeeper-webhook", namespace),
 		CADuration: 24 * time.Hour, LeafDuration: 3 * time.Hour, Settle: 20 * time.Minute, Resync: 10 * time.Minute,
-		Publisher: Configurations{Client: c, Name: hooksName}, Recorder: c.events, Clock: c.clock,
+		Publisher: c.publication(), Recorder: c.events, Clock: c.clock,
 		Log: funcr.New(func(prefix, args string) { c.mu.Lock(); defer c.mu.Unlock(); c.logs.WriteString(prefix + args + "\n") }, funcr.Options{Verbosity: 10}),
 	}
 	for _, e := range edit {
@@ -177,14 +185,62 @@ func (c *cluster) replica(t *testing.T, edit ...func(*Options)) *SelfManaged {
 	return s
 }
 
-func (c *cluster) injector(t *testing.T, bundle Bundle) *Injector {
-	t.Helper()
-	i, err := NewInjector(Configurations{Client: c, Name: hooksName}, bundle, funcr.New(func(string, string) {}, funcr.Options{}))
-	if err != nil {
-		t.Fatal(err)
+// publication is what the API server has.
+func (c *cluster) publication() webhookconfig.Publication {
+	return webhookconfig.Publication{Reader: configurations{cluster: c}, Name: hooksName, Service: hooksService}
+}
+
+// injector publishes a bundle in both configurations.
+func (c *cluster) injector(bundle webhookconfig.Bundle) *webhookconfig.BundleWriter {
+	return &webhookconfig.BundleWriter{Client: configurations{cluster: c}, Bundle: bundle, Name: hooksName, Service: hooksService, Now: c.clock.Now}
+}
+
+// configurations reads and applies webhook configurations, on client-go's fake.
+type configurations struct {
+	client.Client
+	cluster *cluster
+}
+
+// Get implements client.Client.
+func (c configurations) Get(ctx context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	u, ok := into.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("a %T", into)
 	}
-	i.clock = c.clock
-	return i
+	var live runtime.Object
+	var err error
+	kind := u.GroupVersionKind()
+	if kind.Kind == webhookconfig.Mutating {
+		live, err = c.cluster.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, key.Name, metav1.GetOptions{})
+	} else {
+		live, err = c.cluster.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, key.Name, metav1.GetOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	u.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	u.SetGroupVersionKind(kind)
+	return err
+}
+
+// Apply implements client.Client.
+func (c configurations) Apply(ctx context.Context, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	var head metav1.PartialObjectMetadata
+	if err := json.Unmarshal(text, &head); err != nil {
+		return err
+	}
+	o := (&client.ApplyOptions{}).ApplyOptions(options)
+	patch := metav1.PatchOptions{FieldManager: o.FieldManager, Force: o.Force}
+	if head.Kind == webhookconfig.Mutating {
+		_, err = c.cluster.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, head.Name, types.ApplyPatchType, text, patch)
+	} else {
+		_, err = c.cluster.AdmissionregistrationV1().ValidatingWebhookConfigurations().Patch(ctx, head.Name, types.ApplyPatchType, text, patch)
+	}
+	return err
 }
 
 func (c *cluster) secret(t *testing.T) *corev1.Secret {
@@ -213,18 +269,24 @@ func (c *cluster) deleteSecret(t *testing.T) {
 // bundle is what an API server would trust: the bundle of the first mutating webhook, and that of all others must be the same.
 func (c *cluster) bundle(t *testing.T) []byte {
 	t.Helper()
-	configurations := Configurations{Client: c, Name: hooksName}
-	mutating, err := configurations.mutating(t.Context())
+	mutating, err := c.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	validating, err := configurations.validating(t.Context())
+	validating, err := c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle := mutating.hooks[0].bundle
-	if !mutating.carries(bundle) || !validating.carries(bundle) {
-		t.Fatal("the webhooks carry different bundles")
+	bundle := mutating.Webhooks[0].ClientConfig.CABundle
+	for _, w := range mutating.Webhooks {
+		if !bytes.Equal(w.ClientConfig.CABundle, bundle) {
+			t.Fatal("the webhooks carry different bundles")
+		}
+	}
+	for _, w := range validating.Webhooks {
+		if !bytes.Equal(w.ClientConfig.CABundle, bundle) {
+			t.Fatal("the webhooks carry different bundles")
+		}
 	}
 	return bundle
 }
@@ -286,11 +348,20 @@ func syncOrFail(t *testing.T, replicas ...*SelfManaged) {
 	}
 }
 
-func injectOrFail(t *testing.T, i *Injector) {
+func injectOrFail(t *testing.T, w *webhookconfig.BundleWriter) {
 	t.Helper()
-	if err := i.inject(t.Context()); err != nil {
+	if err := inject(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// inject publishes in both configurations, the second even when the first fails.
+func inject(ctx context.Context, w *webhookconfig.BundleWriter) (err error) {
+	for _, kind := range webhookconfig.Kinds() {
+		_, failure := w.Publish(ctx, kind)
+		err = errors.Join(err, failure)
+	}
+	return err
 }
 
 func (c *cluster) deleteSecretIfAny(t *testing.T) {

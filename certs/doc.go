@@ -2,7 +2,7 @@
 //
 // There are two sources. Directory serves tls.crt and tls.key from a directory that cert-manager's Secret is mounted in; cert-manager's own injector
 // then fills in caBundle. SelfManaged needs nothing else in the cluster: it keeps a certificate authority (CA) in a Secret that all replicas
-// share, and signs a leaf certificate for each replica that never leaves its memory. An Injector publishes the bundle of a SelfManaged source.
+// share, and signs a leaf certificate for each replica that never leaves its memory. Package webhookconfig publishes the bundle of a SelfManaged source.
 //
 // # Change of CA
 //
@@ -39,11 +39,5 @@
 //	""                             secrets (a name cannot restrict create)                     create
 //	events.k8s.io                  events (only with a Recorder)                               create, patch
 //
-// Injector and Configurations, in the cluster:
-//
-//	admissionregistration.k8s.io   mutatingwebhookconfigurations, resourceNames [shmkeeper]    get, list, watch, patch
-//	admissionregistration.k8s.io   validatingwebhookconfigurations, resourceNames [shmkeeper]  get, list, watch, patch
-//
-// List and watch are granted by name because both are asked for with a field selector on metadata.name.
 // Directory needs none.
 package certs

@@ -13,11 +13,11 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Publisher tells whether a bundle has arrived where the API server reads it. Configurations is the one for webhook configurations.
+// Publisher says what the API server trusts. A webhookconfig.Publication is one.
 type Publisher interface {
-	// Published says whether every place that exists carries every certificate of the bundle. Places that do not exist do not count.
+	// Published reports whether every place that exists carries every certificate of the bundle. Places that do not exist do not count.
 	Published(ctx context.Context, bundle []byte) (bool, error)
-	// Trusted returns the CAs that any place carries. They stay trusted for a leaf duration where a new CA has to be made with no memory
+	// Trusted returns the certificates that any place carries. The CAs among them stay trusted for a leaf duration where a new CA has to be made with no memory
 	// of the old one: another replica may still serve a leaf of theirs.
 	Trusted(ctx context.Context) ([]*x509.Certificate, error)
 }

@@ -17,7 +17,7 @@ type SelfManaged struct {
 	options Options
 	rules   rules
 
-	syncing sync.Mutex // one sync at a time: the loop's, or an Injector's
+	syncing sync.Mutex // one sync at a time: the loop's, or that of who publishes the bundle
 	current atomic.Pointer[view]
 	lastErr atomic.Pointer[error]
 

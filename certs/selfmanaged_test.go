@@ -20,7 +20,7 @@ func TestTheLeafServesTheServiceNameAndNothingElse(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t)
 	syncOrFail(t, r)
-	injectOrFail(t, c.injector(t, r))
+	injectOrFail(t, c.injector(r))
 	now := c.clock.Now()
 	for _, name := range ServiceNames("shmkeeper-webhook", namespace) {
 		if err := handshake(r, c.bundle(t), now, func(config *tls.Config) { config.ServerName = name }); err != nil {
@@ -92,7 +92,7 @@ func TestReadyTellsWhatIsMissing(t *testing.T) {
 	syncOrFail(t, r)
 	ready("the webhook configurations do not carry the CA of the serving certificate yet: " +
 		"see that the server may get, list, watch and patch them, and that nobody else sets caBundle")
-	injectOrFail(t, c.injector(t, r))
+	injectOrFail(t, c.injector(r))
 	syncOrFail(t, r)
 	ready("")
 	if again := c.replica(t); again.sync(t.Context()) != nil || again.Ready() != nil {
@@ -125,7 +125,7 @@ func TestALeafIsReplacedAfterTwoThirdsOfItsLife(t *testing.T) {
 func TestADeletedSecretBeginsAChangeOfCAWithoutAFailedHandshake(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	one, two := c.replica(t), c.replica(t)
-	inject := c.injector(t, one)
+	inject := c.injector(one)
 	syncOrFail(t, one, two)
 	injectOrFail(t, inject)
 	syncOrFail(t, one, two)
@@ -238,7 +238,7 @@ func TestADamagedSecretIsRecovered(t *testing.T) {
 				c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 				serving, repairer := c.replica(t), c.replica(t)
 				syncOrFail(t, serving)
-				inject := c.injector(t, serving)
+				inject := c.injector(serving)
 				injectOrFail(t, inject)
 				syncOrFail(t, serving)
 				if fate == "by a replica that remembers" {
@@ -256,7 +256,7 @@ func TestADamagedSecretIsRecovered(t *testing.T) {
 					t.Errorf("the Secret was left damaged: %v", err)
 				}
 				// The replica that was not involved is reached all the time, whichever replica publishes.
-				publisher := c.injector(t, repairer)
+				publisher := c.injector(repairer)
 				for range 40 {
 					if err := handshake(serving, c.bundle(t), c.clock.Now()); err != nil {
 						t.Fatal(err)
@@ -298,7 +298,7 @@ func noKeyIn(t *testing.T, logs string, before []byte, after *corev1.Secret) {
 func TestACAThatSomebodyPutsInTheSecretIsTakenUpWithoutAFailedHandshake(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	one, two := c.replica(t), c.replica(t)
-	inject := c.injector(t, one)
+	inject := c.injector(one)
 	syncOrFail(t, one, two)
 	injectOrFail(t, inject)
 	syncOrFail(t, one, two)
@@ -336,7 +336,7 @@ func TestACAThatExpiredWhileNobodyRanIsReplaced(t *testing.T) {
 	c.clock.Step(1000 * time.Hour)
 	r := c.replica(t)
 	syncOrFail(t, r)
-	injectOrFail(t, c.injector(t, r))
+	injectOrFail(t, c.injector(r))
 	syncOrFail(t, r)
 	if err := r.Ready(); err != nil {
 		t.Error(err)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 )
 
 // TestNoHandshakeFailsWhileCertificatesChange runs three replicas through a dozen changes of CA, with restarts, replicas that are cut off, bundles that are
@@ -16,8 +18,8 @@ func TestNoHandshakeFailsWhileCertificatesChange(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 		replicas := make([]*SelfManaged, 3)
-		injectors := make([]*Injector, len(replicas))
-		start := func(i int) { replicas[i] = c.replica(t); injectors[i] = c.injector(t, replicas[i]) }
+		injectors := make([]*webhookconfig.BundleWriter, len(replicas))
+		start := func(i int) { replicas[i] = c.replica(t); injectors[i] = c.injector(replicas[i]) }
 		for i := range replicas {
 			start(i)
 		}

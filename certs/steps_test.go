@@ -1,11 +1,13 @@
 package certs
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestAChangeOfCAGoesInSteps restarts everything after each step, so that nothing but the Secret carries the change on.
@@ -14,7 +16,6 @@ func TestAChangeOfCAGoesInSteps(t *testing.T) {
 	at := func(hours float64) {
 		c.clock.SetTime(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours * float64(time.Hour))))
 	}
-	configurations := Configurations{Client: c, Name: hooksName}
 	var got []string
 	look := func(what string) {
 		t.Helper()
@@ -31,15 +32,15 @@ func TestAChangeOfCAGoesInSteps(t *testing.T) {
 			names = append(names, name)
 		}
 		got = append(got, what+": "+strings.Join(names, ", "))
-		mutating, err := configurations.mutating(t.Context())
+		mutating, err := c.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !mutating.carries(r.CABundle()) {
+		if !bytes.Equal(mutating.Webhooks[0].ClientConfig.CABundle, r.CABundle()) {
 			got = append(got, "  to be published")
 		}
 	}
-	publish := func() { injectOrFail(t, c.injector(t, c.replica(t))) }
+	publish := func() { injectOrFail(t, c.injector(c.replica(t))) }
 
 	look("at first")
 	publish()

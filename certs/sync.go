@@ -12,6 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// fieldManager owns what is written into the Secret.
+const fieldManager = "shmkeeper-certs"
+
 // maxSteps bounds one sync; more steps in a row than a change of CA has mean that somebody works against us.
 const maxSteps = 10
 
@@ -104,7 +107,7 @@ func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, no
 		if err != nil {
 			return state{}, nil, err
 		}
-		found = slices.Concat(found, trusted)
+		found = slices.Concat(found, slices.DeleteFunc(trusted, func(cert *x509.Certificate) bool { return !canSign(cert) }))
 	}
 	return s.rules.keep(after, found, now), anew, nil
 }

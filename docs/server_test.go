@@ -46,7 +46,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	// These are not the server's.
 	other := []string{
 		"--all", "--build-arg", "--clusterrole", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
-		"--serviceaccount", "--tag", "--timeout",
+		"--serviceaccount", "--show-managed-fields", "--tag", "--timeout",
 	}
 	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)
 	check := func(where, in string) {
@@ -59,7 +59,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	for _, page := range []string{"install.md", "server.md"} {
 		check(page, read(t, page))
 	}
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if value, ok := unquoted(literal); ok {
 				check(folder, value)
@@ -73,7 +73,7 @@ func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
 	page := rows(read(t, "server.md"))
 	var names []string
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
 				names = append(names, name)

@@ -2,46 +2,47 @@ package main
 
 import (
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/shmkeeper/shmkeeper/certs"
+	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 )
 
-// newSource is where the serving certificate is from. addTo adds what keeps it, and
-// publishes its CA, to a manager.
-func newSource(client kubernetes.Interface, o Options) (source certs.Source, addTo func(manager.Manager) error, err error) {
+// newSource makes what the serving certificate is from.
+func newSource(config *rest.Config, kube kubernetes.Interface, o Options) (certs.Source, error) {
 	log := ctrl.Log.WithName("certs")
 	if o.CertSource == directory {
-		source, err = certs.NewDirectory(certs.DirectoryOptions{Path: o.CertDir, Log: log})
-		return source, func(mgr manager.Manager) error { return mgr.Add(source) }, err
+		return certs.NewDirectory(certs.DirectoryOptions{Path: o.CertDir, Log: log})
 	}
-	configurations := certs.Configurations{Client: client, Name: configurationName}
-	own, err := certs.NewSelfManaged(certs.Options{
-		Client: client, Namespace: o.Namespace, DNSNames: certs.ServiceNames(webhookService, o.Namespace),
-		Publisher: configurations, Log: log,
+	direct, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return certs.NewSelfManaged(certs.Options{
+		Client: kube, Namespace: o.Namespace, DNSNames: certs.ServiceNames(webhookService, o.Namespace), Log: log,
+		Publisher:  webhookconfig.Publication{Reader: direct, Name: configurationName, Service: o.service()},
 		CADuration: o.CADuration, LeafDuration: o.LeafDuration, Settle: o.CASettle, Resync: o.CAResync,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	injector, err := certs.NewInjector(configurations, own, log)
-	if err != nil {
-		return nil, nil, err
-	}
-	return own, func(mgr manager.Manager) error {
-		if err := mgr.Add(own); err != nil {
-			return err
-		}
-		return mgr.Add(injector)
-	}, nil
 }
 
-// bundleOf is by what the API server verifies the server; nil where somebody else
-// publishes it.
-func bundleOf(source certs.Source) func() []byte {
-	if own, ok := source.(*certs.SelfManaged); ok {
-		return own.CABundle
+// addSource adds to a manager what renews the certificate and, if its CA is our own, what
+// publishes that. bundle returns the CA; it is nil if somebody else publishes it.
+func addSource(mgr manager.Manager, source certs.Source, gauges *webhookconfig.Metrics, o Options) (bundle func() []byte, err error) {
+	if err := mgr.Add(source); err != nil {
+		return nil, err
 	}
-	return nil
+	own, ok := source.(*certs.SelfManaged)
+	if !ok {
+		return nil, nil
+	}
+	w := &webhookconfig.BundleWriter{Client: mgr.GetClient(), Bundle: own, Name: configurationName, Service: o.service(), Metrics: gauges}
+	return own.CABundle, w.Setup(mgr)
+}
+
+// service returns the name of the Service that the API server calls.
+func (o *Options) service() client.ObjectKey {
+	return client.ObjectKey{Namespace: o.Namespace, Name: webhookService}
 }

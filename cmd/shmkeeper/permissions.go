@@ -37,7 +37,7 @@ func needs(o Options) []need {
 	for _, kind := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
 		// All of them by name: list and watch select by it, and create is by server-side apply.
 		out = append(out,
-			need{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}},
+			need{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
 		)
 	}
 	if o.CertSource == selfManaged {

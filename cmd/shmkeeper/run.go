@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -25,8 +26,8 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/certs"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
-	"github.com/shmkeeper/shmkeeper/internal/leader"
 	"github.com/shmkeeper/shmkeeper/internal/version"
+	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -56,20 +57,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	client, err := kubernetes.NewForConfig(config)
+	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	if err := checkPermissions(ctx, client, o); err != nil {
+	if err := checkPermissions(ctx, kube, o); err != nil {
 		return err
 	}
 	var draining atomic.Bool
-	mgr, election, err := newManager(config, client, o, &draining)
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	mgr, start, err := newManagers(stopping, config, kube, o, &draining)
 	if err != nil {
 		return err
 	}
-	managerCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
 	go func() {
 		<-ctx.Done()
 		draining.Store(true)
@@ -78,33 +79,17 @@ func Run(ctx context.Context, o Options) error {
 		stop()
 	}()
 	log.Info("Starting", "version", version.Text(), "maxMode", o.MaxMode, "certSource", o.CertSource)
-	resign := standForElection(context.WithoutCancel(ctx), mgr, election)
-	// The lease is given up when nobody writes any more. The manager's recorder of Events has stopped by then, and
-	// drops the one that a leader stopped to lead without a word: the log tells it, and the Event of the next leader.
-	defer resign()
-	return mgr.Start(managerCtx)
-}
-
-// standForElection stands for election once the manager has begun to work. The result
-// gives up the lease and waits for that.
-func standForElection(ctx context.Context, mgr manager.Manager, election *leader.Election) (resign func()) {
-	if election == nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var writing sync.WaitGroup
+	defer writing.Wait() // for the Lease to be given up
+	writing.Go(func() {
 		select {
-		case <-mgr.Elected(): // by nobody: it elects none
-			election.Run(ctx)
-		case <-ctx.Done():
+		case <-mgr.Elected(): // by nobody: it has begun to work
+			writeWhenElected(stopping, start, log.WithName("leader"))
+		case <-stopping.Done():
 		}
-	}()
-	return func() {
-		cancel()
-		<-ended
-	}
+	})
+	defer stop() // where the manager ends by itself
+	return mgr.Start(stopping)
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
@@ -118,37 +103,16 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
-// newManager puts the parts together. The election is nil where there is none.
-func newManager(config *rest.Config, client kubernetes.Interface, o Options, draining *atomic.Bool) (manager.Manager, *leader.Election, error) {
+func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, nil, err
-	}
-	source, addTo, err := newSource(client, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
-	timeout := answerTimeout
-	mgr, err := manager.New(config, manager.Options{
-		Scheme:                  scheme,
-		Logger:                  ctrl.Log,
-		Cache:                   cluster.CacheOptions(configurationName),
-		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
-		HealthProbeBindAddress:  o.ProbeAddr,
-		PprofBindAddress:        o.PprofAddr,
-		GracefulShutdownTimeout: &timeout,
-		Metrics: metricsserver.Options{
-			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-		},
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("make the server: %w", err)
-	}
-	if err := errors.Join(addTo(mgr), certs.RegisterMetrics(metrics.Registry, source)); err != nil {
-		return nil, nil, err
-	}
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+}
+
+// newManagers puts the parts together: the manager that serves admission, and how to make
+// those that write, one for each term as the leader. stopping is done when the server stops.
+func newManagers(
+	stopping context.Context, config *rest.Config, kube kubernetes.Interface, o Options, draining *atomic.Bool,
+) (manager.Manager, newWriter, error) {
 	mode, err := policy.ParseMode(o.MaxMode)
 	if err != nil {
 		return nil, nil, err
@@ -157,24 +121,27 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 	if err != nil {
 		return nil, nil, fmt.Errorf("--image-mirrors: %w", err)
 	}
-	// Not the manager's own election: a manager that loses it ends at once, and with it the webhooks.
-	var election *leader.Election
-	var leads cluster.Leader
-	if o.LeaderElect {
-		if election, err = newElection(config, mgr, o); err != nil {
-			return nil, nil, err
-		}
-		leads = election
+	source, err := newSource(config, kube, o)
+	if err != nil {
+		return nil, nil, err
 	}
-	view, err := cluster.Setup(mgr, cluster.Options{
-		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
-		Namespace: o.Namespace, Deployment: deploymentName,
-		KeepEdits:        !o.Restore,
-		AnyFailurePolicy: mode != v1alpha1.Enforce,
-		CABundle:         bundleOf(source),
-		ImageMirrors:     mirrors,
-		Leader:           leads,
-	})
+	mgr, err := newServer(config, source, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	gauges, err := webhookconfig.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	bundle, err := addSource(mgr, source, gauges, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	view, err := cluster.New(mgr, mirrors, metrics.Registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	lastSeen, err := webhookconfig.Watch(mgr.GetCache())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -185,19 +152,40 @@ func newManager(config *rest.Config, client kubernetes.Interface, o Options, dra
 	}) {
 		server.Register(path, closeWhileDraining(draining, handler))
 	}
-	return mgr, election, addChecks(mgr, source, server, view, draining)
+	return mgr, writers(config, o, view, webhookconfig.Options{
+		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
+		Namespace: o.Namespace, Deployment: deploymentName,
+		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: stopping,
+		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
+	}), addChecks(mgr, source, server, view, draining)
 }
 
-// newElection stands for election by the Lease of the server's namespace.
-func newElection(config *rest.Config, mgr manager.Manager, o Options) (*leader.Election, error) {
-	lease, err := leaderelection.NewResourceLock(config, mgr, leaderelection.Options{
-		LeaderElection: true, LeaderElectionNamespace: o.Namespace, LeaderElectionID: leaseName,
-		RenewDeadline: leader.DefaultTiming.Renew,
+// newServer makes the manager that serves admission, the metrics and the probes.
+func newServer(config *rest.Config, source certs.Source, o Options) (manager.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
+	timeout := answerTimeout
+	mgr, err := manager.New(config, manager.Options{
+		Scheme:                  scheme,
+		Logger:                  ctrl.Log,
+		Cache:                   cluster.CacheOptions(configurationName),
+		Client:                  client.Options{Cache: &client.CacheOptions{Unstructured: true}},
+		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
+		HealthProbeBindAddress:  o.ProbeAddr,
+		PprofBindAddress:        o.PprofAddr,
+		GracefulShutdownTimeout: &timeout,
+		Metrics: metricsserver.Options{
+			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("stand for election by the Lease %q: %w", leaseName, err)
+		return nil, fmt.Errorf("make the server: %w", err)
 	}
-	return leader.New(lease, leaseName, leader.DefaultTiming, ctrl.Log.WithName("leader"))
+	return mgr, certs.RegisterMetrics(metrics.Registry, source)
 }
 
 // addChecks makes the server ready when it can be verified, listens, knows the

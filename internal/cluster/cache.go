@@ -9,13 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// CacheOptions are those of the cache that Setup reads from, to be given to the
-// manager when it is made. Objects are cut down to what is used of them before
-// they are kept. A read of a type that nothing watches is an error, so that no
-// type is ever held in memory by accident. configurations is the name of the
-// webhook configurations; no other is watched.
+// CacheOptions returns the options of a manager's cache. Objects are cut down to what is
+// used of them before they are kept. A read of a type that nothing watches is an error,
+// so that no type is ever held in memory by accident. configurations is the name of the
+// webhook configurations, which are kept whole; no other is watched.
 func CacheOptions(configurations string) cache.Options {
-	configuration := cache.ByObject{Field: fields.OneTermEqualSelector(metav1.ObjectNameField, configurations)}
+	configuration := cache.ByObject{
+		Field:     fields.OneTermEqualSelector(metav1.ObjectNameField, configurations),
+		Transform: func(object any) (any, error) { return object, nil },
+	}
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            withoutManagedFields,

@@ -2,23 +2,86 @@ package cluster
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // View is what is known of the cluster. It answers from memory, at once, and may
 // be used concurrently; nothing that it returns may be changed.
 type View struct {
-	policies atomic.Pointer[policy.Set]
-	synced   atomic.Bool // the policies that there were at the start are in force
+	inForce     atomic.Pointer[inForce] // nil until the policies that there were at the start are
+	store       *policyStore
+	subscribers subscribers
 
 	namespaces, limitRanges, resourceQuotas informer
+}
+
+// inForce is what is in force at one moment. The Set has every policy that the match
+// condition covers.
+type inForce struct {
+	set       policy.Set
+	condition MatchCondition
+}
+
+// New makes a view and adds to the manager what fills it. The manager's cache must be
+// made with CacheOptions, and its scheme must know v1alpha1. mirrors says which images
+// count as others, and registerer takes the metrics. An error says what the manager
+// refused.
+func New(mgr manager.Manager, mirrors policy.Mirrors, registerer prometheus.Registerer) (*View, error) {
+	m, err := newMetrics(registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering the metrics of policies: %w; give each manager a registry of its own", err)
+	}
+	v := &View{store: newPolicyStore(mirrors)}
+	if v.namespaces, err = informerFor(mgr, namespaceMetadata()); err != nil {
+		return nil, err
+	}
+	if v.limitRanges, err = informerFor(mgr, &corev1.LimitRange{}); err != nil {
+		return nil, err
+	}
+	if v.resourceQuotas, err = informerFor(mgr, &corev1.ResourceQuota{}); err != nil {
+		return nil, err
+	}
+	policies, err := informerFor(mgr, &v1alpha1.SharedMemoryPolicy{})
+	if err != nil {
+		return nil, err
+	}
+	w := &policyWatcher{
+		store: v.store, view: v, metrics: m, log: mgr.GetLogger().WithName("policies"), notified: make(chan struct{}, 1),
+	}
+	registration, err := policies.AddEventHandler(w)
+	if err != nil {
+		return nil, err
+	}
+	w.hasSynced = registration.HasSynced
+	return v, mgr.Add(w)
+}
+
+// informerFor starts, with the manager, to watch a type. It does not wait.
+func informerFor(mgr manager.Manager, object client.Object) (toolscache.SharedIndexInformer, error) {
+	i, err := mgr.GetCache().GetInformer(context.Background(), object, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watching %T: %w", object, err)
+	}
+	shared, ok := i.(toolscache.SharedIndexInformer)
+	if !ok {
+		return nil, fmt.Errorf("the cache of %T is a %T, which cannot be read: make the manager's cache with CacheOptions", object, i)
+	}
+	return shared, nil
 }
 
 // informer is the part of toolscache.SharedIndexInformer that the view reads.
@@ -27,15 +90,36 @@ type informer interface {
 	HasSynced() bool
 }
 
-// Policies are the policies in force.
+// Policies returns the policies in force.
 func (v *View) Policies() policy.Set {
-	if set := v.policies.Load(); set != nil {
-		return *set
+	if now := v.inForce.Load(); now != nil {
+		return now.set
 	}
 	return policy.Set{}
 }
 
-// NamespaceLabels are the labels of a namespace; ok is false for one that is not
+// MatchCondition returns the match condition for the policies in force; ok is false until
+// all are in force that there were at the start.
+func (v *View) MatchCondition() (condition MatchCondition, ok bool) {
+	if now := v.inForce.Load(); now != nil {
+		return now.condition, true
+	}
+	return MatchCondition{}, false
+}
+
+// PolicyState returns what became of a version of a policy; ok is false while this
+// replica has not seen the version, or has seen a newer one.
+func (v *View) PolicyState(p *v1alpha1.SharedMemoryPolicy) (state PolicyState, ok bool) {
+	return v.store.lookup(p)
+}
+
+// PolicyChanges returns a channel that gets an event at once and whenever the policies in
+// force have changed, until ctx is done. Changes that follow one another fast may share an event.
+func (v *View) PolicyChanges(ctx context.Context) <-chan event.GenericEvent {
+	return v.subscribers.subscribe(ctx)
+}
+
+// NamespaceLabels returns the labels of a namespace; ok is false for one that is not
 // known (yet).
 func (v *View) NamespaceLabels(name string) (labels map[string]string, ok bool) {
 	object, found, err := v.namespaces.GetIndexer().GetByKey(name)
@@ -49,13 +133,13 @@ func (v *View) NamespaceLabels(name string) (labels map[string]string, ok bool) 
 	return m.Labels, true
 }
 
-// LimitRanges are those of a namespace, with their names and limits only, in no
+// LimitRanges returns those of a namespace, with their names and limits only, in no
 // order.
 func (v *View) LimitRanges(namespace string) []*corev1.LimitRange {
 	return inNamespace[*corev1.LimitRange](v.limitRanges, namespace)
 }
 
-// ResourceQuotas are those of a namespace, by name: their scopes, and what their
+// ResourceQuotas returns those of a namespace, by name: their scopes, and what their
 // status says of memory. They are as old as the last watch event: a Pod that was
 // admitted or deleted within the last moment may not be in them.
 func (v *View) ResourceQuotas(namespace string) []*corev1.ResourceQuota {
@@ -64,7 +148,7 @@ func (v *View) ResourceQuotas(namespace string) []*corev1.ResourceQuota {
 	return out
 }
 
-// inNamespace are the objects of a namespace, in no order.
+// inNamespace returns the objects of a namespace, in no order.
 func inNamespace[T any](i informer, namespace string) []T {
 	objects, err := i.GetIndexer().ByIndex(toolscache.NamespaceIndex, namespace)
 	if err != nil || len(objects) == 0 {
@@ -79,8 +163,8 @@ func inNamespace[T any](i informer, namespace string) []T {
 	return out
 }
 
-// Synced says whether all that the cluster had at the start is known, and its
+// Synced reports whether all that the cluster had at the start is known, and its
 // policies are in force: before that a Pod may be judged wrongly.
 func (v *View) Synced() bool {
-	return v.synced.Load() && v.namespaces.HasSynced() && v.limitRanges.HasSynced() && v.resourceQuotas.HasSynced()
+	return v.inForce.Load() != nil && v.namespaces.HasSynced() && v.limitRanges.HasSynced() && v.resourceQuotas.HasSynced()
 }

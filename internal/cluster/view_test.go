@@ -75,7 +75,7 @@ func TestView(t *testing.T) {
 	if got := v.ResourceQuotas("team-c"); len(got) != 0 {
 		t.Errorf("ResourceQuotas: %v", got)
 	}
-	v.synced.Store(true)
+	v.inForce.Store(&inForce{})
 	namespaces.synced = true
 	if v.Synced() {
 		t.Error("the view is synced without LimitRanges")
@@ -226,7 +226,7 @@ func TestMemoryOfAResourceQuota(t *testing.T) {
 func TestMemoryOfAPolicy(t *testing.T) {
 	const n, most = 1000, 16 << 10
 	before := heap()
-	c := newCatalog(policy.Mirrors{})
+	c := newPolicyStore(policy.Mirrors{})
 	files := policies.All()
 	for i := range n {
 		p := &v1alpha1.SharedMemoryPolicy{}
@@ -234,7 +234,7 @@ func TestMemoryOfAPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Name = fmt.Sprint(p.Name, "-", i)
-		c.put(p)
+		c.add(p)
 	}
 	set := c.set()
 	each := (heap() - before) / n

@@ -1,4 +1,4 @@
-package cluster
+package webhookconfig
 
 import (
 	"bytes"
@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -35,20 +36,24 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/internal/policystatus"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
+	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // TestOnAnAPIServer goes through the life of an installation: the manifests that
-// ship, on a real API server, kept by a manager with the rights that ship. The
+// ship, on a real API server, with managers that have the rights that ship. The
 // steps build on each other.
 func TestOnAnAPIServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts an API server")
 	}
 	c := startCluster(t)
-	view, stop := c.startManager(t, nil)
+	view := c.startServing(t)
+	stop := c.startTerm(t)
 
 	t.Run("the view knows what there was at the start", func(t *testing.T) {
 		eventually(t, "the view is synced", view.Synced)
@@ -65,7 +70,7 @@ func TestOnAnAPIServer(t *testing.T) {
 
 	t.Run("without policies no Pod is sent", func(t *testing.T) {
 		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e == "false" })
-		for _, kind := range kinds {
+		for _, kind := range Kinds() {
 			if owners := c.configuration(t, kind).GetOwnerReferences(); len(owners) != 1 || owners[0].Kind != "Namespace" {
 				t.Errorf("the owners of the %s are %v", kind, owners)
 			}
@@ -78,7 +83,6 @@ func TestOnAnAPIServer(t *testing.T) {
 
 	t.Run("a policy that is accepted has its Pods sent, and no others", func(t *testing.T) {
 		p := appPolicy("a", "a")
-		p.UID, p.Generation = "", 0
 		c.create(t, p)
 		got := c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
 		if s := got.Status; s.ObservedGeneration != 1 || s.SizeLimit == nil || s.SizeLimit.String() != "256Mi" || s.MemoryCost == nil || s.MemoryCost.Cmp(*s.SizeLimit) <= 0 {
@@ -112,14 +116,13 @@ func TestOnAnAPIServer(t *testing.T) {
 
 	t.Run("a size that fills is reported", func(t *testing.T) {
 		p := appPolicy("forever", "f")
-		p.UID, p.Generation = "", 0
 		p.Spec.Sizing = &v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: resource.MustParse("1500")}}
 		c.create(t, p)
 		got := c.waitFor(t, "forever", v1alpha1.ConditionSizeSufficient, metav1.ConditionFalse)
 		b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionSizeSufficient)
 		const want = "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: " +
 			"delete old files, and say by sizing.files.retention how old they get"
-		if b.Reason != ReasonNeverDeleted || b.Message != want {
+		if b.Reason != policystatus.ReasonNeverDeleted || b.Message != want {
 			t.Errorf("the size suffices: %+v", b)
 		}
 	})
@@ -130,21 +133,21 @@ func TestOnAnAPIServer(t *testing.T) {
 		})
 		got := c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionFalse)
 		a := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionAccepted)
-		if a.Reason != ReasonInvalid || a.ObservedGeneration != 2 || !strings.HasPrefix(a.Message, "the last version that was valid stays in force: spec.match[0].podSelector: Invalid value") {
+		if a.Reason != policystatus.ReasonInvalid || a.ObservedGeneration != 2 || !strings.HasPrefix(a.Message, "the last version that was valid stays in force: spec.match[0].podSelector: Invalid value") {
 			t.Errorf("accepted: %+v", a)
 		}
 		if n := len(view.Policies().Policies()); n != 2 {
 			t.Errorf("%d policies are in force, want 2", n)
 		}
 		// What it matches cannot be written down, so every Pod is sent.
-		c.conditionBecomes(t, func(_ string, ok bool) bool { return !ok })
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e == "true" })
 		got = c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
-		if m := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionMatchConditionCurrent); m.Reason != ReasonEveryPodSent {
+		if m := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionMatchConditionCurrent); m.Reason != policystatus.ReasonEveryPodSent {
 			t.Errorf("the match condition is current: %+v", m)
 		}
 		c.update(t, "a", func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.Match[0].PodSelector.MatchExpressions = nil })
 		c.waitFor(t, "a", v1alpha1.ConditionAccepted, metav1.ConditionTrue)
-		c.conditionBecomes(t, func(_ string, ok bool) bool { return ok })
+		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e != "true" })
 	})
 
 	t.Run("the status is not written again when nothing changes", func(t *testing.T) {
@@ -160,7 +163,7 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 
 	t.Run("what someone edits is restored, and only that", func(t *testing.T) {
-		live := asValidating(t, c.configuration(t, validatingKind))
+		live := asValidating(t, c.configuration(t, Validating))
 		ignore, seconds := admissionregistrationv1.Ignore, int32(7)
 		live.Webhooks = slices.DeleteFunc(live.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool { return w.Name == "report.pods.shmkeeper.dev" })
 		for i := range live.Webhooks {
@@ -172,12 +175,8 @@ func TestOnAnAPIServer(t *testing.T) {
 		if err := c.Update(t.Context(), live); err != nil {
 			t.Fatal(err)
 		}
-		wanted, err := readManifest(webhooks.Validating(), validatingKind, "shmkeeper-system")
-		if err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the configuration is restored", func() bool { return len(damagesOf(c.configuration(t, validatingKind), wanted, true)) == 0 })
-		for _, w := range asValidating(t, c.configuration(t, validatingKind)).Webhooks {
+		eventually(t, "the configuration is restored", func() bool { return c.intact(t, Validating) })
+		for _, w := range asValidating(t, c.configuration(t, Validating)).Webhooks {
 			if w.Name == "enforce.pods.shmkeeper.dev" && *w.TimeoutSeconds != seconds {
 				t.Errorf("the timeout is %d", *w.TimeoutSeconds)
 			}
@@ -186,29 +185,29 @@ func TestOnAnAPIServer(t *testing.T) {
 			}
 		}
 		c.conditionBecomes(t, func(_ string, ok bool) bool { return ok })
-		c.eventBecomes(t, validatingKind, `shmkeeper restored its ValidatingWebhookConfiguration: failurePolicy of webhook "enforce.pods.shmkeeper.dev" was changed, `+
+		c.eventBecomes(t, Validating, `shmkeeper restored its ValidatingWebhookConfiguration: failurePolicy of webhook "enforce.pods.shmkeeper.dev" was changed, `+
 			`match condition "not-over" of webhook "enforce.pods.shmkeeper.dev" was changed, webhook "report.pods.shmkeeper.dev" was missing; `+
 			`to change it for good start shmkeeper with --restore-webhooks=false`)
 	})
 
 	t.Run("what someone deletes is restored", func(t *testing.T) {
-		before := c.configuration(t, mutatingKind)
+		before := c.configuration(t, Mutating)
 		if err := c.Delete(t.Context(), before); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the configuration is back", func() bool {
-			o := c.find(t, mutatingKind)
-			return o != nil && o.GetUID() != before.GetUID() && len(o.GetOwnerReferences()) == 1 && bytes.Equal(caBundleOf(o), c.ca)
+			o := c.find(t, Mutating)
+			return o != nil && o.GetUID() != before.GetUID() && len(o.GetOwnerReferences()) == 1 && bytes.Equal(bundleOf(o), c.ca)
 		})
 		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e != "false" })
-		c.eventBecomes(t, mutatingKind, "shmkeeper restored its MutatingWebhookConfiguration: it was deleted; to change it for good start shmkeeper with --restore-webhooks=false")
+		c.eventBecomes(t, Mutating, "shmkeeper restored its MutatingWebhookConfiguration: it was deleted; to change it for good start shmkeeper with --restore-webhooks=false")
 	})
 
 	t.Run("nothing is restored during a rollout", func(t *testing.T) {
 		c.deploymentStatus(t, 1)
 		change := func(edit func(*admissionregistrationv1.MutatingWebhook)) {
 			t.Helper()
-			live := asMutating(t, c.configuration(t, mutatingKind))
+			live := asMutating(t, c.configuration(t, Mutating))
 			edit(&live.Webhooks[0])
 			if err := c.Update(t.Context(), live); err != nil {
 				t.Fatal(err)
@@ -223,13 +222,13 @@ func TestOnAnAPIServer(t *testing.T) {
 				change(func(w *admissionregistrationv1.MutatingWebhook) { w.NamespaceSelector = &metav1.LabelSelector{} })
 			},
 			func() { change(wait(8)) })
-		if live := asMutating(t, c.configuration(t, mutatingKind)); len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0 {
+		if live := asMutating(t, c.configuration(t, Mutating)); len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0 {
 			t.Error("the namespaceSelector is restored")
 		}
 		c.deploymentStatus(t, 2)
 		change(wait(9))
 		eventually(t, "the namespaceSelector is restored", func() bool {
-			live := asMutating(t, c.configuration(t, mutatingKind))
+			live := asMutating(t, c.configuration(t, Mutating))
 			return len(live.Webhooks[0].NamespaceSelector.MatchExpressions) > 0
 		})
 	})
@@ -246,46 +245,19 @@ func TestOnAnAPIServer(t *testing.T) {
 			}
 		}
 		c.considersToRestore(t,
-			func() { remove(c.configuration(t, validatingKind)) },
+			func() { remove(c.configuration(t, Validating)) },
 			func() { remove(c.policy(t, "forever")) }) // another set of policies has all configurations looked at
-		if c.find(t, validatingKind) != nil {
+		if c.find(t, Validating) != nil {
 			t.Error("the ValidatingWebhookConfiguration is restored")
 		}
-		if c.find(t, mutatingKind) == nil {
+		if c.find(t, Mutating) == nil {
 			t.Error("the MutatingWebhookConfiguration went before the server")
 		}
 		stop()
-		if c.find(t, mutatingKind) != nil {
+		if c.find(t, Mutating) != nil {
 			t.Error("the MutatingWebhookConfiguration that was restored outlives the server")
 		}
 	})
-}
-
-// settableLeader leads when the test says so.
-type settableLeader struct {
-	mu      sync.Mutex
-	term    context.Context
-	changed []func()
-}
-
-// Term implements Leader.
-func (l *settableLeader) Term() context.Context {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.term
-}
-
-// OnChange implements Leader.
-func (l *settableLeader) OnChange(f func()) { l.changed = append(l.changed, f) }
-
-// set begins a term, or tells of the end of one.
-func (l *settableLeader) set(term context.Context) {
-	l.mu.Lock()
-	l.term = term
-	l.mu.Unlock()
-	for _, f := range l.changed {
-		f()
-	}
 }
 
 // What happens while nobody leads is told to no one again: whoever leads next has to look.
@@ -294,37 +266,32 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 		t.Skip("it starts an API server")
 	}
 	c := startCluster(t)
-	leader := &settableLeader{term: over()}
-	view, stop := c.startManager(t, leader)
-	defer stop()
+	view := c.startServing(t)
 	eventually(t, "the view is synced", view.Synced)
 	p := appPolicy("first", "a")
-	p.UID, p.Generation = "", 0
 	c.create(t, p)
-	wanted, err := readManifest(webhooks.Mutating(), mutatingKind, "shmkeeper-system")
-	if err != nil {
-		t.Fatal(err)
-	}
 	// damage leaves one configuration edited and the other deleted, and the policy with no status.
 	damage := func(seconds int32) {
 		t.Helper()
-		begun := c.manager.requestCount()
-		o := asValidating(t, c.configuration(t, validatingKind))
+		o := asValidating(t, c.configuration(t, Validating))
 		for i := range o.Webhooks {
 			o.Webhooks[i].TimeoutSeconds = &seconds
 		}
 		if err := c.Update(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		edited := asMutating(t, c.configuration(t, mutatingKind))
+		edited := asMutating(t, c.configuration(t, Mutating))
 		edited.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{}
 		edited.Webhooks[0].MatchConditions = nil
 		if err := c.Update(t.Context(), edited); err != nil {
 			t.Fatal(err)
 		}
 		// What a new leader restores is what its replica saw last.
-		for _, o := range []client.Object{o, edited} {
-			eventually(t, "the replica has read the edited configuration", func() bool { return c.manager.lastRead(o) == o.GetResourceVersion() })
+		for kind, version := range map[string]string{Validating: o.ResourceVersion, Mutating: edited.ResourceVersion} {
+			eventually(t, "the replica has seen the edited configuration", func() bool {
+				seen := c.lastSeen.get(kind)
+				return seen != nil && seen.GetResourceVersion() == version
+			})
 		}
 		if err := c.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
@@ -334,55 +301,141 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 		if err := c.Status().Update(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the replica has seen that the configuration is gone", func() bool { return c.manager.lastRead(o) == gone })
-		if got := c.manager.writes(begun); len(got) > 0 {
-			t.Fatalf("a replica that does not lead writes: %q", got)
-		}
-		if c.find(t, validatingKind) != nil || len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0 || len(c.policy(t, "first").Status.Conditions) > 0 {
+		if c.find(t, Validating) != nil || c.intact(t, Mutating) || len(c.policy(t, "first").Status.Conditions) > 0 {
 			t.Fatal("not all the damage is there")
 		}
 	}
 	for seconds := int32(6); seconds <= 7; seconds++ {
 		damage(seconds)
-		term, end := context.WithCancel(t.Context())
-		t.Cleanup(end)
-		leader.set(term)
+		end := c.startTerm(t)
 		c.waitFor(t, "first", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
-		eventually(t, "both configurations are restored", func() bool {
-			return c.find(t, validatingKind) != nil && len(damagesOf(c.configuration(t, mutatingKind), wanted, true)) == 0
-		})
+		eventually(t, "both configurations are restored", func() bool { return c.find(t, Validating) != nil && c.intact(t, Mutating) })
 		c.conditionBecomes(t, func(e string, ok bool) bool { return ok && strings.Contains(e, "l['app'] == 'a'") })
-		for _, w := range asValidating(t, c.configuration(t, validatingKind)).Webhooks {
+		for _, w := range asValidating(t, c.configuration(t, Validating)).Webhooks {
 			if *w.TimeoutSeconds != seconds || !bytes.Equal(w.ClientConfig.CABundle, c.ca) {
 				t.Errorf("webhook %q is restored with a timeout of %d s, want %d, and the caBundle %q", w.Name, *w.TimeoutSeconds, seconds, w.ClientConfig.CABundle)
 			}
 		}
 		end()
-		leader.set(over())
 	}
 }
 
-func asValidating(t *testing.T, o client.Object) *admissionregistrationv1.ValidatingWebhookConfiguration {
-	t.Helper()
-	v, ok := o.(*admissionregistrationv1.ValidatingWebhookConfiguration)
-	if !ok {
-		t.Fatalf("a %T", o)
+// A replica that does not lead writes no more than the caBundle.
+func TestOnAnAPIServer_BundleWriter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts an API server")
 	}
-	return v
+	c := startCluster(t)
+	mgr := c.newManager(t)
+	bundle := &settableBundle{bundle: c.ca}
+	w := &BundleWriter{Client: mgr.GetClient(), Bundle: bundle, Name: "shmkeeper", Service: client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper-webhook"}}
+	if err := w.Setup(mgr); err != nil {
+		t.Fatal(err)
+	}
+	run(t, mgr)
+	published := func(what string) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			for _, kind := range Kinds() {
+				for _, w := range webhooksOf(c.configuration(t, kind)) {
+					if w.calls(client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper-webhook"}) != bytes.Equal(w.bundle(), bundle.CABundle()) {
+						return false
+					}
+				}
+			}
+			return true
+		})
+	}
+	edit := func(change func(*admissionregistrationv1.ValidatingWebhookConfiguration)) {
+		t.Helper()
+		o := asValidating(t, c.configuration(t, Validating))
+		change(o)
+		if err := c.Update(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(func(o *admissionregistrationv1.ValidatingWebhookConfiguration) {
+		o.Webhooks[0].ClientConfig.CABundle = nil
+	})
+	published("an emptied caBundle is filled")
+	edit(func(o *admissionregistrationv1.ValidatingWebhookConfiguration) {
+		ours, other := *o.Webhooks[0].DeepCopy(), *o.Webhooks[0].DeepCopy()
+		ours.Name, ours.ClientConfig.CABundle = "new.shmkeeper.dev", nil
+		other.Name, other.ClientConfig.CABundle, other.ClientConfig.Service.Name = "new.example.com", nil, "other"
+		o.Webhooks = append(o.Webhooks, ours, other)
+	})
+	published("a webhook of our Service that is added gets the bundle, and another one does not")
+	o := asMutating(t, c.configuration(t, Mutating))
+	if err := c.Delete(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.ResourceVersion, o.UID, o.Webhooks[0].ClientConfig.CABundle = "", "", nil
+	c.create(t, o)
+	published("a configuration that is created again is filled")
+	bundle.set(append(slices.Clone(c.ca), c.ca...))
+	published("a bundle that changes is published")
+	var list admissionregistrationv1.ValidatingWebhookConfigurationList
+	if err := c.List(t.Context(), &list); err != nil || len(list.Items) != 1 || list.Items[0].Webhooks[0].SideEffects == nil {
+		t.Errorf("the configurations are %v, %v", list.Items, err)
+	}
+}
+
+// settableBundle is a bundle that the test changes.
+type settableBundle struct {
+	mu      sync.Mutex
+	bundle  []byte
+	changed []func()
+}
+
+// CABundle implements Bundle.
+func (b *settableBundle) CABundle() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bundle
+}
+
+// FreshCABundle implements Bundle.
+func (b *settableBundle) FreshCABundle(context.Context) ([]byte, error) { return b.CABundle(), nil }
+
+// OnBundleChange implements Bundle.
+func (b *settableBundle) OnBundleChange(f func()) { b.changed = append(b.changed, f) }
+
+func (b *settableBundle) set(bundle []byte) {
+	b.mu.Lock()
+	b.bundle = bundle
+	b.mu.Unlock()
+	for _, f := range b.changed {
+		f()
+	}
+}
+
+func asMutating(t *testing.T, o *unstructured.Unstructured) *admissionregistrationv1.MutatingWebhookConfiguration {
+	t.Helper()
+	typed := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	toTyped(t, o.Object, typed)
+	return typed
+}
+
+func asValidating(t *testing.T, o *unstructured.Unstructured) *admissionregistrationv1.ValidatingWebhookConfiguration {
+	t.Helper()
+	typed := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	toTyped(t, o.Object, typed)
+	return typed
 }
 
 const restoreDelay = 500 * time.Millisecond
 
-var kinds = []string{mutatingKind, validatingKind}
-
-// installation is shmkeeper as it ships, on a control plane, with a server behind
+// testCluster is shmkeeper as it ships, on a control plane, with a server behind
 // its Service that allows everything and notes what it is sent.
-type installation struct {
+type testCluster struct {
 	client.Client
-	plane  *envtest.ControlPlane
-	scheme *runtime.Scheme
-	ca     []byte
-	// manager is the one that startManager started last.
+	plane    *envtest.ControlPlane
+	scheme   *runtime.Scheme
+	ca       []byte
+	view     *cluster.View
+	lastSeen *LastSeen
+	metrics  *Metrics
+	// manager is the one that startTerm started last.
 	manager *recorder
 
 	mu    sync.Mutex
@@ -390,7 +443,28 @@ type installation struct {
 	n     int
 }
 
-func startCluster(t *testing.T) *installation {
+// appPolicy is a valid policy for the Pods of one app.
+func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
+	return &v1alpha1.SharedMemoryPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.SharedMemoryPolicySpec{
+			Match:  []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}},
+			Sizing: &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse("256Mi")}},
+		},
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatalf("not within a minute: %s", what)
+}
+
+func startCluster(t *testing.T) *testCluster {
 	t.Helper()
 	plane, err := envtest.Start(t.Context(), envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
 	if err != nil {
@@ -401,7 +475,7 @@ func startCluster(t *testing.T) *installation {
 			t.Error(err)
 		}
 	})
-	c := &installation{plane: plane, scheme: runtime.NewScheme()}
+	c := &testCluster{plane: plane, scheme: runtime.NewScheme()}
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(c.scheme); err != nil {
 			t.Fatal(err)
@@ -428,7 +502,7 @@ func startCluster(t *testing.T) *installation {
 }
 
 // serve answers at the webhooks' Service, and has the API server trust it.
-func (c *installation) serve(t *testing.T) {
+func (c *testCluster) serve(t *testing.T) {
 	t.Helper()
 	ca, key, err := cert.GenerateSelfSignedCertKey("shmkeeper-webhook.shmkeeper-system.svc", nil, nil)
 	if err != nil {
@@ -444,18 +518,21 @@ func (c *installation) serve(t *testing.T) {
 	t.Cleanup(s.Close)
 	c.ca = ca
 	c.plane.ServeService("shmkeeper-system", "shmkeeper-webhook", 443, s.Listener.Addr().String())
-	for _, kind := range kinds {
+	for _, kind := range Kinds() {
 		o := c.configuration(t, kind)
-		for _, h := range hooksOf(o) {
-			h.config.CABundle = ca
+		var entries []any
+		for _, w := range webhooksOf(o) {
+			w.setBundle(ca)
+			entries = append(entries, map[string]any(w))
 		}
+		o.Object["webhooks"] = entries
 		if err := c.Update(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func (c *installation) allow(w http.ResponseWriter, r *http.Request) {
+func (c *testCluster) allow(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	c.paths = append(c.paths, r.URL.Path)
 	c.mu.Unlock()
@@ -471,7 +548,7 @@ func (c *installation) allow(w http.ResponseWriter, r *http.Request) {
 }
 
 // sent are the paths that Pods were sent to.
-func (c *installation) sent() (out []string) {
+func (c *testCluster) sent() (out []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.paths {
@@ -482,9 +559,8 @@ func (c *installation) sent() (out []string) {
 	return out
 }
 
-// startManager runs what Setup adds, with the rights of the service account. Without a
-// leader it leads alone.
-func (c *installation) startManager(t *testing.T, leader Leader) (view *View, stop func()) {
+// newManager makes one with the rights of the service account.
+func (c *testCluster) newManager(t *testing.T) manager.Manager {
 	t.Helper()
 	cfg, err := c.plane.ServiceAccount("shmkeeper-system", "shmkeeper")
 	if err != nil {
@@ -494,45 +570,82 @@ func (c *installation) startManager(t *testing.T, leader Leader) (view *View, st
 	cfg.Wrap(c.manager.wrap)
 	anyName := true
 	mgr, err := manager.New(cfg, manager.Options{
-		Scheme: c.scheme, Cache: CacheOptions("shmkeeper"), Metrics: server.Options{BindAddress: "0"},
+		Scheme: c.scheme, Cache: cluster.CacheOptions("shmkeeper"), Metrics: server.Options{BindAddress: "0"},
+		Client: client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		Logger: testr.New(t), Controller: config.Controller{SkipNameValidation: &anyName},
 		NewClient: c.manager.newClient,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	view, err = Setup(mgr, Options{
+	return mgr
+}
+
+// run runs a manager until the end of the test, or until it is stopped.
+func run(t *testing.T, mgr manager.Manager) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// startServing runs what every replica runs.
+func (c *testCluster) startServing(t *testing.T) *cluster.View {
+	t.Helper()
+	mgr, registry := c.newManager(t), prometheus.NewRegistry()
+	var err error
+	if c.view, err = cluster.New(mgr, policy.Mirrors{}, registry); err != nil {
+		t.Fatal(err)
+	}
+	if c.lastSeen, err = Watch(mgr.GetCache()); err != nil {
+		t.Fatal(err)
+	}
+	if c.metrics, err = NewMetrics(registry); err != nil {
+		t.Fatal(err)
+	}
+	run(t, mgr)
+	return c.view
+}
+
+// startTerm runs what a leader runs until the test stops it, as a replica that stops does.
+func (c *testCluster) startTerm(t *testing.T) (stop func()) {
+	t.Helper()
+	mgr := c.newManager(t)
+	stopping, cancel := context.WithCancel(t.Context())
+	condition, err := Setup(stopping, mgr, Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
-		Namespace: "shmkeeper-system", Deployment: "shmkeeper",
-		RestoreDelay: restoreDelay, Registerer: prometheus.NewRegistry(), Leader: leader,
+		Namespace: "shmkeeper-system", Deployment: "shmkeeper", Policies: c.view, LastSeen: c.lastSeen, Metrics: c.metrics,
+		RestoreDelay: restoreDelay, Stopping: stopping,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		})
+	if err := policystatus.Setup(mgr, c.view, condition); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(stop)
-	return view, stop
+	end := run(t, mgr)
+	return func() {
+		cancel()
+		end()
+	}
 }
 
-func (c *installation) create(t *testing.T, o client.Object) {
+func (c *testCluster) create(t *testing.T, o client.Object) {
 	t.Helper()
 	if err := c.Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c *installation) pod(t *testing.T, name string, labels map[string]string) {
+func (c *testCluster) pod(t *testing.T, name string, labels map[string]string) {
 	t.Helper()
 	c.n++
 	if name == "" {
@@ -544,7 +657,7 @@ func (c *installation) pod(t *testing.T, name string, labels map[string]string) 
 	})
 }
 
-func (c *installation) policy(t *testing.T, name string) *v1alpha1.SharedMemoryPolicy {
+func (c *testCluster) policy(t *testing.T, name string) *v1alpha1.SharedMemoryPolicy {
 	t.Helper()
 	p := &v1alpha1.SharedMemoryPolicy{}
 	if err := c.Get(t.Context(), client.ObjectKey{Name: name}, p); err != nil {
@@ -554,7 +667,7 @@ func (c *installation) policy(t *testing.T, name string) *v1alpha1.SharedMemoryP
 }
 
 // update changes a policy, and returns what the API server made of it.
-func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.SharedMemoryPolicy)) *v1alpha1.SharedMemoryPolicy {
+func (c *testCluster) update(t *testing.T, name string, change func(*v1alpha1.SharedMemoryPolicy)) *v1alpha1.SharedMemoryPolicy {
 	t.Helper()
 	p := c.policy(t, name)
 	before := client.MergeFrom(p.DeepCopy())
@@ -567,7 +680,7 @@ func (c *installation) update(t *testing.T, name string, change func(*v1alpha1.S
 
 // considersToRestore damages a configuration, and returns when the manager has decided whether to restore it. again has the manager look a second time,
 // which it does when it is done with the first.
-func (c *installation) considersToRestore(t *testing.T, damage, again func()) {
+func (c *testCluster) considersToRestore(t *testing.T, damage, again func()) {
 	t.Helper()
 	for _, act := range []func(){damage, again} {
 		// It asks for the Deployment when the damage has lasted for the delay, and for nothing else.
@@ -667,7 +780,7 @@ func (c recordingClient) Get(ctx context.Context, key client.ObjectKey, o client
 	return err
 }
 
-func (c *installation) waitFor(t *testing.T, name, condition string, status metav1.ConditionStatus) (p *v1alpha1.SharedMemoryPolicy) {
+func (c *testCluster) waitFor(t *testing.T, name, condition string, status metav1.ConditionStatus) (p *v1alpha1.SharedMemoryPolicy) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("policy %q has %s=%s", name, condition, status), func() bool {
 		p = c.policy(t, name)
@@ -677,20 +790,17 @@ func (c *installation) waitFor(t *testing.T, name, condition string, status meta
 	return p
 }
 
-// find is a configuration, nil where there is none.
-func (c *installation) find(t *testing.T, kind string) client.Object {
+// find returns a configuration, nil if there is none.
+func (c *testCluster) find(t *testing.T, kind string) *unstructured.Unstructured {
 	t.Helper()
-	o := newConfiguration(kind)
-	switch err := c.Get(t.Context(), client.ObjectKey{Name: "shmkeeper"}, o); {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
+	u, err := read(t.Context(), c.Client, kind, "shmkeeper")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return u
 }
 
-func (c *installation) configuration(t *testing.T, kind string) client.Object {
+func (c *testCluster) configuration(t *testing.T, kind string) *unstructured.Unstructured {
 	t.Helper()
 	o := c.find(t, kind)
 	if o == nil {
@@ -699,21 +809,35 @@ func (c *installation) configuration(t *testing.T, kind string) client.Object {
 	return o
 }
 
+// intact reports whether a configuration is there, and nothing that matters of it has been changed.
+func (c *testCluster) intact(t *testing.T, kind string) bool {
+	t.Helper()
+	text := webhooks.Validating()
+	if kind == Mutating {
+		text = webhooks.Mutating()
+	}
+	manifest, err := readManifest(text, kind, "shmkeeper-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(driftOf(c.find(t, kind), manifest, false)) == 0
+}
+
 // conditionBecomes waits until the condition of every webhook for Pods is as wanted.
-func (c *installation) conditionBecomes(t *testing.T, is func(expression string, found bool) bool) {
+func (c *testCluster) conditionBecomes(t *testing.T, is func(expression string, found bool) bool) {
 	t.Helper()
 	eventually(t, "the match conditions are as they should be", func() bool {
 		n := 0
-		for _, kind := range kinds {
+		for _, kind := range Kinds() {
 			o := c.find(t, kind)
 			if o == nil {
 				return false
 			}
-			for _, h := range hooksOf(o) {
+			for _, h := range webhooksOf(o) {
 				expression, found := h.condition(matchcondition.Name)
 				if !h.getsPods() {
 					if found {
-						t.Fatalf("webhook %q has a condition", h.name)
+						t.Fatalf("webhook %q has a condition", h.name())
 					}
 					continue
 				}
@@ -727,7 +851,7 @@ func (c *installation) conditionBecomes(t *testing.T, is func(expression string,
 	})
 }
 
-func (c *installation) eventBecomes(t *testing.T, kind, note string) {
+func (c *testCluster) eventBecomes(t *testing.T, kind, note string) {
 	t.Helper()
 	var notes []string
 	defer func() {
@@ -752,7 +876,7 @@ func (c *installation) eventBecomes(t *testing.T, kind, note string) {
 
 // deploymentStatus says, as the Deployment's controller would, how many of two
 // replicas are of the newest template.
-func (c *installation) deploymentStatus(t *testing.T, updated int32) {
+func (c *testCluster) deploymentStatus(t *testing.T, updated int32) {
 	t.Helper()
 	d := &appsv1.Deployment{}
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper"}, d); err != nil {

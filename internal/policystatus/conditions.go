@@ -1,4 +1,4 @@
-package cluster
+package policystatus
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -24,6 +25,9 @@ const (
 	// ReasonNotSent means that the webhooks' match condition may hold back Pods that the
 	// policy matches.
 	ReasonNotSent = "NotSent"
+	// ReasonContested means the same, because somebody else keeps changing the webhook
+	// configurations.
+	ReasonContested = "Contested"
 
 	// ReasonSizeSuffices means that the size holds what is required.
 	ReasonSizeSuffices = "SizeSuffices"
@@ -41,19 +45,19 @@ const (
 const maxMessage = 32768
 
 // accepted returns the condition that says whether the current version is in force.
-func accepted(v verdict) metav1.Condition {
+func accepted(s cluster.PolicyState) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionAccepted}
-	if len(v.errs) == 0 {
+	if len(s.Errors) == 0 {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, ReasonInForce, "the policy is in force"
 		return c
 	}
 	c.Status, c.Reason = metav1.ConditionFalse, ReasonInvalid
 	lead := "no version of the policy is in force: "
-	if v.inForce {
+	if s.InForce {
 		lead = "the last version that was valid stays in force: "
 	}
-	texts := make([]string, len(v.errs))
-	for i, err := range v.errs {
+	texts := make([]string, len(s.Errors))
+	for i, err := range s.Errors {
 		texts[i] = err.Error()
 	}
 	c.Message = lead + strings.Join(texts, "; ")
@@ -63,16 +67,25 @@ func accepted(v verdict) metav1.Condition {
 	return c
 }
 
+// coverage says whether the webhooks' match condition covers a version of a policy and, if
+// not, whether somebody else is the reason.
+type coverage struct{ covered, contested bool }
+
 // matchConditionCurrent returns the condition that says whether the webhooks are sent every
 // Pod that the current version could match, or the last valid one.
-func matchConditionCurrent(v verdict, covered bool) metav1.Condition {
+func matchConditionCurrent(s cluster.PolicyState, covered coverage) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionMatchConditionCurrent}
 	switch {
-	case !covered:
+	case !covered.covered && covered.contested:
+		c.Status, c.Reason = metav1.ConditionFalse, ReasonContested
+		c.Message = "the webhook configurations may hold back Pods that the policy matches, since somebody else keeps changing them: " +
+			"kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o yaml --show-managed-fields " +
+			"shows who; have that tool leave to shmkeeper what shmkeeper restores"
+	case !covered.covered:
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonNotSent
 		c.Message = "the webhook configurations may hold back Pods that the policy matches: " +
 			"if this lasts, read the log of shmkeeper's leader, and apply the manifests again"
-	case !v.narrow:
+	case !s.Narrow:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonEveryPodSent
 		c.Message = "the webhooks are sent every Pod, since a match condition cannot tell " +
 			"which ones the policy matches: give each entry of match a podSelector that asks for " +
@@ -86,21 +99,21 @@ func matchConditionCurrent(v verdict, covered bool) metav1.Condition {
 
 // sizeSufficient returns the condition that says whether the size that the policy gives
 // holds what is required.
-func sizeSufficient(v verdict) metav1.Condition {
+func sizeSufficient(state cluster.PolicyState) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionSizeSufficient, Status: metav1.ConditionUnknown}
 	switch {
-	case !v.inForce:
+	case !state.InForce:
 		c.Reason = ReasonInvalid
 		c.Message = "the policy gives no size: fix what the condition Accepted names"
 		return c
-	case !v.sized:
+	case !state.Sized:
 		c.Reason = ReasonNotSized
 		c.Message = "the policy has no sizing, and only checks what Pods mount: " +
 			"add sizing if it should give a size"
 		return c
 	}
-	s, ok := v.compiled.Size()
-	_, warning := v.compiled.SizeWarning()
+	s, ok := state.Compiled.Size()
+	_, warning := state.Compiled.SizeWarning()
 	switch {
 	case !ok:
 		c.Reason = ReasonSizedByPod

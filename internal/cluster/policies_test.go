@@ -39,76 +39,76 @@ func later(p *v1alpha1.SharedMemoryPolicy, change func(*v1alpha1.SharedMemoryPol
 
 func breakIt(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "relative" }
 
-func inForce(c *catalog) (out []string) {
-	for _, p := range c.set().Policies() {
+func namesInForce(s *policyStore) (out []string) {
+	for _, p := range s.set().Policies() {
 		out = append(out, p.Name()+" "+p.MountPath())
 	}
 	slices.Sort(out)
 	return out
 }
 
-func TestCatalogKeepsTheLastVersionThatCompiles(t *testing.T) {
-	c := newCatalog(policy.Mirrors{})
+func TestPolicyStore_KeepsTheLastVersionThatCompiles(t *testing.T) {
+	s := newPolicyStore(policy.Mirrors{})
 	first := appPolicy("a", "a")
-	c.put(first)
+	s.add(first)
 	broken := later(first, breakIt)
-	if changed, valid := c.put(broken); !changed || valid {
+	if changed, valid := s.add(broken); !changed || valid {
 		t.Errorf("a version that is not valid is taken as changed %v, valid %v", changed, valid)
 	}
-	if got := inForce(c); !slices.Equal(got, []string{"a /dev/shm"}) {
+	if got := namesInForce(s); !slices.Equal(got, []string{"a /dev/shm"}) {
 		t.Errorf("in force are %q", got)
 	}
-	if sources, _ := c.sources(); len(sources) != 2 {
+	if sources, _ := s.sources(); len(sources) != 2 {
 		t.Errorf("the match condition has to cover %d versions, want both", len(sources))
 	}
-	v, ok := c.about(broken)
-	if !ok || len(v.errs) != 1 || !v.inForce {
-		t.Errorf("the verdict is %+v, %v", v, ok)
+	state, ok := s.lookup(broken)
+	if !ok || len(state.Errors) != 1 || !state.InForce {
+		t.Errorf("the state is %+v, %v", state, ok)
 	}
-	if accepted, rejected := c.count(); accepted != 0 || rejected != 1 {
+	if accepted, rejected := s.count(); accepted != 0 || rejected != 1 {
 		t.Errorf("%d are accepted and %d not", accepted, rejected)
 	}
 	fixed := later(broken, func(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "/data" })
-	c.put(fixed)
-	if got := inForce(c); !slices.Equal(got, []string{"a /data"}) {
+	s.add(fixed)
+	if got := namesInForce(s); !slices.Equal(got, []string{"a /data"}) {
 		t.Errorf("in force are %q", got)
 	}
-	if sources, _ := c.sources(); len(sources) != 1 {
+	if sources, _ := s.sources(); len(sources) != 1 {
 		t.Errorf("the match condition has to cover %d versions, want one", len(sources))
 	}
 }
 
-func TestCatalogForgetsThePolicyThatHadTheName(t *testing.T) {
-	c := newCatalog(policy.Mirrors{})
-	c.put(appPolicy("a", "a"))
+func TestPolicyStore_ForgetsThePolicyThatHadTheName(t *testing.T) {
+	s := newPolicyStore(policy.Mirrors{})
+	s.add(appPolicy("a", "a"))
 	other := appPolicy("a", "a")
 	other.UID = "2"
 	breakIt(other)
-	if changed, _ := c.put(other); !changed {
+	if changed, _ := s.add(other); !changed {
 		t.Error("another policy of the same name and generation is not taken")
 	}
-	if got := inForce(c); got != nil {
+	if got := namesInForce(s); got != nil {
 		t.Errorf("in force are %q", got)
 	}
 }
 
-func TestCatalogCompilesAVersionOnce(t *testing.T) {
-	c := newCatalog(policy.Mirrors{})
+func TestPolicyStore_CompilesAVersionOnce(t *testing.T) {
+	s := newPolicyStore(policy.Mirrors{})
 	p := appPolicy("a", "a")
-	c.put(p)
-	if changed, valid := c.put(p.DeepCopy()); changed || !valid {
+	s.add(p)
+	if changed, valid := s.add(p.DeepCopy()); changed || !valid {
 		t.Errorf("the same version is taken as changed %v, valid %v", changed, valid)
 	}
-	if !c.remove("a") || c.remove("a") {
+	if !s.remove("a") || s.remove("a") {
 		t.Error("a policy is not removed exactly once")
 	}
-	if _, ok := c.about(p); ok {
-		t.Error("there is a verdict on a policy that is gone")
+	if _, ok := s.lookup(p); ok {
+		t.Error("there is a state of a policy that is gone")
 	}
 }
 
 // One option reaches the policies and the match condition alike.
-func TestCatalog_ImageMirrors(t *testing.T) {
+func TestPolicyStore_ImageMirrors(t *testing.T) {
 	mirrors, err := policy.ParseMirrors([]string{"harbor.local/ghcr=ghcr.io"})
 	if err != nil {
 		t.Fatal(err)
@@ -125,25 +125,37 @@ func TestCatalog_ImageMirrors(t *testing.T) {
 		mirrors policy.Mirrors
 		want    bool
 	}{"with the mirror": {mirrors, true}, "without it": {policy.Mirrors{}, false}} {
-		c := newCatalog(tc.mirrors)
-		c.put(newPolicy("a", v1alpha1.Match{Images: []string{"ghcr.io/goauthentik/proxy"}}))
-		if e := c.set().Evaluate(subject); (e.Outcome != policy.NotMatched) != tc.want {
+		s := newPolicyStore(tc.mirrors)
+		s.add(newPolicy("a", v1alpha1.Match{Images: []string{"ghcr.io/goauthentik/proxy"}}))
+		if e := s.set().Evaluate(subject); (e.Outcome != policy.NotMatched) != tc.want {
 			t.Errorf("%s: the outcome is %s", name, e.Outcome)
 		}
-		expression, narrow, revision := c.matchCondition()
-		if strings.Contains(expression, "harbor") != tc.want || !narrow || revision != 1 {
-			t.Errorf("%s: at revision %d the match condition is narrow=%v\n%s", name, revision, narrow, expression)
+		got := s.matchCondition()
+		if strings.Contains(got.Expression, "harbor") != tc.want || !got.Narrow || got.Revision != 1 {
+			t.Errorf("%s: at revision %d the match condition is narrow=%v\n%s", name, got.Revision, got.Narrow, got.Expression)
 		}
+	}
+}
+
+func TestPolicyStore_MatchConditionThatCannotBeNarrow(t *testing.T) {
+	s := newPolicyStore(policy.Mirrors{})
+	s.add(appPolicy("a", "a"))
+	if got := s.matchCondition(); !got.Narrow || got.Expression == "true" {
+		t.Errorf("of a policy with a label: %+v", got)
+	}
+	s.add(newPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}))
+	if got := s.matchCondition(); got.Narrow || got.Expression != "true" || got.Revision != 2 {
+		t.Errorf("of a policy for every Pod: %+v", got)
 	}
 }
 
 // What a start costs in a large cluster.
 func BenchmarkSetOfThousandPolicies(b *testing.B) {
-	c := newCatalog(policy.Mirrors{})
+	s := newPolicyStore(policy.Mirrors{})
 	for i := range 1000 {
-		c.put(appPolicy(fmt.Sprint("p", i), fmt.Sprint("app-", i)))
+		s.add(appPolicy(fmt.Sprint("p", i), fmt.Sprint("app-", i)))
 	}
 	for b.Loop() {
-		c.set()
+		s.set()
 	}
 }

@@ -5,19 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clienttesting "k8s.io/client-go/testing"
 )
 
-func TestTheInjectorOwnsCABundleAndNothingElse(t *testing.T) {
+func TestBundleWriter_OwnsCABundleAndNothingElse(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev", "b.shmkeeper.dev"), validatingHooks("c.shmkeeper.dev"))
 	r := c.replica(t)
-	injectOrFail(t, c.injector(t, r))
+	injectOrFail(t, c.injector(r))
 
 	live, err := c.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
 	if err != nil {
@@ -32,7 +34,7 @@ func TestTheInjectorOwnsCABundleAndNothingElse(t *testing.T) {
 	}
 	owned := slices.IndexFunc(live.ManagedFields, func(f metav1.ManagedFieldsEntry) bool { return f.Manager == "shmkeeper-certs" })
 	if owned < 0 {
-		t.Fatal("the injector owns nothing")
+		t.Fatal("the writer owns nothing")
 	}
 	hook := map[string]any{".": map[string]any{}, "f:name": map[string]any{}, "f:clientConfig": map[string]any{"f:caBundle": map[string]any{}}}
 	wantOwned := map[string]any{"f:webhooks": map[string]any{`k:{"name":"a.shmkeeper.dev"}`: hook, `k:{"name":"b.shmkeeper.dev"}`: hook}}
@@ -48,12 +50,12 @@ func TestTheInjectorOwnsCABundleAndNothingElse(t *testing.T) {
 func TestWhatIsAbsentIsNeitherCreatedNorAnError(t *testing.T) {
 	c := newCluster(t, validatingHooks("c.shmkeeper.dev"))
 	r := c.replica(t)
-	injectOrFail(t, c.injector(t, r))
+	injectOrFail(t, c.injector(r))
 	list, err := c.AdmissionregistrationV1().MutatingWebhookConfigurations().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(list.Items) > 0 {
 		t.Errorf("a configuration was created: %v %v", list, err)
 	}
-	yes, err := Configurations{Client: c, Name: hooksName}.Published(t.Context(), r.CABundle())
+	yes, err := c.publication().Published(t.Context(), r.CABundle())
 	if !yes || err != nil {
 		t.Errorf("the one configuration that exists carries the bundle, but Published says %t, %v", yes, err)
 	}
@@ -62,15 +64,18 @@ func TestWhatIsAbsentIsNeitherCreatedNorAnError(t *testing.T) {
 func TestABundleThatIsPublishedAlreadyIsNotAppliedAgain(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t)
-	i := c.injector(t, r)
+	i := c.injector(r)
 	injectOrFail(t, i)
 	c.ClearActions()
 	injectOrFail(t, i)
-	injectOrFail(t, c.injector(t, c.replica(t)))
+	injectOrFail(t, c.injector(c.replica(t)))
 	if slices.ContainsFunc(c.Actions(), func(a clienttesting.Action) bool { return a.GetVerb() == "patch" }) {
 		t.Error("nothing had changed, but the configuration was patched")
 	}
 }
+
+// maxOthers is how many certificates of others a shared bundle keeps.
+const maxOthers = 16
 
 // cert-manager's injector adds its CA to the bundle. Taking it away would be answered by adding it, without end.
 func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
@@ -90,7 +95,7 @@ func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
 		}
 		return pem
 	}
-	many := strangers(maxFound+4, begin)
+	many := strangers(maxOthers+4, begin)
 	stranger, other, expired := many[0], many[1], strangers(1, begin.Add(-24*time.Hour))[0]
 	issuer, err := newAuthority(begin, 24*time.Hour, maxSkew)
 	if err != nil {
@@ -116,7 +121,7 @@ func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
 			hooks.Annotations = map[string]string{c.annotation: "true"}
 			cluster := newCluster(t, hooks)
 			r := cluster.replica(t)
-			i := cluster.injector(t, r)
+			i := cluster.injector(r)
 			injectOrFail(t, i)
 			// after is what becomes of a bundle that somebody has written.
 			after := func(bundle []byte) []byte {
@@ -170,14 +175,14 @@ func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
 				if bytes.Equal(r.CABundle(), own) {
 					t.Fatal("the bundle has not changed")
 				}
-				live, err := i.configurations.mutating(t.Context())
+				if yes, err := cluster.publication().Published(t.Context(), r.CABundle()); !yes || err != nil {
+					t.Errorf("the own bundle was not published: %v", err)
+				}
+				live, err := cluster.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !live.carries(r.CABundle()) {
-					t.Error("the own bundle was not published")
-				}
-				if stayed := bytes.Contains(live.hooks[0].bundle, stranger); stayed != stays {
+				if stayed := bytes.Contains(live.Webhooks[0].ClientConfig.CABundle, stranger); stayed != stays {
 					t.Errorf("after a change of the bundle, what was added stays: %t, want %t", stayed, stays)
 				}
 				cluster.clock.Step(25 * time.Hour)
@@ -202,11 +207,11 @@ func TestAReplicaThatKnowsAnOlderBundleDoesNotPublishIt(t *testing.T) {
 	syncOrFail(t, fast, slow)
 	c.clock.Step(17 * time.Hour) // beyond two thirds of the CA's life
 	syncOrFail(t, fast)
-	injectOrFail(t, c.injector(t, fast))
+	injectOrFail(t, c.injector(fast))
 	if bytes.Equal(fast.CABundle(), slow.CABundle()) {
 		t.Fatal("no change of CA has begun")
 	}
-	injectOrFail(t, c.injector(t, slow))
+	injectOrFail(t, c.injector(slow))
 	if !bytes.Equal(c.bundle(t), fast.CABundle()) {
 		t.Error("the old bundle was published")
 	}
@@ -228,35 +233,41 @@ func TestAnApplyThatWasOvertakenIsAConflict(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"))
 	r, other := c.replica(t), c.replica(t)
 	syncOrFail(t, r)
-	i := c.injector(t, interrupted{r, func() {
+	i := c.injector(interrupted{r, func() {
 		c.clock.Step(17 * time.Hour)
 		syncOrFail(t, other)
-		injectOrFail(t, c.injector(t, other))
+		injectOrFail(t, c.injector(other))
 	}})
-	if err := i.inject(t.Context()); err == nil {
+	if err := inject(t.Context(), i); err == nil {
 		t.Error("the older bundle was applied over the newer one")
 	}
-	configurations := Configurations{Client: c, Name: hooksName}
-	if yes, err := configurations.Published(t.Context(), other.CABundle()); !yes || err != nil {
+	if yes, err := c.publication().Published(t.Context(), other.CABundle()); !yes || err != nil {
 		t.Errorf("the newer bundle is no longer published: %t, %v", yes, err)
 	}
 }
 
-// TestTheRunnablesKeepTheBundlePublished runs the loops themselves, by the system's clock.
-func TestTheRunnablesKeepTheBundlePublished(t *testing.T) {
+// TestSelfManaged_Start runs the loop itself, by the system's clock, beside one that publishes. What wakes that in a cluster is tested in package webhookconfig.
+func TestSelfManaged_Start(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t, func(o *Options) {
 		o.Clock, o.Resync, o.Settle = nil, 20*time.Millisecond, 20*time.Millisecond
 		o.LeafDuration, o.CADuration = 3*time.Second, time.Minute
 	})
-	i := c.injector(t, r)
+	i := c.injector(r)
+	i.Now = nil
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 2)
-	for _, run := range []interface{ Start(context.Context) error }{r, i} {
-		go func() { ended <- run.Start(ctx) }()
-	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.Start(ctx) }()
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+			if err := inject(ctx, i); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+				t.Logf("the bundle is not published: %v", err)
+			}
+		}
+	})
 	published := func() bool {
-		yes, err := i.configurations.Published(t.Context(), r.CABundle())
+		yes, err := c.publication().Published(t.Context(), r.CABundle())
 		return yes && err == nil
 	}
 	eventually(t, "the replica is ready", func() bool { return r.Ready() == nil })
@@ -281,10 +292,9 @@ func TestTheRunnablesKeepTheBundlePublished(t *testing.T) {
 	eventually(t, "a deleted Secret leads to another CA", func() bool { return r.Ready() == nil && r.CANotAfter().After(old) })
 
 	cancel()
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+	publishing.Wait()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

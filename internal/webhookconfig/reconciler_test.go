@@ -1,0 +1,589 @@
+package webhookconfig
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
+)
+
+// policies needs one match condition, or none yet while its expression is empty.
+type policies struct{ condition cluster.MatchCondition }
+
+func (p *policies) MatchCondition() (cluster.MatchCondition, bool) {
+	return p.condition, p.condition.Expression != ""
+}
+
+func (p *policies) PolicyChanges(context.Context) <-chan event.GenericEvent { return nil }
+
+func (p *policies) set(expression string) {
+	p.condition = cluster.MatchCondition{Expression: expression, Narrow: expression != "true", Revision: p.condition.Revision + 1}
+}
+
+// testReconciler restores the mutating configuration at once, over a client that has some
+// objects.
+type testReconciler struct {
+	*reconciler
+	policies *policies
+	recorded *events.FakeRecorder
+	at       time.Time
+}
+
+func newTestReconciler(t *testing.T, objects ...client.Object) *testReconciler {
+	t.Helper()
+	r := &testReconciler{policies: &policies{}, recorded: events.NewFakeRecorder(100), at: time.Now()}
+	r.policies.set("'a' in object.metadata.labels")
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := fake.NewClientBuilder().WithReturnManagedFields().WithObjects(objects...).Build()
+	r.reconciler, err = newReconciler(Mutating, webhooks.Mutating(), Options{
+		Namespace: "shmkeeper-system", Deployment: "shmkeeper", Policies: r.policies, LastSeen: &LastSeen{}, Metrics: metrics,
+		CABundle: func() []byte { return nil }, Now: func() time.Time { return r.at },
+	}, c, c, r.recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// nextTerm is the same replica in a later term.
+func (r *testReconciler) nextTerm() *testReconciler {
+	next := *r.reconciler
+	next.changedSince, next.written, next.contest, next.matchCondition = time.Time{}, "", contest{}, newMatchCondition()
+	return &testReconciler{reconciler: &next, policies: r.policies, recorded: r.recorded, at: r.at}
+}
+
+// covers reports whether the mutating configuration covers a revision.
+func (r *testReconciler) covers(revision int64) bool {
+	return r.matchCondition.byKind[Mutating].revision >= revision
+}
+
+func (r *testReconciler) contested() bool { return r.matchCondition.byKind[Mutating].contested }
+
+func (r *testReconciler) once(t *testing.T) reconcile.Result {
+	t.Helper()
+	result, err := r.Reconcile(t.Context(), reconcile.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// live returns the configuration, nil if there is none.
+func (r *testReconciler) live(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
+	t.Helper()
+	o := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	switch err := r.client.Get(t.Context(), client.ObjectKey{Name: "shmkeeper"}, o); {
+	case err == nil:
+		return o
+	case client.IgnoreNotFound(err) == nil:
+		return nil
+	default:
+		t.Fatal(err)
+		return nil
+	}
+}
+
+// edit changes the configuration as somebody else does.
+func (r *testReconciler) edit(t *testing.T, change func(*admissionregistrationv1.MutatingWebhookConfiguration)) {
+	t.Helper()
+	o := r.live(t)
+	change(o)
+	if err := r.client.Update(t.Context(), o, client.FieldOwner("editor")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shipped is the mutating configuration that ships, as an API server stores it.
+func shipped(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
+	t.Helper()
+	u, err := readManifest(webhooks.Mutating(), Mutating, "shmkeeper-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	toTyped(t, u.Object, o)
+	for i := range o.Webhooks {
+		o.Webhooks[i].ObjectSelector = &metav1.LabelSelector{} // defaulted
+	}
+	return o
+}
+
+// installed are the objects of an installation at rest.
+func installed() []client.Object {
+	return []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shmkeeper-system", UID: "n"}},
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shmkeeper-system", Name: "shmkeeper"}, Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1}},
+	}
+}
+
+func conditionOf(w *admissionregistrationv1.MutatingWebhook, name string) (expression string, found bool) {
+	for _, c := range w.MatchConditions {
+		if c.Name == name {
+			return c.Expression, true
+		}
+	}
+	return "", false
+}
+
+func TestReconcile_WritesNothingBeforeAllPoliciesAreKnown(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.policies.condition = cluster.MatchCondition{}
+	r.once(t)
+	if _, found := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); found || r.covers(0) {
+		t.Error("a condition is written")
+	}
+}
+
+func TestReconcile_OwnsTheMatchConditionAndTheOwnerOnly(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.once(t)
+	live := r.live(t)
+	if got, _ := conditionOf(&live.Webhooks[0], matchcondition.Name); got != r.policies.condition.Expression || len(live.OwnerReferences) != 1 {
+		t.Errorf("the match condition is %q, the owners are %v", got, live.OwnerReferences)
+	}
+	const want = `{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"n\"}":{}}},` +
+		`"f:webhooks":{"k:{\"name\":\"mutate.pods.shmkeeper.dev\"}":{".":{},"f:matchConditions":{` +
+		`"k:{\"name\":\"may-match-policy\"}":{".":{},"f:expression":{},"f:name":{}}},"f:name":{}}}}`
+	for _, f := range live.ManagedFields {
+		if f.Manager == FieldManager && !strings.Contains(want, "f:ownerReferences") {
+			t.Errorf("it owns %s", f.FieldsV1.GetRawString())
+		}
+	}
+	version := live.ResourceVersion
+	r.once(t)
+	if got := r.live(t).ResourceVersion; got != version {
+		t.Error("the configuration was written though nothing had changed")
+	}
+}
+
+// A condition that stays narrow because somebody else has come to own it too, such as an
+// operator who applied an exported configuration, would hold back Pods that have to be sent.
+func TestReconcile_WidensAConditionThatOthersOwnToo(t *testing.T) {
+	o := shipped(t)
+	o.Webhooks[0].MatchConditions = append(o.Webhooks[0].MatchConditions, admissionregistrationv1.MatchCondition{Name: matchcondition.Name, Expression: "false"})
+	r := newTestReconciler(t, append(installed(), o)...)
+	r.policies.set("true")
+	r.once(t)
+	w := &r.live(t).Webhooks[0]
+	if got, _ := conditionOf(w, matchcondition.Name); got != "true" {
+		t.Errorf("the condition is %q, and holds back Pods that a policy matches", got)
+	}
+	if _, found := conditionOf(w, "not-a-mirror-pod"); !found {
+		t.Error("another condition is gone")
+	}
+}
+
+func TestReconcile_WaitsBeforeItRestores(t *testing.T) {
+	r := newTestReconciler(t, installed()...)
+	r.CABundle = func() []byte { return []byte("ca") }
+	r.RestoreDelay = time.Minute
+	if got := r.once(t); got.RequeueAfter != time.Minute || r.live(t) != nil {
+		t.Errorf("result %+v", got)
+	}
+	r.at = r.at.Add(time.Minute)
+	r.once(t)
+	if o := r.live(t); o == nil || string(o.Webhooks[0].ClientConfig.CABundle) != "ca" || len(o.OwnerReferences) != 1 {
+		t.Errorf("restored: %+v", o)
+	}
+}
+
+func TestReconcile_ANewTermWaitsTheWholeDelayBeforeItRestores(t *testing.T) {
+	r := newTestReconciler(t, installed()...)
+	r.CABundle = func() []byte { return []byte("ca") }
+	r.RestoreDelay = time.Minute
+	for i, after := range []time.Duration{0, time.Hour} {
+		// In between another leader has restored it, and it was deleted once more.
+		r.at = r.at.Add(after)
+		next := r.nextTerm()
+		next.Now = func() time.Time { return r.at }
+		if got := next.once(t); got.RequeueAfter != time.Minute || r.live(t) != nil {
+			t.Errorf("term %d: result %+v", i+1, got)
+		}
+	}
+}
+
+func TestReconcile_RestoresNothingThatItShouldNot(t *testing.T) {
+	ca := func(r *testReconciler) { r.CABundle = func() []byte { return []byte("ca") } }
+	gone := metav1.Now()
+	for name, tc := range map[string]struct {
+		change  func(*testReconciler)
+		objects []client.Object
+	}{
+		"when told to leave edits":             {func(r *testReconciler) { ca(r); r.RestoreDisabled = true }, installed()},
+		"without a bundle to be verified by":   {func(*testReconciler) {}, installed()},
+		"without its Deployment":               {ca, installed()[:1]},
+		"without its Namespace":                {ca, installed()[1:]},
+		"while its Namespace is being deleted": {ca, []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shmkeeper-system", DeletionTimestamp: &gone, Finalizers: []string{"kubernetes"}}}, installed()[1]}},
+		"while its Deployment is being deleted": {ca, []client.Object{installed()[0], &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shmkeeper-system", Name: "shmkeeper", DeletionTimestamp: &gone, Finalizers: []string{"foregroundDeletion"}},
+			Status:     appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestReconciler(t, tc.objects...)
+			tc.change(r)
+			r.once(t)
+			if r.live(t) != nil {
+				t.Error("the configuration is restored")
+			}
+		})
+	}
+}
+
+func TestReconcile_RestoresWhatWasChanged(t *testing.T) {
+	fail, url, seconds := admissionregistrationv1.Fail, "https://example.com", int32(7)
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.once(t)
+	r.edit(t, func(o *admissionregistrationv1.MutatingWebhookConfiguration) {
+		w := &o.Webhooks[0]
+		w.ClientConfig.URL, w.ClientConfig.Service, w.ClientConfig.CABundle = &url, nil, []byte("ca")
+		w.Rules, w.FailurePolicy, w.TimeoutSeconds = nil, &fail, &seconds
+		w.NamespaceSelector, w.ObjectSelector = &metav1.LabelSelector{}, &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+		w.MatchConditions = nil
+	})
+	r.once(t)
+	want := shipped(t).Webhooks[0]
+	want.ClientConfig.CABundle, want.TimeoutSeconds = []byte("ca"), &seconds
+	want.SideEffects, want.AdmissionReviewVersions = nil, nil // the fake client loses what an apply leaves out of these; an API server does not
+	want.MatchConditions = append(want.MatchConditions, admissionregistrationv1.MatchCondition{Name: matchcondition.Name, Expression: r.policies.condition.Expression})
+	if diff := cmp.Diff(want, r.live(t).Webhooks[0]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// The next change of the policies takes nothing of that away.
+	r.policies.set("'b' in object.metadata.labels")
+	r.once(t)
+	want.MatchConditions[len(want.MatchConditions)-1].Expression = r.policies.condition.Expression
+	if diff := cmp.Diff(want, r.live(t).Webhooks[0]); diff != "" {
+		t.Errorf("after the next write (-want +got):\n%s", diff)
+	}
+	if !r.covers(r.policies.condition.Revision) {
+		t.Errorf("covered: %v", r.matchCondition.byKind)
+	}
+}
+
+func TestReconcile_AWebhookThatIsMissingComesBackWithItsBundle(t *testing.T) {
+	o := shipped(t)
+	o.Webhooks[0].Name = "other.example.com"
+	o.Webhooks[0].ClientConfig.CABundle = []byte("ca")
+	r := newTestReconciler(t, append(installed(), o)...)
+	r.once(t)
+	for _, w := range r.live(t).Webhooks {
+		if string(w.ClientConfig.CABundle) != "ca" {
+			t.Errorf("webhook %q has the caBundle %q", w.Name, w.ClientConfig.CABundle)
+		}
+	}
+	if got := len(r.live(t).Webhooks); got != 2 {
+		t.Errorf("there are %d webhooks, want both", got)
+	}
+}
+
+func TestReconcile_ReportsWebhooksThatAreNotOurs(t *testing.T) {
+	o := shipped(t)
+	stranger := o.Webhooks[0]
+	stranger.Name = "other.example.com"
+	o.Webhooks = append(o.Webhooks, stranger)
+	r := newTestReconciler(t, append(installed(), o)...)
+	for range 2 {
+		r.once(t)
+	}
+	const want = `Warning Foreign webhook "other.example.com" in the MutatingWebhookConfiguration of shmkeeper is not shmkeeper's: ` +
+		`if it is left over from another version of shmkeeper, delete it, otherwise put it into a configuration of its own`
+	if got := recorded(r.recorded); len(got) != 1 || got[0] != want {
+		t.Errorf("events %q, want one: %s", got, want)
+	}
+	if n := testutil.ToFloat64(r.Metrics.foreign.WithLabelValues(Mutating)); n != 1 {
+		t.Errorf("%v foreign webhooks are counted", n)
+	}
+	if got := r.live(t).Webhooks; len(got) != 2 || len(got[1].MatchConditions) != len(stranger.MatchConditions) {
+		t.Errorf("the webhooks are %v", got)
+	}
+	r.edit(t, func(o *admissionregistrationv1.MutatingWebhookConfiguration) { o.Webhooks = o.Webhooks[:1] })
+	r.once(t)
+	if n := testutil.ToFloat64(r.Metrics.foreign.WithLabelValues(Mutating)); n != 0 {
+		t.Errorf("%v foreign webhooks are counted after it was deleted", n)
+	}
+}
+
+func recorded(r *events.FakeRecorder) (out []string) {
+	for {
+		select {
+		case e := <-r.Events:
+			out = append(out, e)
+		default:
+			return out
+		}
+	}
+}
+
+func TestReconcile_BacksOffInAFight(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.once(t)
+	against := func() {
+		r.edit(t, func(o *admissionregistrationv1.MutatingWebhookConfiguration) {
+			w := &o.Webhooks[0]
+			w.MatchConditions = w.MatchConditions[:1]
+		})
+	}
+	corrected := func() bool {
+		_, found := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name)
+		return found
+	}
+	gauge := func() float64 { return testutil.ToFloat64(r.Metrics.contested.WithLabelValues(Mutating, partWebhooks)) }
+	for i := range freeCorrections {
+		against()
+		r.once(t)
+		if !corrected() || r.contested() || gauge() != 0 {
+			t.Fatalf("edit %d: corrected %v, contested %v", i+1, corrected(), r.contested())
+		}
+	}
+	for _, wait := range []time.Duration{firstWait, 2 * firstWait, 4 * firstWait} {
+		against()
+		if got := r.once(t); got.RequeueAfter != wait || corrected() {
+			t.Errorf("a wait of %s, want %s; corrected %v", got.RequeueAfter, wait, corrected())
+		}
+		if r.covers(0) {
+			t.Error("what somebody has undone counts as covered")
+		}
+		r.at = r.at.Add(wait)
+		r.once(t)
+		if !corrected() || !r.contested() || gauge() != 1 {
+			t.Errorf("after the wait: corrected %v, contested %v, the metric is %v", corrected(), r.contested(), gauge())
+		}
+	}
+	// A change of the policies is nobody's fight, and does not wait.
+	r.policies.set("'b' in object.metadata.labels")
+	r.once(t)
+	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != r.policies.condition.Expression {
+		t.Errorf("the match condition is %q", got)
+	}
+	if got := r.once(t); got.RequeueAfter != quiet {
+		t.Errorf("it looks again after %s, want %s", got.RequeueAfter, quiet)
+	}
+	r.at = r.at.Add(quiet)
+	r.once(t)
+	if r.contested() || gauge() != 0 {
+		t.Error("the fight is over, and counts as one")
+	}
+	against()
+	r.once(t)
+	if !corrected() {
+		t.Error("the first edit after a fight waits")
+	}
+}
+
+func TestBundleWriter_BacksOffInAFight(t *testing.T) {
+	o := shipped(t)
+	at := time.Now()
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, bundle := fake.NewClientBuilder().WithObjects(o).Build(), &settableBundle{bundle: []byte("first")}
+	r := &bundleReconciler{kind: Mutating, BundleWriter: &BundleWriter{
+		Client: c, Bundle: bundle, Name: "shmkeeper", Service: client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper-webhook"},
+		Metrics: metrics, Now: func() time.Time { return at },
+	}}
+	once := func() (wait time.Duration, published bool) {
+		t.Helper()
+		result, err := r.Reconcile(t.Context(), reconcile.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.RequeueAfter, bytes.Equal(bundleOf(r.live(t)), bundle.CABundle())
+	}
+	against := func() {
+		live := r.live(t)
+		entry := webhooksOf(live)[0]
+		delete(entry.clientConfig(), "caBundle")
+		live.Object["webhooks"] = []any{map[string]any(entry)}
+		if err := c.Update(t.Context(), live); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Changes of the bundle are nobody's fight.
+	for i := range 2 * freeCorrections {
+		bundle.set(fmt.Append(nil, "bundle ", i))
+		if wait, published := once(); wait != resync || !published {
+			t.Fatalf("change %d: published %v, a wait of %s", i+1, published, wait)
+		}
+	}
+	for i := range freeCorrections {
+		against()
+		if _, published := once(); !published {
+			t.Fatalf("edit %d: the bundle is not published", i+1)
+		}
+	}
+	against()
+	if wait, published := once(); wait != firstWait || published {
+		t.Errorf("published %v, a wait of %s, want %s", published, wait, firstWait)
+	}
+	at = at.Add(firstWait)
+	if _, published := once(); !published {
+		t.Error("after the wait the bundle is not published")
+	}
+	once()
+	if got := testutil.ToFloat64(metrics.contested.WithLabelValues(Mutating, partBundle)); got != 1 {
+		t.Errorf("the metric is %v", got)
+	}
+	against()
+	bundle.set([]byte("last"))
+	if _, published := once(); !published {
+		t.Error("a new bundle waits for the end of the fight")
+	}
+}
+
+func (r *bundleReconciler) live(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+	u, err := read(t.Context(), r.Client, r.kind, r.Name)
+	if err != nil || u == nil {
+		t.Fatal(u, err)
+	}
+	return u
+}
+
+func TestContest_WaitsNoLongerThanItMay(t *testing.T) {
+	c, now := contest{}, time.Now()
+	for range 100 {
+		c.corrected(now)
+	}
+	if got := c.wait(now); got != longestWait {
+		t.Errorf("it waits %s, want %s", got, longestWait)
+	}
+}
+
+func TestReconcile_LeavesAConfigurationThatWasChangedMeanwhile(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.client = stale{r.client, shipped(t)}
+	if got := r.once(t); got.RequeueAfter != conflictRetry {
+		t.Errorf("result %+v", got)
+	}
+	if _, found := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); found {
+		t.Error("it is written over what has not been read")
+	}
+}
+
+// stale reads a configuration of an earlier version.
+type stale struct {
+	client.Client
+	earlier *admissionregistrationv1.MutatingWebhookConfiguration
+}
+
+// Get implements client.Reader.
+func (s stale) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	err := s.Client.Get(ctx, key, o, options...)
+	if o.GetName() == s.earlier.Name && o.GetObjectKind().GroupVersionKind().Kind == Mutating {
+		o.SetResourceVersion("1")
+	}
+	return err
+}
+
+func TestReconcile_ALeaderRestoresWhatItSawWhileAnotherLed(t *testing.T) {
+	first := shipped(t)
+	first.Webhooks[0].ClientConfig.CABundle = []byte("old")
+	r := newTestReconciler(t, append(installed(), first)...)
+	see := func() {
+		t.Helper()
+		u := newConfiguration(Mutating)
+		if err := r.client.Get(t.Context(), client.ObjectKey{Name: "shmkeeper"}, u); err != nil {
+			t.Fatal(err)
+		}
+		r.LastSeen.remember(u)
+	}
+	see()
+	r.once(t)
+	// Another leads.
+	seconds := int32(7)
+	r.edit(t, func(o *admissionregistrationv1.MutatingWebhookConfiguration) {
+		o.Webhooks[0].ClientConfig.CABundle, o.Webhooks[0].TimeoutSeconds = []byte("new"), &seconds
+	})
+	see()
+	// What cannot be used is not remembered.
+	empty := newConfiguration(Mutating)
+	r.LastSeen.remember(empty)
+	if err := r.client.Delete(t.Context(), r.live(t)); err != nil {
+		t.Fatal(err)
+	}
+	next := r.nextTerm()
+	next.once(t)
+	switch o := r.live(t); {
+	case o == nil:
+		t.Error("the configuration is not restored")
+	case string(o.Webhooks[0].ClientConfig.CABundle) != "new" || *o.Webhooks[0].TimeoutSeconds != seconds:
+		t.Errorf("restored with the caBundle %q and a timeout of %d s", o.Webhooks[0].ClientConfig.CABundle, *o.Webhooks[0].TimeoutSeconds)
+	}
+}
+
+func TestCleanup_OnlyOfALeaderThatStops(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tc := range map[string]struct {
+		stopping context.Context
+		left     bool
+	}{
+		"it stops":         {over, false},
+		"its term is over": {t.Context(), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := installed()
+			r := newTestReconciler(t, objects...)
+			r.CABundle = func() []byte { return []byte("ca") }
+			r.once(t)
+			if r.live(t) == nil {
+				t.Fatal("nothing is restored")
+			}
+			if err := r.client.Delete(t.Context(), objects[1]); err != nil {
+				t.Fatal(err)
+			}
+			c := &cleanup{stopping: tc.stopping, reconcilers: []*reconciler{r.reconciler}}
+			if err := c.Start(over); err != nil {
+				t.Fatal(err)
+			}
+			if left := r.live(t) != nil; left != tc.left {
+				t.Errorf("the configuration is left: %v", left)
+			}
+		})
+	}
+}
+
+func TestReadManifest(t *testing.T) {
+	for name, text := range map[string]string{
+		"is of another kind": "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: shmkeeper}\n",
+		"has an odd field":   "kind: MutatingWebhookConfiguration\nwebhoks: []\n",
+		"has no name":        "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingWebhookConfiguration\n",
+	} {
+		if _, err := readManifest([]byte(text), Mutating, "n"); err == nil || !strings.HasSuffix(err.Error(), "build the program again from a clean checkout") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	u, err := readManifest(webhooks.Mutating(), Mutating, "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := webhooksOf(u)[0]
+	if !w.calls(client.ObjectKey{Namespace: "elsewhere", Name: "shmkeeper-webhook"}) || !strings.Contains(fmt.Sprint(w[namespaceSelector]), "elsewhere") {
+		t.Errorf("%v", w)
+	}
+}
