@@ -76,119 +76,146 @@ func TestEvaluate_Figures(t *testing.T) {
 		// 769Mi / 1.5 is 512.7Mi.
 		"a ratio with a fraction": {
 			unused, pod("", container("web", "512Mi", "400Mi")), ratio("Container", "1.5"),
-			policy.Mutated, map[string]string{"web": "769Mi/513Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/513Mi"},
 		},
 		"a ratio that stands behind an item for claims": {
 			unused, pod("", container("web", "512Mi", "64Mi")),
 			"{metadata: {name: l}, spec: {limits: [{type: PersistentVolumeClaim, maxLimitRequestRatio: {memory: '1'}}, {type: Pod, max: {memory: 8Gi}}, {type: Container, maxLimitRequestRatio: {memory: '8'}}]}}",
-			policy.Mutated, map[string]string{"web": "769Mi/97Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/97Mi"},
 		},
 		// 869Mi / 8 is 108.6Mi, of which the other container requests 10Mi.
 		"a ratio over the Pod raises the writer's request and no other": {
 			unused, pod("", container("other", "100Mi", "10Mi"), container("web", "512Mi", "64Mi")), ratio("Pod", "8"),
-			policy.Mutated, map[string]string{"other": "100Mi/10Mi", "web": "769Mi/99Mi"},
+			policy.Mutated,
+			map[string]string{"other": "100Mi/10Mi", "web": "769Mi/99Mi"},
 		},
 		"a ratio over the Pod that the requests keep already, to the byte": {
 			unused, pod("", container("web", "512Mi", "96.5Mi"), container("other", "", "512Ki")), ratio("Pod", "8"),
-			policy.Mutated, map[string]string{"web": "769Mi/98816Ki", "other": "-/512Ki"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/98816Ki", "other": "-/512Ki"},
 		},
 		// 200Mi cost 201Mi, and 2Mi are in use. 713Mi / 8 is 89.1Mi, of which the first writer
 		// requests 66Mi.
 		"a ratio over the Pod passes by a writer that has no limit": {
 			oneInTen, pod("", container("web", "", "64Mi"), container("helper", "512Mi", "1Mi")), ratio("Pod", "8"),
-			policy.Mutated, map[string]string{"web": "-/66Mi", "helper": "713Mi/24Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/66Mi", "helper": "713Mi/24Mi"},
 		},
 		"a ratio over the Pod is not enforced where no limit is raised": {
 			fixed, pod("{requests: {memory: 74Mi}}", container("web", "", ""), container("other", "1Gi", "10Mi")), ratio("Pod", "2"),
-			policy.Mutated, map[string]string{"web": "-/-", "other": "1Gi/10Mi", "pod": "-/330Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "other": "1Gi/10Mi", "pod": "-/330Mi"},
 		},
 		"a ratio over the Pod of one, with a limit that is no whole MiB": { // 769Mi and 100.5Mi
 			unused, pod("{requests: {memory: 612.5Mi}}", container("web", "512Mi", "512Mi"), container("other", "100.5Mi", "100.5Mi")), ratio("Pod", "1"),
-			policy.Mutated, map[string]string{"web": "769Mi/512Mi", "other": "102912Ki/102912Ki", "pod": "-/870Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/512Mi", "other": "102912Ki/102912Ki", "pod": "-/870Mi"},
 		},
 		"a ratio over the Pod where a pod-level limit stands alone": { // its request is filled in
 			fixed, pod("{limits: {memory: 1Gi}}", container("web", "", "")), ratio("Pod", "2"),
-			policy.Mutated, map[string]string{"web": "-/-", "pod": "1281Mi/-"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "pod": "1281Mi/-"},
 		},
 		"a maximum for the Pod that another container exceeds already": {
 			fixed, pod("", container("web", "", "64Mi"), container("other", "1Gi", "10Mi")), highest("Pod", "512Mi"),
-			policy.Mutated, map[string]string{"web": "-/320Mi", "other": "1Gi/10Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/320Mi", "other": "1Gi/10Mi"},
 		},
 		"a ratio over the Pod that no request of a writer keeps": {
 			fixed, pod("", container("web", "512Mi", "64Mi"), container("other", "4Gi", "64Mi")), ratio("Pod", "2"),
-			policy.Violating, map[string]string{"web": "512Mi/64Mi", "other": "4Gi/64Mi"},
+			policy.Violating,
+			map[string]string{"web": "512Mi/64Mi", "other": "4Gi/64Mi"},
 		},
 		// Written figures are whole MiB. 300M are 286.1Mi.
 		"a limit alone that is no whole MiB, of which nothing is in use": {
 			unused, pod("", container("web", "300M", "")), "",
-			policy.Mutated, map[string]string{"web": "543Mi/287Mi"},
+			policy.Mutated,
+			map[string]string{"web": "543Mi/287Mi"},
 		},
 		"a request that is the limit, and no whole MiB": {
 			fixed, pod("", container("web", "512.5Mi", "512.5Mi")), "",
-			policy.Mutated, map[string]string{"web": "769Mi/769Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/769Mi"},
 		},
 		"a request just below the limit stays below it": { // 512.25Mi and 256Mi
 			fixed, pod("", container("web", "512.5Mi", "512.25Mi")), "",
-			policy.Mutated, map[string]string{"web": "769Mi/768Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/768Mi"},
 		},
 		"a request just below the limit, with a ratio that a MiB less keeps": { // 769 / 1.002 is 767.5
 			fixed, pod("", container("web", "512.5Mi", "512.25Mi")), ratio("Container", "1.002"),
-			policy.Mutated, map[string]string{"web": "769Mi/768Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/768Mi"},
 		},
 		"a pod-level request that is the limit, and no whole MiB": {
 			fixed, pod("{limits: {memory: 512.5Mi}, requests: {memory: 512.5Mi}}", container("web", "", "")), "",
-			policy.Mutated, map[string]string{"web": "-/-", "pod": "769Mi/769Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "pod": "769Mi/769Mi"},
 		},
 		"a pod-level request just below the limit stays below it": {
 			fixed, pod("{limits: {memory: 512.5Mi}, requests: {memory: 512.25Mi}}", container("web", "", "")), "",
-			policy.Mutated, map[string]string{"web": "-/-", "pod": "769Mi/768Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "pod": "769Mi/768Mi"},
 		},
 		"a pod-level request of which nothing more is in use stays as it is written": {
 			unused, pod("{limits: {memory: 512Mi}, requests: {memory: 100.5Mi}}", container("web", "", "100.5Mi")), "",
-			policy.Mutated, map[string]string{"web": "-/102912Ki", "pod": "769Mi/102912Ki"},
+			policy.Mutated,
+			map[string]string{"web": "-/102912Ki", "pod": "769Mi/102912Ki"},
 		},
 		"a pod-level request holds what a ratio adds to a container's": {
 			unused, pod("{limits: {memory: 1Gi}, requests: {memory: 64Mi}}", container("web", "512Mi", "64Mi")), ratio("Container", "2"),
-			policy.Mutated, map[string]string{"web": "769Mi/385Mi", "pod": "1281Mi/385Mi"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/385Mi", "pod": "1281Mi/385Mi"},
 		},
 		"a container's limit above the pod-level one is its owner's": {
 			fixed, pod("{limits: {memory: 512Mi}, requests: {memory: 64Mi}}", container("web", "", ""), container("other", "2Gi", "1Mi")), "",
-			policy.Mutated, map[string]string{"web": "-/-", "other": "2Gi/1Mi", "pod": "769Mi/320Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "other": "2Gi/1Mi", "pod": "769Mi/320Mi"},
 		},
 		"a Guaranteed Pod with pod-level resources without a figure": {
 			fixed, "{spec: {resources: {}, containers: [{name: web, resources: {limits: {cpu: 1, memory: 512Mi}, requests: {cpu: 1, memory: 512Mi}}}]}}", "",
-			policy.Mutated, map[string]string{"web": "769Mi/769Mi", "pod": "-/-"},
+			policy.Mutated,
+			map[string]string{"web": "769Mi/769Mi", "pod": "-/-"},
 		},
 		"a pod-level request alone": {
 			fixed, pod("{requests: {memory: 64Mi}}", container("web", "", "")), "",
-			policy.Mutated, map[string]string{"web": "-/-", "pod": "-/320Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "pod": "-/320Mi"},
 		},
 		"pod-level figures of a Guaranteed Pod stay equal": {
 			fixed, "{spec: {resources: {limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 1, memory: 1Gi}}, containers: [{name: web, resources: {requests: {cpu: 500m, memory: 64Mi}}}]}}", "",
-			policy.Mutated, map[string]string{"web": "-/320Mi", "pod": "1281Mi/1281Mi"},
+			policy.Mutated,
+			map[string]string{"web": "-/320Mi", "pod": "1281Mi/1281Mi"},
 		},
 		// 256.5Mi and 257Mi cost 258Mi, and half a MiB more is in use.
 		"a volume grows by less than a MiB": {
 			grows, "{spec: {containers: [" + strings.Replace(container("web", "1Gi", "64Mi"), "}}}", "}}, volumeMounts: [{name: shm, mountPath: /dev/shm}]}", 1) + "], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 256.5Mi}}]}}",
 			ratio("Container", "8"),
-			policy.Mutated, map[string]string{"web": "1Gi/65Mi"},
+			policy.Mutated,
+			map[string]string{"web": "1Gi/65Mi"},
 		},
 		"a volume grows by less than a MiB, and the ratio over the Pod is one": {
 			grows, "{spec: {resources: {limits: {memory: 1Gi}, requests: {memory: 1023.75Mi}}, containers: [{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}], volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 256.5Mi}}]}}",
 			ratio("Pod", "1"),
-			policy.Mutated, map[string]string{"web": "-/-", "pod": "1Gi/1Gi"},
+			policy.Mutated,
+			map[string]string{"web": "-/-", "pod": "1Gi/1Gi"},
 		},
 		"a share of the pod-level limit, without what a writer has not mounted": {
 			percent, "{spec: {resources: {limits: {memory: 1Gi}, requests: {memory: 64Mi}}, containers: [{name: web}, {name: helper, volumeMounts: [{name: own, mountPath: /dev/shm}]}], volumes: [{name: own, emptyDir: {medium: Memory, sizeLimit: 512Mi}}]}}", "",
-			policy.Mutated, map[string]string{"web": "-/-", "helper": "-/-", "pod": "1538Mi/576Mi"}, // 512Mi cost 514Mi
+			policy.Mutated,
+			map[string]string{"web": "-/-", "helper": "-/-", "pod": "1538Mi/576Mi"}, // 512Mi cost 514Mi
 		},
 		"a volume that the memory limit makes as small as the runtime's": {
 			ignore, pod("", container("web", "64Mi", "64Mi")), "",
-			policy.Mutated, map[string]string{"web": "64Mi/64Mi"},
+			policy.Mutated,
+			map[string]string{"web": "64Mi/64Mi"},
 		},
 		"a volume that the memory limit makes smaller than the runtime's": {
 			ignore, pod("", container("web", "67108863", "67108863")), "",
-			policy.Violating, map[string]string{"web": "67108863/67108863"},
+			policy.Violating,
+			map[string]string{"web": "67108863/67108863"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

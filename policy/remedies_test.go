@@ -179,8 +179,13 @@ func TestExceedsRatio(t *testing.T) {
 		ratio          string
 		want           bool
 	}{
-		{3, 2, "1.5", false}, {3, 2, "1499m", true}, {4, 2, "2", false}, {5, 2, "2", true},
-		{1, 0, "1000", true}, {huge, 1, "9300000000000000", false}, {huge + 1000, 1, "9300000000000000", true},
+		{3, 2, "1.5", false},
+		{3, 2, "1499m", true},
+		{4, 2, "2", false},
+		{5, 2, "2", true},
+		{1, 0, "1000", true},
+		{huge, 1, "9300000000000000", false},
+		{huge + 1000, 1, "9300000000000000", true},
 		{1, 1, "9300000000000000", false},
 	} {
 		if got := policy.ExceedsRatio(c.limit, c.request, *quantity(c.ratio)); got != c.want {
