@@ -2,8 +2,6 @@
 package podkind
 
 import (
-	"reflect"
-
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -42,7 +40,13 @@ func of[T any, P interface {
 	return kind{
 		version: version,
 		empty:   func() runtime.Object { return P(new(T)) },
-		spec:    func(o runtime.Object) *corev1.PodSpec { return spec(o.(P)) },
+		spec: func(o runtime.Object) *corev1.PodSpec {
+			typed, ok := o.(P)
+			if !ok {
+				return nil
+			}
+			return spec(typed)
+		},
 	}
 }
 
@@ -58,8 +62,13 @@ func New(version, kind string) runtime.Object {
 	return k.empty()
 }
 
-// SpecOf returns the PodSpec of an object that New returned; nil for a ReplicationController without
-// a template.
+// SpecOf returns the PodSpec of an object of such a kind; nil for any other, and for a
+// ReplicationController without a template.
 func SpecOf(object runtime.Object) *corev1.PodSpec {
-	return kinds[reflect.TypeOf(object).Elem().Name()].spec(object)
+	for _, k := range kinds {
+		if spec := k.spec(object); spec != nil {
+			return spec
+		}
+	}
+	return nil
 }

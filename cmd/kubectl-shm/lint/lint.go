@@ -1,3 +1,4 @@
+// Package lint finds what is wrong with SharedMemoryPolicies.
 package lint
 
 import (

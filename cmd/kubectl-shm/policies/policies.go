@@ -1,3 +1,4 @@
+// Package policies lists and explains the built-in policies.
 package policies
 
 import (

@@ -29,7 +29,8 @@ type fitting struct {
 
 func newFitting(w workload) (*fitting, error) {
 	f := &fitting{root: w.subject.Pointer, text: w.object.JSON}
-	return f, f.decode()
+	err := f.decode()
+	return f, err
 }
 
 func (f *fitting) decode() error {

@@ -1,3 +1,4 @@
+// Package review shows what the webhook would do to the Pods of manifests.
 package review
 
 import (

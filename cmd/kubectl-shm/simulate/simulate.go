@@ -1,3 +1,4 @@
+// Package simulate plays out how /dev/shm fills.
 package simulate
 
 import (

@@ -1,3 +1,4 @@
+// Package size computes how large /dev/shm has to be, and explains it.
 package size
 
 import (

@@ -36,7 +36,7 @@ func Align(rows [][]string) []string {
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	w.Flush() // a strings.Builder takes everything
+	_ = w.Flush() // a strings.Builder takes everything
 	return strings.Split(b.String(), "\n")[:len(rows)]
 }
 

@@ -36,30 +36,54 @@ type modelFlag struct {
 }
 
 var modelFlags = []modelFlag{
-	{"files-per-minute", "files.createdPerMinute", "`NUMBER` of files created a minute, on average over the busiest stretch of the retention; decimals are allowed",
-		"18", func(s *v1alpha1.Sizing) any { return &s.Files.CreatedPerMinute }},
-	{"retention", "files.retention", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.Retention }},
-	{"sweep-interval", "files.sweepInterval", "`DURATION` from one deletion of old files to the next",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.SweepInterval }},
-	{"file-size", "files.fileSize", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki",
-		"1500", func(s *v1alpha1.Sizing) any { return &s.Files.FileSize }},
-	{"batch", "files.batch", "`NUMBER` of files created at once",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.Batch }},
-	{"name-length", "files.nameLength", "`LENGTH` of the files' names in bytes: long ones cost kernel memory; without it up to 71",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.NameLength }},
-	{"overflow-probability", "files.overflowProbability", "accepted `PROBABILITY` that the files alive at a moment need more than the required size",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.OverflowProbability }},
-	{"headroom", "headroomPercent", "spare room on top of the required size, in `PERCENT`",
-		"", func(s *v1alpha1.Sizing) any { return &s.HeadroomPercent }},
-	{"min", "min", "smallest `SIZE` to give, in whole MiB",
-		"", func(s *v1alpha1.Sizing) any { return &s.Min }},
-	{"max", "max", "largest `SIZE` to give, in whole MiB",
-		"", func(s *v1alpha1.Sizing) any { return &s.Max }},
-	{"page-size", "pageSize", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki",
-		"", func(s *v1alpha1.Sizing) any { return &s.PageSize }},
-	{"kernel-bytes-per-file", "kernelBytesPerFile", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3",
-		"", func(s *v1alpha1.Sizing) any { return &s.KernelBytesPerFile }},
+	{
+		"files-per-minute", "files.createdPerMinute", "`NUMBER` of files created a minute, on average over the busiest stretch of the retention; decimals are allowed",
+		"18", func(s *v1alpha1.Sizing) any { return &s.Files.CreatedPerMinute },
+	},
+	{
+		"retention", "files.retention", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted",
+		"", func(s *v1alpha1.Sizing) any { return &s.Files.Retention },
+	},
+	{
+		"sweep-interval", "files.sweepInterval", "`DURATION` from one deletion of old files to the next",
+		"", func(s *v1alpha1.Sizing) any { return &s.Files.SweepInterval },
+	},
+	{
+		"file-size", "files.fileSize", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki",
+		"1500", func(s *v1alpha1.Sizing) any { return &s.Files.FileSize },
+	},
+	{
+		"batch", "files.batch", "`NUMBER` of files created at once",
+		"", func(s *v1alpha1.Sizing) any { return &s.Files.Batch },
+	},
+	{
+		"name-length", "files.nameLength", "`LENGTH` of the files' names in bytes: long ones cost kernel memory; without it up to 71",
+		"", func(s *v1alpha1.Sizing) any { return &s.Files.NameLength },
+	},
+	{
+		"overflow-probability", "files.overflowProbability", "accepted `PROBABILITY` that the files alive at a moment need more than the required size",
+		"", func(s *v1alpha1.Sizing) any { return &s.Files.OverflowProbability },
+	},
+	{
+		"headroom", "headroomPercent", "spare room on top of the required size, in `PERCENT`",
+		"", func(s *v1alpha1.Sizing) any { return &s.HeadroomPercent },
+	},
+	{
+		"min", "min", "smallest `SIZE` to give, in whole MiB",
+		"", func(s *v1alpha1.Sizing) any { return &s.Min },
+	},
+	{
+		"max", "max", "largest `SIZE` to give, in whole MiB",
+		"", func(s *v1alpha1.Sizing) any { return &s.Max },
+	},
+	{
+		"page-size", "pageSize", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki",
+		"", func(s *v1alpha1.Sizing) any { return &s.PageSize },
+	},
+	{
+		"kernel-bytes-per-file", "kernelBytesPerFile", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3",
+		"", func(s *v1alpha1.Sizing) any { return &s.KernelBytesPerFile },
+	},
 }
 
 // set writes a text into the field of a flag. It fails, in words that name the flag, on what the
@@ -76,16 +100,18 @@ func (f modelFlag) set(s *v1alpha1.Sizing, text string) error {
 			return fmt.Errorf("--%s: %s is not a whole number within the range: write one such as 20", f.name, cli.Quote(text))
 		}
 		*at = new(int32(n))
-	default:
+	case *resource.Quantity:
 		q, err := QuantityFlag(f.name, text)
 		if err != nil {
 			return err
 		}
-		if field, ok := at.(**resource.Quantity); ok {
-			*field = &q
-		} else {
-			*at.(*resource.Quantity) = q
+		*at = q
+	case **resource.Quantity:
+		q, err := QuantityFlag(f.name, text)
+		if err != nil {
+			return err
 		}
+		*at = &q
 	}
 	return nil
 }
