@@ -16,7 +16,6 @@ import (
 var unfinished = []string{
 	"certs/cluster_test.go: newCluster",
 	"certs/directory_test.go: TestADirectoryIsFollowedWithoutARestart",
-	"internal/webhookconfig/reconciler_test.go",
 	"test/node/incident/scenarios_test.go: TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
 }
 
