@@ -84,3 +84,15 @@ func TestExpression_LongestPatterns(t *testing.T) {
 		t.Error("there is an expression with patterns of 6 KiB and a byte beside labels")
 	}
 }
+
+// Letters, digits, _ and - stand for themselves, and every other ASCII character for its number.
+func TestQuoteRune(t *testing.T) {
+	for r, want := range map[rune]string{
+		'a': "a", 'z': "z", '`': `\x{60}`, '{': `\x{7b}`, 'A': "A", 'Z': "Z", '@': `\x{40}`, '[': `\x{5b}`,
+		'0': "0", '9': "9", '/': `\x{2f}`, ':': "[:]", '.': "[.]", '_': "_", '-': "-", '+': `\x{2b}`, 0x7f: `\x{7f}`, 0x80: "[^/]",
+	} {
+		if got := quoteRune(r); got != want {
+			t.Errorf("%q is %s, want %s", r, got, want)
+		}
+	}
+}
