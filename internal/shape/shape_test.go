@@ -16,6 +16,7 @@ import (
 var unfinished = []string{
 	"certs/cluster_test.go: newCluster",
 	"certs/directory_test.go: TestADirectoryIsFollowedWithoutARestart",
+	"certs/publication_test.go: TestWhatCertManagersInjectorHasAddedStays",
 	"internal/webhookconfig/envtest_test.go: TestOnAnAPIServer",
 	"test/node/incident/scenarios_test.go: TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
 }
