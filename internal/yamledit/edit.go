@@ -149,8 +149,8 @@ func (e *editor) slots(n *yaml.Node) []slot {
 	return all
 }
 
-// editEntries edits the entries of a collection. It returns false, and does nothing, if the values
-// are not collections of one kind, none of the entries stays, or they do not stand on lines of their own.
+// editEntries reports whether it edited the entries of a collection. It does nothing if the values
+// are not collections of one kind, no entry stays, or the entries are not on lines of their own.
 func (e *editor) editEntries(n *yaml.Node, was, is any, depth int) bool {
 	before, ok := len(e.splices), false
 	switch is := is.(type) {
@@ -219,7 +219,7 @@ func (e *editor) editList(slots []slot, was, is []any, depth int) bool {
 	return true
 }
 
-// insert adds an entry before the one at index i.
+// insert reports whether it could add an entry before the one at index i.
 func (e *editor) insert(slots []slot, i int, key string, value any) bool {
 	like := slots[max(i-1, 0)]
 	if like.inFlow {
@@ -258,7 +258,7 @@ func (e *editor) insertFlow(slots []slot, i int, key string, value any) {
 	}
 }
 
-// remove removes the entry at index i.
+// remove reports whether it could remove the entry at index i.
 func (e *editor) remove(slots []slot, i int) bool {
 	s := slots[i]
 	start := e.lineStart(s.start)

@@ -102,7 +102,7 @@ func (c *Cluster) startScheduler(ctx context.Context, program, dir string) error
 	}, func(context.Context) error { return nil })
 }
 
-// nodeReady tells whether the node takes Pods.
+// nodeReady reports whether the node takes Pods.
 func (c *Cluster) nodeReady(ctx context.Context) error {
 	node, err := c.Client.CoreV1().Nodes().Get(ctx, NodeName, metav1.GetOptions{})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// source is a module whose program prints the text.
+// source returns a module whose program prints the text.
 func source(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,7 +36,7 @@ func source(t *testing.T, text string) string {
 	return dir
 }
 
-// built is a static program that prints the text.
+// built returns a static program that prints the text.
 func built(t *testing.T, text string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "program")
@@ -215,7 +215,7 @@ func TestImagesThatCannotBeBuilt(t *testing.T) {
 			images: []Image{{Name: "a", Program: program + ".not"}},
 			want:   `image "a": open ` + program + ".not: no such file or directory",
 		},
-		"a file that is no program": {
+		"a file that is not a program": {
 			images: []Image{{Name: "a", Program: noProgram}},
 			want:   fmt.Sprintf(`image "a": program %q is no Linux program (`, noProgram),
 		},

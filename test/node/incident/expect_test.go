@@ -32,7 +32,7 @@ func bytesOf[T sizing.Bytes | int64](n T) figure {
 	return figure{float64(n), fmt.Sprintf("%.1f MiB", float64(n)/mib)}
 }
 
-// span is a time in whole minutes.
+// span returns a time in whole minutes.
 func span(d time.Duration) string { return d.Round(time.Minute).String() }
 
 var (
@@ -85,7 +85,7 @@ func expect(t *testing.T, scenario int, what string, predicted, measured figure,
 	recorded.Lock()
 	comparisons = append(comparisons, figures.Comparison{Scenario: scenario, What: what, Predicted: predicted.text, Measured: measured.text, Ratio: ratio})
 	recorded.Unlock()
-	// Written so that a ratio that is no number fails too.
+	// Written so that a ratio that is not a number fails too.
 	if !(ratio >= within[0] && ratio <= within[1]) {
 		t.Errorf("%s: predicted %s, measured %s, a ratio of %.3f; want %.2f to %.2f", what, predicted.text, measured.text, ratio, within[0], within[1])
 	}
@@ -96,7 +96,7 @@ func memoryOf(t *testing.T, files int64) int64 {
 	return files * (pageSize + kernelBytesOf(t, fileSize))
 }
 
-// mustCharge is charge for tests that cannot go on without.
+// mustCharge returns charge for tests that cannot go on without.
 func (o *outpost) mustCharge() charge {
 	o.t.Helper()
 	c, err := o.charge()
@@ -106,7 +106,7 @@ func (o *outpost) mustCharge() charge {
 	return c
 }
 
-// mustPodCharge is podCharge for tests that cannot go on without.
+// mustPodCharge returns podCharge for tests that cannot go on without.
 func (o *outpost) mustPodCharge() charge {
 	o.t.Helper()
 	c, err := o.podCharge()
@@ -131,7 +131,7 @@ func (o *outpost) mustNotHaveRestarted() {
 // usage is what the kubelet tells of a volume, in bytes and files.
 type usage struct{ used, capacity, inodes int64 }
 
-// volumesInSummary are the Pod's Memory emptyDirs in the kubelet's /stats/summary: all volumes but that of the service account's token.
+// volumesInSummary returns the Pod's Memory emptyDirs in the kubelet's /stats/summary: all volumes but that of the service account's token.
 func (o *outpost) volumesInSummary() map[string]usage {
 	o.t.Helper()
 	var found map[string]usage
@@ -164,7 +164,7 @@ func (o *outpost) volumesInSummary() map[string]usage {
 
 func isToken(volume string) bool { return strings.HasPrefix(volume, "kube-api-access-") }
 
-// mustBeInSummary is the Pod's one Memory emptyDir, which /stats/summary has to list under that name and with that size. What it says of the
+// mustBeInSummary returns the Pod's one Memory emptyDir, which /stats/summary has to list under that name and with that size. What it says of the
 // use is some seconds old.
 func (o *outpost) mustBeInSummary(name string, size sizing.Bytes) usage {
 	o.t.Helper()

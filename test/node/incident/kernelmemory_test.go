@@ -64,7 +64,7 @@ func TestTheModelIsNeverBelowTheKernelMemoryOfAFile(t *testing.T) {
 	}
 }
 
-// kernelBytesOf is what the engine takes the kernel memory of one file to be.
+// kernelBytesOf returns what the engine takes the kernel memory of one file to be.
 func kernelBytesOf(t *testing.T, size int) int64 {
 	t.Helper()
 	compiled, errs := policy.Compile(&v1alpha1.SharedMemoryPolicy{
@@ -81,7 +81,7 @@ func kernelBytesOf(t *testing.T, size int) int64 {
 	return int64(s.KernelBytesPerFile)
 }
 
-// slack is how many bytes a cgroup's kernel memory can be off: it is charged by whole pages, and each processor holds a few that are not all used.
+// slack returns how many bytes a cgroup's kernel memory can be off: it is charged by whole pages, and each processor holds a few that are not all used.
 // With cgroup v2 each processor reports what it has charged in batches of 64 pages (MEMCG_CHARGE_BATCH).
 func slack() int64 {
 	if isolate.V2() {
@@ -90,7 +90,7 @@ func slack() int64 {
 	return 8 * pageSize
 }
 
-// settled is the kernel memory of the container's cgroup once it does not change any more: what was removed is freed a moment later.
+// settled returns the kernel memory of the container's cgroup once it does not change any more: what was removed is freed a moment later.
 func (o *outpost) settled() int64 {
 	o.t.Helper()
 	last := o.mustCharge().kernel

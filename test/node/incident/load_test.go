@@ -28,10 +28,10 @@ type load struct {
 	firstRefused atomic.Int64 // time.Duration since start, real; 0 for none
 }
 
-// virtual is how much time has passed in the incident's own time.
+// virtual returns how much time has passed in the incident's own time.
 func (l *load) virtual() time.Duration { return time.Since(l.start) * time.Duration(l.timeFactor) }
 
-// fullAfter is the incident's time of the first refusal; 0 where there was none.
+// fullAfter returns the incident's time of the first refusal; 0 where there was none.
 func (l *load) fullAfter() time.Duration {
 	return time.Duration(l.firstRefused.Load()) * time.Duration(l.timeFactor)
 }

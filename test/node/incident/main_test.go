@@ -43,7 +43,7 @@ const (
 	logsVariable = "SHMKEEPER_NODE_LOGS"
 )
 
-var update = flag.Bool("update", false, "write the figures and the plot of docs/incident.md anew")
+var update = flag.Bool("update", false, "write the figures and the plot of docs/incident.md")
 
 // node is the cluster that all tests share. Each has a namespace in it.
 var node *cluster.Cluster
@@ -129,7 +129,7 @@ func prepare() (dir string, err error) {
 	return dir, os.Setenv(dirVariable, dir)
 }
 
-// suits is an error where the figures could not come out as they are expected, or the machine is too small for them.
+// suits returns an error where the figures could not come out as they are expected, or the machine is too small for them.
 func suits() error {
 	if size := os.Getpagesize(); size != pageSize {
 		return fmt.Errorf("the expected figures are for pages of %d bytes, and this kernel has pages of %d; run it on another machine", pageSize, size)
@@ -145,7 +145,7 @@ func suits() error {
 	return nil
 }
 
-// everythingIsVisible is an error where something that the tests use would not be there for the node.
+// everythingIsVisible returns an error where something that the tests use would not be there for the node.
 func everythingIsVisible() error {
 	executable, err := os.Executable()
 	if err != nil {

@@ -196,7 +196,7 @@ func (p place) deploy(change func(*corev1.PodSpec)) {
 	}
 }
 
-// settings are the environment variables of the writer of sessions.
+// settings returns the environment variables of the writer of sessions.
 func (w workload) settings() []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "RETENTION", Value: w.retention.String()},
@@ -244,7 +244,7 @@ func (p place) running() outpost {
 	return o
 }
 
-// refresh reads the Pod anew.
+// refresh reads the Pod again.
 func (o *outpost) refresh(ctx context.Context) error {
 	pod, err := node.Client.CoreV1().Pods(o.namespace).Get(ctx, o.pod.Name, metav1.GetOptions{})
 	if err == nil {
@@ -269,7 +269,7 @@ func (o *outpost) volume(ctx context.Context) (volume, error) {
 	return v, err
 }
 
-// mustVolume is volume for tests that cannot go on without.
+// mustVolume returns volume for tests that cannot go on without.
 func (o *outpost) mustVolume() volume {
 	o.t.Helper()
 	v, err := o.volume(o.t.Context())
@@ -331,7 +331,7 @@ func (o *outpost) get(ctx context.Context, method, path string, into any) (statu
 	return response.StatusCode, json.Unmarshal(body, into)
 }
 
-// state is what `kubectl describe` says of the Pods and events, for a test that has waited in vain.
+// state returns what `kubectl describe` says of the Pods and events, for a test that has waited in vain.
 func (p place) state() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

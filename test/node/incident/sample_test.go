@@ -42,7 +42,7 @@ type sample struct {
 // series are samples in their order.
 type series []sample
 
-// peak is the largest of one figure since a time.
+// peak returns the largest of one figure since a time.
 func (s series) peak(since time.Duration, figure func(sample) int64) int64 {
 	var most int64
 	for i := range s {
@@ -53,7 +53,7 @@ func (s series) peak(since time.Duration, figure func(sample) int64) int64 {
 	return most
 }
 
-// at is the sample with the largest of one figure, of those in which the container has answered.
+// at returns the sample with the largest of one figure, of those in which the container has answered.
 func (s series) at(figure func(sample) int64) sample {
 	var most sample
 	for i := range s {
@@ -64,7 +64,7 @@ func (s series) at(figure func(sample) int64) sample {
 	return most
 }
 
-// mean is the average of one figure since a time.
+// mean returns the average of one figure since a time.
 func (s series) mean(since time.Duration, figure func(sample) int64) int64 {
 	var sum, n int64
 	for i := range s {

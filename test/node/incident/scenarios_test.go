@@ -103,7 +103,7 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 		}
 	}
 	if refused := l.refused.Load(); refused > 0 {
-		t.Errorf("%d sessions were refused for want of space; the container should have been killed before", refused)
+		t.Errorf("%d sessions were refused because the volume was full; the container should have been killed before", refused)
 	}
 	first := samples.peak(0, func(s sample) int64 { return s.used })
 	if first >= 256*mib || first < 128*mib {

@@ -112,7 +112,7 @@ func draws() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// steps are the marks of an axis.
+// steps returns the marks of an axis.
 func steps(step, last int) []plot.Tick {
 	var ticks []plot.Tick
 	for value := 0; value <= last; value += step {
@@ -131,7 +131,7 @@ func sans(p *plot.Plot) {
 	}
 }
 
-// points are the samples in days and MiB, from an empty volume on.
+// points returns the samples in days and MiB, from an empty volume on.
 func (s series) points() plotter.XYs {
 	points := plotter.XYs{{}}
 	for i := range s {

@@ -144,7 +144,7 @@ func (o *outpost) expectAllMemory(scenario int, what string, files, before int64
 	expect(o.t, scenario, what, bytesOf(memoryOf(o.t, files)), bytesOf(used+kernel), allMemory)
 }
 
-// status is that of the container that is looked at.
+// status returns that of the container that is looked at.
 func (o *outpost) status() *corev1.ContainerStatus {
 	for i := range o.pod.Status.ContainerStatuses {
 		if s := &o.pod.Status.ContainerStatuses[i]; o.container == "" || s.Name == o.container {

@@ -51,7 +51,7 @@ const Dir = "/run/shmkeeper"
 // covered are the folders of the machine that are empty inside, and in memory: those that a container runtime and a kubelet write to without being asked.
 var covered = []string{"/run", "/var/log", "/var/lib"}
 
-// Visible is an error where a path of the machine is not there inside. what says whose path it is, and how to choose another.
+// Visible returns an error where a path of the machine is not there inside. what says whose path it is, and how to choose another.
 func Visible(what, path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func Visible(what, path string) error {
 	return nil
 }
 
-// Cgroup is the name of the cgroup, directly below the root of each hierarchy, that Run has made for what runs inside. It is empty outside.
+// Cgroup returns the name of the cgroup, directly below the root of each hierarchy, that Run has made for what runs inside. It is empty outside.
 func Cgroup() string { return os.Getenv(cgroupVariable) }
 
 // Run runs the program again in namespaces of its own, as root, and returns the exit status that it ended with; there, it returns that this is
@@ -233,7 +233,7 @@ func hierarchies() ([]string, error) {
 	return all, nil
 }
 
-// V2 tells whether the machine has the one hierarchy of cgroup v2, and not those of v1.
+// V2 reports whether the machine has the one hierarchy of cgroup v2, and not those of v1.
 func V2() bool {
 	var fs unix.Statfs_t
 	return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
@@ -279,7 +279,7 @@ func removeCgroup(name string) error {
 	return errors.Join(errs...)
 }
 
-// Runs tells whether there is a process of that ID.
+// Runs reports whether there is a process of that ID.
 func Runs(pid string) bool {
 	id, err := strconv.Atoi(pid)
 	return err == nil && !errors.Is(syscall.Kill(id, 0), syscall.ESRCH)

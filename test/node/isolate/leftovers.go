@@ -29,7 +29,7 @@ var foldersOfNode = []string{
 	"/opt/containerd", "/etc/cni/net.d", "/usr/libexec/kubernetes",
 }
 
-// isOfNode tells whether a mount could be one of a run; the machine may have got others in the meantime.
+// isOfNode reports whether a mount could be one of a run; the machine may have got others in the meantime.
 func isOfNode(mount string) bool {
 	return slices.ContainsFunc(foldersOfNode, func(dir string) bool { return mount == dir || strings.HasPrefix(mount, dir+"/") })
 }
@@ -106,7 +106,7 @@ func (before stock) leftBehind(of namespaces) error {
 	return errors.Join(errs...)
 }
 
-// missing is an error for each thing that is there now and was not before.
+// missing returns an error for each thing that is there now and was not before.
 func (before stock) missing(now stock) []error {
 	var errs []error
 	for _, c := range []struct {

@@ -37,10 +37,10 @@ type batchOfFiles struct {
 func (b batchOfFiles) validate() error {
 	var errs []error
 	if b.Count < 1 || b.Count > maxFiles {
-		errs = append(errs, fmt.Errorf("count: \"%d\" is no number of files: write one from 1 to %d", b.Count, maxFiles))
+		errs = append(errs, fmt.Errorf("count: \"%d\" is not a number of files: write one from 1 to %d", b.Count, maxFiles))
 	}
 	if b.Size < 0 || b.Size > maxFileSize {
-		errs = append(errs, fmt.Errorf("size: \"%d\" is no size of a file: write the bytes, from 0 to %d", b.Size, int64(maxFileSize)))
+		errs = append(errs, fmt.Errorf("size: \"%d\" is not a size of a file: write the bytes, from 0 to %d", b.Size, int64(maxFileSize)))
 	}
 	limit := longPrefix
 	switch b.Name {

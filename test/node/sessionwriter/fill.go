@@ -27,7 +27,7 @@ func fill(args []string, errOut io.Writer) error {
 	case err != nil:
 		return usageError{fmt.Errorf("%w: see --help for the flags", err)}
 	case flags.NArg() > 0:
-		return usageError{fmt.Errorf("%q is no flag: see --help for the flags", flags.Arg(0))}
+		return usageError{fmt.Errorf("%q is not a flag: see --help for the flags", flags.Arg(0))}
 	case dir == "":
 		return usageError{errors.New("dir: \"\" is no folder: name the one to write to")}
 	}

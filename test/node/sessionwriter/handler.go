@@ -121,7 +121,7 @@ func batchFrom(query url.Values) (batchOfFiles, error) {
 		}
 		n, err := strconv.ParseInt(query.Get(name), 10, 64)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %q is no number: write one in digits", name, query.Get(name)))
+			errs = append(errs, fmt.Errorf("%s: %q is not a number: write one in digits", name, query.Get(name)))
 			return
 		}
 		*to = n

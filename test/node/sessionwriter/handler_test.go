@@ -156,12 +156,12 @@ func TestParametersThatAreWrong(t *testing.T) {
 	s := newServer(t, io.Discard)
 	for name, test := range map[string]struct{ method, query, want string }{
 		"no number": {
-			http.MethodPost, "count=x", `count: "x" is no number: write one in digits`,
+			http.MethodPost, "count=x", `count: "x" is not a number: write one in digits`,
 		},
 		"too many, and too large": {
 			http.MethodPost, "count=1000001&size=4294967297",
-			`count: "1000001" is no number of files: write one from 1 to 1000000` + "\n" +
-				`size: "4294967297" is no size of a file: write the bytes, from 0 to 4294967296`,
+			`count: "1000001" is not a number of files: write one from 1 to 1000000` + "\n" +
+				`size: "4294967297" is not a size of a file: write the bytes, from 0 to 4294967296`,
 		},
 		"a name of no known length": {
 			http.MethodPost, "name=tall", `name: "tall" is no length of a name: write short or long`,

@@ -47,7 +47,7 @@ func run(args []string, getenv func(string) string, errOut io.Writer) int {
 	case "pause":
 		pauseUntilSignal(errOut)
 	default:
-		err = usageError{fmt.Errorf("%q is no mode: write fill, pause, or nothing to serve", mode)}
+		err = usageError{fmt.Errorf("%q is not a mode: write fill, pause, or nothing to serve", mode)}
 	}
 	if err == nil {
 		return 0

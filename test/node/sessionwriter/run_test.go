@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program is the program with the arguments and variables, not yet started.
+// program returns the program with the arguments and variables, not yet started.
 func program(t *testing.T, args []string, env ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -49,7 +49,7 @@ func TestArgumentsThatAreWrongAreStatus2(t *testing.T) {
 		want string // beginning of the last line
 	}{
 		"a mode that is not there": {
-			args: []string{"serve"}, want: `error: "serve" is no mode: write fill, pause, or nothing to serve`,
+			args: []string{"serve"}, want: `error: "serve" is not a mode: write fill, pause, or nothing to serve`,
 		},
 		"a setting": {
 			env:  map[string]string{"RETENTION": "long"},
@@ -60,10 +60,10 @@ func TestArgumentsThatAreWrongAreStatus2(t *testing.T) {
 		},
 		"fill without a number": {
 			args: []string{"fill", "--dir", "x"},
-			want: `error: count: "0" is no number of files: write one from 1 to 1000000`,
+			want: `error: count: "0" is not a number of files: write one from 1 to 1000000`,
 		},
 		"fill with too much": {
-			args: []string{"fill", "more"}, want: `error: "more" is no flag: see --help for the flags`,
+			args: []string{"fill", "more"}, want: `error: "more" is not a flag: see --help for the flags`,
 		},
 		"fill with a flag that is not there": {
 			args: []string{"fill", "--files", "1"},

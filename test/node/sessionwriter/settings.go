@@ -72,7 +72,7 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 	if value := getenv("SESSION_BYTES"); value != "" {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < minSessionBytes || n > maxSessionBytes {
-			wrong("SESSION_BYTES", fmt.Sprintf("is no size of a session: write a number from %d to %d", minSessionBytes, maxSessionBytes))
+			wrong("SESSION_BYTES", fmt.Sprintf("is not a size of a session: write a number from %d to %d", minSessionBytes, maxSessionBytes))
 		}
 		s.SessionBytes = n
 	}
@@ -97,7 +97,7 @@ func (s Settings) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.TimeFactor)
 }
 
-// maxAge is how many seconds a cookie is valid: like in the outpost one more than the retention, since 0 would
+// maxAge returns how many seconds a cookie is valid: like in the outpost one more than the retention, since 0 would
 // delete the session. Without a retention it is 30 days, which is gorilla's default.
 func (s Settings) maxAge() int {
 	if s.Retention == 0 {

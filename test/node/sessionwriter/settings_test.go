@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// env is a getenv of fixed values.
+// env returns a getenv of fixed values.
 func env(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
@@ -66,7 +66,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"a session that is too small, and a time without a unit": {
 			env: map[string]string{"SESSION_BYTES": "255", "RETENTION": "168"},
 			want: []string{
-				`SESSION_BYTES: "255" is no size of a session: write a number from 256 to 1048576`,
+				`SESSION_BYTES: "255" is not a size of a session: write a number from 256 to 1048576`,
 				`RETENTION: "168" is no time above 0: write one such as 168h or 5m`,
 			},
 		},
@@ -77,7 +77,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 				`SWEEP_INTERVAL: "0s" is no time above 0: write one such as 168h or 5m`,
 			},
 		},
-		"a factor that is no number": {
+		"a factor that is not a number": {
 			env:  map[string]string{"TIME_FACTOR": "NaN"},
 			want: []string{`TIME_FACTOR: "NaN" is no factor: write a number from 1 to 1000000`},
 		},

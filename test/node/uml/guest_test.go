@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// inGuest is what the program does in the guest. Its status says what went wrong.
+// inGuest returns what the program does in the guest. Its status says what went wrong.
 func inGuest(act string) int {
 	switch act {
 	case "look":

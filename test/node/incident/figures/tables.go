@@ -11,7 +11,7 @@ func byScenario(x, y Comparison) int {
 	return cmp.Or(cmp.Compare(x.Scenario, y.Scenario), cmp.Compare(x.What, y.What))
 }
 
-// tables are the comparisons and the kernel memory, in Markdown. What a run has not measured is a dash.
+// tables returns the comparisons and the kernel memory, in Markdown. What a run has not measured is a dash.
 func tables(v1, v2 Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Linux %s with cgroup v1, Linux %s with cgroup v2; the ratio is predicted / measured.\n\n", known(v1.Kernel), known(v2.Kernel))
@@ -39,7 +39,7 @@ func sameComparison(x, y Comparison) bool { return x.Scenario == y.Scenario && x
 
 func sameFile(x, y KernelCost) bool { return x.Size == y.Size && x.Name == y.Name }
 
-// union is all of the first, and then what only the second has.
+// union returns all of the first, and then what only the second has.
 func union[T any](first, second []T, same func(x, y T) bool) []T {
 	all := slices.Clone(first)
 	for _, row := range second {
