@@ -129,15 +129,15 @@ func TestSubject_WithoutDefaultsAndManyEntries(t *testing.T) {
 		containers int
 		want       string
 	}{
-		"one":                                    {[]metav1.ManagedFieldsEntry{named}, 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"behind one without fields":              {append(filler(1, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"one":                                        {[]metav1.ManagedFieldsEntry{named}, 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"behind one without fields":                  {append(filler(1, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
 		"behind one that is not an object":           {append(filler(1, "[]"), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"a request behind one without fields":    {append(filler(1, ""), asked), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"a request behind one without fields":        {append(filler(1, ""), asked), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
 		"a request behind one that is not an object": {append(filler(1, "[]"), asked), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
-		"256 entries":                            {append(filler(255, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
-		"257 entries":                            {append(filler(256, ""), named), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
-		"256 containers":                         {[]metav1.ManagedFieldsEntry{named}, 256, "{limits: {memory: 512Mi}, requests: {}}"},
-		"257 containers":                         {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"256 entries":                                {append(filler(255, ""), named), 1, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 entries":                                {append(filler(256, ""), named), 1, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
+		"256 containers":                             {[]metav1.ManagedFieldsEntry{named}, 256, "{limits: {memory: 512Mi}, requests: {}}"},
+		"257 containers":                             {[]metav1.ManagedFieldsEntry{named}, 257, "{limits: {memory: 512Mi}, requests: {memory: 512Mi}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := policytest.ParsePod("{spec: {resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}")

@@ -208,12 +208,12 @@ func TestWritePlotSaysWhatItCannotDraw(t *testing.T) {
 		width, height vg.Length
 		want          string
 	}{
-		"no plot":                     {io.Discard, nil, "svg", DefaultWidth, DefaultHeight, `plot "nil" cannot be drawn: give what Plot returns`},
-		"another format":              {io.Discard, p, "gif", DefaultWidth, DefaultHeight, `format "gif" is not known: give svg or png`},
-		"a width that is not a number":   {io.Discard, p, "svg", vg.Length(math.NaN()), DefaultHeight, `width "NaN" in points is not from 216 to 2880: give from 3 to 40 inches of 72 points, such as 576`},
-		"a height of a kilometre":     {io.Discard, p, "png", DefaultWidth, 1e5 * vg.Centimeter, `height "2.835e+06" in points is not from 216 to 2880: give from 3 to 40 inches of 72 points, such as 576`},
-		"a disk without room":         {full{}, p, "svg", DefaultWidth, DefaultHeight, `write the svg: no space left`},
-		"a legend wider than a stamp": {io.Discard, p, "png", minSide, minSide, `legend of "348" by "53" points leaves the curves no room in the picture: give a larger width and height, fewer volumes or shorter names`},
+		"no plot":                      {io.Discard, nil, "svg", DefaultWidth, DefaultHeight, `plot "nil" cannot be drawn: give what Plot returns`},
+		"another format":               {io.Discard, p, "gif", DefaultWidth, DefaultHeight, `format "gif" is not known: give svg or png`},
+		"a width that is not a number": {io.Discard, p, "svg", vg.Length(math.NaN()), DefaultHeight, `width "NaN" in points is not from 216 to 2880: give from 3 to 40 inches of 72 points, such as 576`},
+		"a height of a kilometre":      {io.Discard, p, "png", DefaultWidth, 1e5 * vg.Centimeter, `height "2.835e+06" in points is not from 216 to 2880: give from 3 to 40 inches of 72 points, such as 576`},
+		"a disk without room":          {full{}, p, "svg", DefaultWidth, DefaultHeight, `write the svg: no space left`},
+		"a legend wider than a stamp":  {io.Discard, p, "png", minSide, minSide, `legend of "348" by "53" points leaves the curves no room in the picture: give a larger width and height, fewer volumes or shorter names`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := WritePlot(c.w, c.p, c.format, c.width, c.height)

@@ -228,7 +228,7 @@ func TestSimulate_InvalidFlags(t *testing.T) {
 		"a file of no known kind":          {clitest.Incident("-O", "fill.jpg"), `--output-file: "fill.jpg" does not end in .txt, .csv, .svg or .png: rename it, or say what to write with -o`},
 		"more sizes than there is room":    {clitest.Incident("--size=1", "--size=2", "--size=3", "--size=4", "--size=5", "--size=6", "--size=7"), `--size: "7" is one too many, no more than 6 can be told apart: leave some out`},
 		"no days":                          {clitest.Incident("--days", "0"), `--days: "0" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
-		"days that are not a number":          {clitest.Incident("--days", "NaN"), `--days: "NaN" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
+		"days that are not a number":       {clitest.Incident("--days", "NaN"), `--days: "NaN" is not a number of days above 0 and up to 36500: write one such as 14 or 0.5`},
 		"days and a span":                  {clitest.Incident("--days", "1", "--span", "2h"), `--span: "2h" cannot be combined with --days "1": leave one of them out`},
 		"a negative span":                  {clitest.Incident("--span", "-1h"), `--span: "-1h" is not a duration above 0: write one in h, m or s, such as 336h`},
 		"a span of more than a century":    {clitest.Incident("--span", "999999h"), `--span: "999999h" is longer than 100 years: write a shorter one, such as 336h`},
