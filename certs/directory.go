@@ -30,9 +30,9 @@ type DirectoryOptions struct {
 // Directory serves the certificate that somebody else keeps in a directory, and follows its changes. While the files are
 // unreadable or do not fit each other, the last good pair is served.
 type Directory struct {
-	options DirectoryOptions
-	watcher atomic.Pointer[certwatcher.CertWatcher]
-	said    string // since a pair was last loaded; of Start alone
+	options   DirectoryOptions
+	watcher   atomic.Pointer[certwatcher.CertWatcher]
+	lastError string // since a pair was last loaded; of Start alone
 }
 
 var _ Source = (*Directory)(nil)
@@ -79,9 +79,9 @@ func (d *Directory) Start(ctx context.Context) error {
 
 // tell logs an error once, and not every second, until a pair is loaded: the same error after that is another outage.
 func (d *Directory) tell(err error, wait time.Duration) {
-	if text := fmt.Sprint(err); text != d.said {
+	if text := fmt.Sprint(err); text != d.lastError {
 		d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "every", wait)
-		d.said = text
+		d.lastError = text
 	}
 }
 
@@ -92,7 +92,7 @@ func (d *Directory) follow(ctx context.Context) error {
 		return err
 	}
 	d.watcher.Store(watcher)
-	d.said = ""
+	d.lastError = ""
 	return watcher.WithWatchInterval(d.options.Poll).Start(ctx)
 }
 
@@ -117,7 +117,7 @@ func (d *Directory) Ready() error {
 		return fmt.Errorf("%w: see that %q holds tls.crt and tls.key, and that they belong together", err, d.options.Path)
 	}
 	if err := valid(certificate, d.options.Clock.Now()); err != nil {
-		return fmt.Errorf("%w: see that whoever issues the files in %q renews them", err, d.options.Path)
+		return fmt.Errorf("%w: see that the issuer of the files in %q renews them", err, d.options.Path)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
 
 	clock.SetTime(now.Add(2 * time.Hour))
 	end := d.NotAfter().UTC().Format(time.RFC3339)
-	want = "the serving certificate expired at " + end + ": see that whoever issues the files in \"" + dir + "\" renews them"
+	want = "the serving certificate expired at " + end + ": see that the issuer of the files in \"" + dir + "\" renews them"
 	if err := d.Ready(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -14,20 +14,20 @@ import (
 
 // SelfManaged serves leaves of a CA that all replicas share through a Secret. See the package comment for the change of CA.
 type SelfManaged struct {
-	options Options
-	rules   rules
+	options  Options
+	rotation rotationPolicy
 
 	syncing sync.Mutex // one sync at a time: the loop's, or that of who publishes the bundle
-	current atomic.Pointer[view]
+	current atomic.Pointer[snapshot]
 	lastErr atomic.Pointer[error]
 
 	listening sync.Mutex
 	listeners []func()
 }
 
-// view is what a replica knows after one reading of the Secret. It is never changed in place.
-type view struct {
-	state  state
+// snapshot is what a replica knows after one reading of the Secret. It is never changed in place.
+type snapshot struct {
+	state  caSecret
 	bundle []byte
 	leaf   *tls.Certificate
 	issuer *x509.Certificate // of the leaf
@@ -42,7 +42,7 @@ func NewSelfManaged(options Options) (*SelfManaged, error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	return &SelfManaged{options: options, rules: rulesOf(options)}, nil
+	return &SelfManaged{options: options, rotation: rotationPolicyOf(options)}, nil
 }
 
 // firstRetry doubles up to Resync while something fails or is waited for.
@@ -131,7 +131,7 @@ func (s *SelfManaged) CANotAfter() time.Time {
 	return v.issuer.NotAfter
 }
 
-// CABundle is the PEM bundle of every CA that a leaf in use may come from, as of the last reading; nil before the first.
+// CABundle returns the PEM bundle of every CA that a leaf in use may come from, as of the last reading; nil before the first.
 func (s *SelfManaged) CABundle() []byte {
 	v := s.current.Load()
 	if v == nil {
@@ -158,18 +158,18 @@ func (s *SelfManaged) confirmed() bool {
 	return v != nil && !v.state.published.IsZero()
 }
 
-// adopt takes over what was read from the Secret at a time. Reading before signing is what bounds the life of the last leaf of an old CA.
-func (s *SelfManaged) adopt(read state, at time.Time) error {
+// load takes over what was read from the Secret at a time. Reading before signing is what bounds the life of the last leaf of an old CA.
+func (s *SelfManaged) load(read caSecret, at time.Time) error {
 	bundle, err := encodeCerts(read.authorities())
 	if err != nil {
 		return err
 	}
 	old := s.current.Load()
-	v := &view{state: read, bundle: bundle}
-	if s.keepsLeaf(old, read, at) {
+	v := &snapshot{state: read, bundle: bundle}
+	if s.reuseLeaf(old, read, at) {
 		v.leaf, v.issuer, v.renew = old.leaf, old.issuer, old.renew
 	} else {
-		if v.leaf, err = read.signing.sign(s.options.DNSNames, at, s.rules.leafLife, s.rules.skew); err != nil {
+		if v.leaf, err = read.signing.sign(s.options.DNSNames, at, s.rotation.leafLife, s.rotation.skew); err != nil {
 			return err
 		}
 		v.issuer = read.signing.cert
@@ -183,16 +183,16 @@ func (s *SelfManaged) adopt(read state, at time.Time) error {
 	return nil
 }
 
-// keepsLeaf says whether the leaf in use is still the best one. A leaf of another CA than the signing one is replaced only when the bundle is known
+// reuseLeaf reports whether the leaf in use is still the best one. A leaf of another CA than the signing one is replaced only when the bundle is known
 // to every API server: it may have been somebody else who changed the CA, and at once.
-func (s *SelfManaged) keepsLeaf(old *view, read state, now time.Time) bool {
+func (s *SelfManaged) reuseLeaf(old *snapshot, read caSecret, now time.Time) bool {
 	if old == nil || valid(old.leaf, now) != nil || !read.trusts(old.issuer) {
 		return false
 	}
 	if old.issuer.Equal(read.signing.cert) {
 		return now.Before(old.renew)
 	}
-	return !s.rules.settled(read, now)
+	return !s.rotation.settled(read, now)
 }
 
 func (s *SelfManaged) notify() {

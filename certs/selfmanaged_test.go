@@ -252,7 +252,7 @@ func TestADamagedSecretIsRecovered(t *testing.T) {
 				if err != nil {
 					t.Fatalf("the Secret was not recovered: %v", err)
 				}
-				if err := damaged(c.secret(t), st); err != nil {
+				if err := findDamage(c.secret(t), st); err != nil {
 					t.Errorf("the Secret was left damaged: %v", err)
 				}
 				// The replica that was not involved is reached all the time, whichever replica publishes.

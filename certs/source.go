@@ -40,7 +40,7 @@ func ServiceNames(service, namespace string) []string {
 
 var errNoCertificate = errors.New("no serving certificate is loaded yet")
 
-// valid says whether the certificate can be served at now. The caller adds what would help.
+// valid returns why the certificate cannot be served at now; nil if it can. The caller adds what would help.
 func valid(certificate *tls.Certificate, now time.Time) error {
 	switch leaf := certificate.Leaf; {
 	case now.Before(leaf.NotBefore):

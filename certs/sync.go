@@ -37,9 +37,9 @@ func (s *SelfManaged) takeSteps(ctx context.Context) error {
 	return fmt.Errorf("the Secret %q in namespace %q keeps changing: see who else writes it", s.options.SecretName, s.options.Namespace)
 }
 
-// takeStep says whether to read again: after a step of its own, and after another replica was faster.
+// takeStep reports whether to read again: after a step of its own, and after another replica was faster.
 func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
-	now := s.options.Clock.Now() // before reading, see adopt
+	now := s.options.Clock.Now() // before reading, see load
 	secret, err := s.options.Client.CoreV1().Secrets(s.options.Namespace).Get(ctx, s.options.SecretName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		secret, err = nil, nil
@@ -62,8 +62,8 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 	return true, nil
 }
 
-// due adopts what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
-func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.Time) (state, *change, error) {
+// due loads what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
+func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.Time) (caSecret, *rotationEvent, error) {
 	if secret == nil {
 		return s.recover(ctx, nil, now, &created)
 	}
@@ -72,47 +72,47 @@ func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.T
 		s.options.Log.Error(err, "The Secret of the CA is unreadable", "secret", s.options.SecretName)
 		return s.recover(ctx, read.previous, now, &replacedUnread)
 	}
-	// Before adopting: a leaf that is in use must not lose its CA.
+	// Before loading: a leaf that is in use must not lose its CA.
 	if old := s.current.Load(); old != nil && valid(old.leaf, now) == nil && !read.trusts(old.issuer) {
-		return read.with(s.rules.lastLeaf(now), old.issuer), &kept, nil
+		return read.trusting(s.rotation.lastLeaf(now), old.issuer), &kept, nil
 	}
 	// A CA that has expired can sign nothing; the step below replaces it.
 	if now.Before(read.signing.cert.NotAfter) {
-		if err := s.adopt(read, now); err != nil {
+		if err := s.load(read, now); err != nil {
 			return read, nil, err
 		}
 	}
-	if err := damaged(secret, read); err != nil {
+	if err := findDamage(secret, read); err != nil {
 		s.options.Log.Error(err, "The Secret of the CA is damaged", "secret", s.options.SecretName)
 		return read, &repaired, nil
 	}
-	return s.rules.step(read, now, func(st state) (bool, error) { return s.isPublished(ctx, st) })
+	return s.rotation.next(read, now, func(st caSecret) (bool, error) { return s.isPublished(ctx, st) })
 }
 
-// recover makes a state where the Secret has none: from memory, else anew, and then anew is what happened.
-func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, now time.Time, anew *change) (state, *change, error) {
+// recover makes a state where the Secret has none: from memory, else a new one, and then otherwise is what happened.
+func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, now time.Time, otherwise *rotationEvent) (caSecret, *rotationEvent, error) {
 	if old := s.current.Load(); old != nil && now.Before(old.state.signing.cert.NotAfter) {
-		after, err := s.rules.restore(old.state, now)
+		after, err := s.rotation.restore(old.state, now)
 		if err != nil {
-			return state{}, nil, err
+			return caSecret{}, nil, err
 		}
-		return s.rules.keep(after, found, now), &restored, nil
+		return s.rotation.keepTrusted(after, found, now), &restored, nil
 	}
-	after, err := s.rules.create(now)
+	after, err := s.rotation.create(now)
 	if err != nil {
-		return state{}, nil, err
+		return caSecret{}, nil, err
 	}
 	if s.options.Publisher != nil {
 		trusted, err := s.options.Publisher.Trusted(ctx)
 		if err != nil {
-			return state{}, nil, err
+			return caSecret{}, nil, err
 		}
 		found = slices.Concat(found, slices.DeleteFunc(trusted, func(cert *x509.Certificate) bool { return !canSign(cert) }))
 	}
-	return s.rules.keep(after, found, now), anew, nil
+	return s.rotation.keepTrusted(after, found, now), otherwise, nil
 }
 
-func (s *SelfManaged) isPublished(ctx context.Context, st state) (bool, error) {
+func (s *SelfManaged) isPublished(ctx context.Context, st caSecret) (bool, error) {
 	if s.options.Publisher == nil {
 		return true, nil
 	}
@@ -124,7 +124,7 @@ func (s *SelfManaged) isPublished(ctx context.Context, st state) (bool, error) {
 }
 
 // write succeeds only if the Secret is still the one that was read.
-func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, after state) error {
+func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, after caSecret) error {
 	secrets := s.options.Client.CoreV1().Secrets(s.options.Namespace)
 	if secret == nil {
 		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
@@ -146,7 +146,7 @@ func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, after st
 	return err
 }
 
-func (s *SelfManaged) tell(what change, after state) {
+func (s *SelfManaged) tell(what rotationEvent, after caSecret) {
 	s.options.Log.Info(what.Note, "reason", what.Reason, "secret", s.options.SecretName,
 		"signing", fingerprint(after.signing.cert), "newest", fingerprint(after.newest().cert), "previous", len(after.previous))
 	if s.options.Recorder == nil {
@@ -157,7 +157,7 @@ func (s *SelfManaged) tell(what change, after state) {
 }
 
 // eventType is Warning where somebody or something interfered.
-func (c change) eventType() string {
+func (c rotationEvent) eventType() string {
 	switch c {
 	case unpublished, promotedEarly, postponed, kept, repaired, restored, replacedUnread:
 		return corev1.EventTypeWarning

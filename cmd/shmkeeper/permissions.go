@@ -11,17 +11,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// need is what the server must be allowed to do. manifests/base grants the same.
-type need struct {
+// permission is what the server must be allowed to do. manifests/base grants the same.
+type permission struct {
 	group, resource, subresource, name string
 	verbs                              []string
 	own                                bool // in the server's own namespace only
 }
 
-// needs are all that the server does with these options.
-func needs(o Options) []need {
+// requiredPermissions returns all that the server does with these options.
+func requiredPermissions(o Options) []permission {
 	const admission, core = "admissionregistration.k8s.io", ""
-	out := []need{
+	out := []permission{
 		{group: "shmkeeper.dev", resource: "sharedmemorypolicies", verbs: []string{"get", "list", "watch"}},
 		{group: "shmkeeper.dev", resource: "sharedmemorypolicies", subresource: "status", verbs: []string{"patch"}},
 		{group: core, resource: "namespaces", verbs: []string{"list", "watch"}},
@@ -37,25 +37,25 @@ func needs(o Options) []need {
 	for _, kind := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
 		// All of them by name: list and watch select by it, and create is by server-side apply.
 		out = append(out,
-			need{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
+			permission{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
 		)
 	}
 	if o.CertSource == selfManaged {
 		out = append(out,
-			need{group: core, resource: "secrets", name: "shmkeeper-ca", verbs: []string{"get", "update"}, own: true},
-			need{group: core, resource: "secrets", verbs: []string{"create"}, own: true},
+			permission{group: core, resource: "secrets", name: "shmkeeper-ca", verbs: []string{"get", "update"}, own: true},
+			permission{group: core, resource: "secrets", verbs: []string{"create"}, own: true},
 		)
 	}
 	if o.LeaderElect {
 		out = append(out,
-			need{group: "coordination.k8s.io", resource: "leases", name: leaseName, verbs: []string{"get", "update"}, own: true},
-			need{group: "coordination.k8s.io", resource: "leases", verbs: []string{"create"}, own: true},
+			permission{group: "coordination.k8s.io", resource: "leases", name: leaseName, verbs: []string{"get", "update"}, own: true},
+			permission{group: "coordination.k8s.io", resource: "leases", verbs: []string{"create"}, own: true},
 		)
 	}
 	if o.MetricsAddr != "0" {
 		out = append(out,
-			need{group: "authentication.k8s.io", resource: "tokenreviews", verbs: []string{"create"}},
-			need{group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: []string{"create"}},
+			permission{group: "authentication.k8s.io", resource: "tokenreviews", verbs: []string{"create"}},
+			permission{group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: []string{"create"}},
 		)
 	}
 	return out
@@ -66,7 +66,7 @@ func needs(o Options) []need {
 func checkPermissions(ctx context.Context, client kubernetes.Interface, o Options) error {
 	reviews := client.AuthorizationV1().SelfSubjectAccessReviews()
 	var missing []string
-	for _, n := range needs(o) {
+	for _, n := range requiredPermissions(o) {
 		for _, verb := range n.verbs {
 			attributes := n.attributes(verb, o.Namespace)
 			review, err := reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
@@ -86,27 +86,27 @@ func checkPermissions(ctx context.Context, client kubernetes.Interface, o Option
 	return nil
 }
 
-func (n need) attributes(verb, namespace string) *authorizationv1.ResourceAttributes {
-	a := &authorizationv1.ResourceAttributes{Verb: verb, Group: n.group, Resource: n.resource, Subresource: n.subresource, Name: n.name}
-	if n.own {
+func (p permission) attributes(verb, namespace string) *authorizationv1.ResourceAttributes {
+	a := &authorizationv1.ResourceAttributes{Verb: verb, Group: p.group, Resource: p.resource, Subresource: p.subresource, Name: p.name}
+	if p.own {
 		a.Namespace = namespace
 	}
 	return a
 }
 
-// String is the permission in the words of a role.
-func (n need) String(verb, namespace string) string {
-	text := verb + " " + n.resource
-	if n.subresource != "" {
-		text += "/" + n.subresource
+// String returns the permission in the words of a role.
+func (p permission) String(verb, namespace string) string {
+	text := verb + " " + p.resource
+	if p.subresource != "" {
+		text += "/" + p.subresource
 	}
-	if n.group != "" {
-		text += "." + n.group
+	if p.group != "" {
+		text += "." + p.group
 	}
-	if n.name != "" {
-		text += fmt.Sprintf(" named %q", n.name)
+	if p.name != "" {
+		text += fmt.Sprintf(" named %q", p.name)
 	}
-	if n.own {
+	if p.own {
 		text += fmt.Sprintf(" in namespace %q", namespace)
 	}
 	return text

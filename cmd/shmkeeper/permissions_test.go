@@ -27,7 +27,7 @@ type right struct {
 }
 
 func (r right) String() string {
-	return need{group: r.group, resource: r.resource, name: r.name, own: r.own}.String(r.verb, "shmkeeper-system")
+	return permission{group: r.group, resource: r.resource, name: r.name, own: r.own}.String(r.verb, "shmkeeper-system")
 }
 
 // covers reports whether r grants what.
@@ -38,7 +38,7 @@ func (r right) covers(what right) bool {
 
 func needed(o *Options) []right {
 	var out []right
-	for _, n := range needs(*o) {
+	for _, n := range requiredPermissions(*o) {
 		for _, verb := range n.verbs {
 			resource := n.resource
 			if n.subresource != "" {

@@ -35,7 +35,7 @@ type Bundle interface {
 }
 
 // BundleWriter keeps the caBundle of every webhook that calls a Service equal to a bundle.
-// A configuration that does not exist is left to whoever installs it. If cert-manager's
+// A configuration that does not exist is left to its installer. If cert-manager's
 // injector is asked to write the caBundle too, as it is while an installation changes over
 // to it, what it has added stays until it expires.
 //

@@ -28,7 +28,7 @@ func (i installation) owner(ctx context.Context) (*metav1.PartialObjectMetadata,
 }
 
 // atRest reports whether shmkeeper is installed, and neither being deleted nor rolled out.
-// Whoever does either changes the configurations too, and is not to be interfered with.
+// Both change the configurations too, and must not be interfered with.
 func (i installation) atRest(ctx context.Context) (bool, error) {
 	namespace, err := i.owner(ctx)
 	if err != nil || namespace == nil {

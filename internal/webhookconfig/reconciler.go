@@ -102,8 +102,8 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 }
 
 // mayRestore reports whether a drift is to be undone now and, if not, when to ask again; 0
-// stands for when the configuration changes. Whoever deletes shmkeeper or applies another
-// version of it needs a moment for it, so a drift has to last.
+// stands for when the configuration changes. To delete shmkeeper or to apply another
+// version of it takes a moment, so a drift has to last.
 func (r *reconciler) mayRestore(ctx context.Context, drift []string) (restore bool, wait time.Duration, err error) {
 	if len(drift) == 0 || r.RestoreDisabled {
 		r.changedSince = time.Time{}
@@ -123,8 +123,8 @@ func (r *reconciler) mayRestore(ctx context.Context, drift []string) (restore bo
 }
 
 // change returns what has to be applied, nil if nothing has to be. Of webhooks that nobody
-// has changed it is the match condition alone: the rest stays with whoever installs
-// shmkeeper, who could not change it otherwise by a server-side apply.
+// has changed it is the match condition alone: the rest stays with the tool that
+// installed shmkeeper, which could not change it otherwise by a server-side apply.
 func (r *reconciler) change(
 	ctx context.Context, live *unstructured.Unstructured, expression string, restore bool,
 ) (change *unstructured.Unstructured, err error) {
@@ -267,7 +267,7 @@ func (r *reconciler) contestEnds() time.Duration {
 }
 
 // reportForeign reports webhooks that are not shmkeeper's, once, and returns when to look
-// again. They are not taken out: whoever may add one may as well add a configuration.
+// again. They are not taken out: somebody who may add one may as well add a configuration.
 func (r *reconciler) reportForeign(ctx context.Context, live *unstructured.Unstructured) (wait time.Duration, err error) {
 	names := foreign(live, r.manifest)
 	r.Metrics.foreign.WithLabelValues(r.kind).Set(float64(len(names)))

@@ -27,8 +27,8 @@ const (
 	previousUntilAnnotation = "shmkeeper.dev/previous-until"
 )
 
-// state is what the Secret says. It is never changed in place.
-type state struct {
+// caSecret is what the Secret says. It is never changed in place.
+type caSecret struct {
 	signing       *authority
 	next          *authority // nil unless a change of CA has begun
 	previous      []*x509.Certificate
@@ -37,7 +37,7 @@ type state struct {
 }
 
 // newest is the CA whose publication is the last thing that was or is waited for.
-func (s state) newest() *authority {
+func (s caSecret) newest() *authority {
 	if s.next != nil {
 		return s.next
 	}
@@ -46,7 +46,7 @@ func (s state) newest() *authority {
 
 // authorities are all CAs that a leaf in use may come from, oldest first: their order does not change when one is promoted, so
 // neither does the bundle.
-func (s state) authorities() []*x509.Certificate {
+func (s caSecret) authorities() []*x509.Certificate {
 	all := append([]*x509.Certificate{s.signing.cert}, s.previous...)
 	if s.next != nil {
 		all = append(all, s.next.cert)
@@ -54,12 +54,12 @@ func (s state) authorities() []*x509.Certificate {
 	return sortedSet(all)
 }
 
-func (s state) trusts(cert *x509.Certificate) bool {
+func (s caSecret) trusts(cert *x509.Certificate) bool {
 	return slices.ContainsFunc(s.authorities(), cert.Equal)
 }
 
-// with adds CAs to those that stay trusted until a time.
-func (s state) with(until time.Time, certs ...*x509.Certificate) state {
+// trusting adds CAs to those that stay trusted until a time.
+func (s caSecret) trusting(until time.Time, certs ...*x509.Certificate) caSecret {
 	s.previous = sortedSet(slices.Concat(s.previous, certs))
 	if until.After(s.previousUntil) {
 		s.previousUntil = until
@@ -93,11 +93,11 @@ func encodeCerts(certs []*x509.Certificate) ([]byte, error) {
 
 // decodeState reads a Secret. What cannot be read beside the signing CA is left out and costs at most the progress of a change of CA; an error
 // means that there is nothing to sign with, and then the state holds, as previous, the CAs whose certificates could be read.
-func decodeState(secret *corev1.Secret) (state, error) {
-	var s state
+func decodeState(secret *corev1.Secret) (caSecret, error) {
+	var s caSecret
 	signing, err := decodeAuthority(secret.Data[signingCertKey], secret.Data[signingKeyKey])
 	if err != nil {
-		return state{previous: salvage(secret)}, fmt.Errorf("%s and %s: %w", signingCertKey, signingKeyKey, err)
+		return caSecret{previous: readableCAs(secret)}, fmt.Errorf("%s and %s: %w", signingCertKey, signingKeyKey, err)
 	}
 	s.signing = signing
 	if next, err := decodeAuthority(secret.Data[nextCertKey], secret.Data[nextKeyKey]); err == nil && !next.cert.Equal(signing.cert) {
@@ -112,8 +112,8 @@ func decodeState(secret *corev1.Secret) (state, error) {
 	return s, nil
 }
 
-// damaged says which optional part of the Secret was left out by decodeState.
-func damaged(secret *corev1.Secret, s state) error {
+// findDamage returns which optional part of the Secret was left out by decodeState.
+func findDamage(secret *corev1.Secret, s caSecret) error {
 	hasNext := len(secret.Data[nextCertKey])+len(secret.Data[nextKeyKey]) > 0
 	if hasNext && s.next == nil {
 		return errors.New("next.crt and next.key cannot be used")
@@ -124,7 +124,7 @@ func damaged(secret *corev1.Secret, s state) error {
 	return nil
 }
 
-func salvage(secret *corev1.Secret) []*x509.Certificate {
+func readableCAs(secret *corev1.Secret) []*x509.Certificate {
 	var found []*x509.Certificate
 	for _, key := range []string{signingCertKey, nextCertKey, previousKey} {
 		found = append(found, decodeAuthorities(secret.Data[key])...)
@@ -142,7 +142,7 @@ func decodeAuthorities(content []byte) []*x509.Certificate {
 }
 
 // encode writes the state into a Secret.
-func (s state) encode(secret *corev1.Secret) error {
+func (s caSecret) encode(secret *corev1.Secret) error {
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
 	}
