@@ -22,6 +22,10 @@ MUTATE_WORKERS ?= 2
 MUTATE_SECONDS ?= 20
 MUTATE_RESUME  ?=
 
+# The build tags of what needs a real node, or QEMU. (A comma would end an argument of make's call.)
+comma      := ,
+TAGS       := node$(comma)kernels
+
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 # The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
@@ -132,7 +136,7 @@ fmt: ## Format the code
 
 .PHONY: vet
 vet: ## Run go vet in every module
-	@$(call each,$(GO) vet -tags node,kernels ./...)
+	@$(call each,$(GO) vet -tags $(TAGS) ./...)
 
 .PHONY: lint
 lint: ## Run golangci-lint in every module
