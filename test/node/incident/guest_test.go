@@ -3,6 +3,7 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
@@ -97,4 +99,27 @@ func runInGuest(dir string) (status int, err error) {
 	}
 	fmt.Fprintln(os.Stderr, "test-node: this machine has cgroup v1; the tests run on v2 in User Mode Linux")
 	return kernel.Run(ctx, guest, os.Stdout, os.Stderr)
+}
+
+func TestAGuestIsForTheVersionThatTheMachineLacks(t *testing.T) {
+	for _, test := range []struct {
+		version     int
+		machineHas2 bool
+		guest       bool
+		want        string
+	}{
+		{version: 0, machineHas2: false},
+		{version: 0, machineHas2: true},
+		{version: 1, machineHas2: false},
+		{version: 2, machineHas2: true},
+		{version: 2, machineHas2: false, guest: true},
+		{version: 1, machineHas2: true, want: `cgroup: "1" is not what this machine has, and there is no guest for it: ` +
+			`leave it out, or boot with systemd.unified_cgroup_hierarchy=0`},
+		{version: 3, want: `cgroup: "3" is not a cgroup version: write 1 or 2, or leave it out`},
+	} {
+		guest, err := needsGuest(test.version, test.machineHas2)
+		if got := fmt.Sprint(err); guest != test.guest || got != cmp.Or(test.want, "<nil>") {
+			t.Errorf("%d on a machine with cgroup v2 %v: got %v, %s; want %v, %s", test.version, test.machineHas2, guest, got, test.guest, test.want)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"gonum.org/v1/plot"
@@ -52,7 +53,9 @@ func writeDocs(ctx context.Context) error {
 	if isolate.V2() {
 		version = 2
 	}
-	run := figures.Run{Kernel: unix.ByteSliceToString(name.Release[:]), Comparisons: comparisons, KernelCosts: kernelCosts}
+	// What a builder of kernels appends to the number tells nothing to anybody else.
+	release, _, _ := strings.Cut(unix.ByteSliceToString(name.Release[:]), "-")
+	run := figures.Run{Kernel: release, Comparisons: comparisons, KernelCosts: kernelCosts}
 	if err := run.Write(docs, version); err != nil {
 		return err
 	}
