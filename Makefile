@@ -143,7 +143,7 @@ lint: ## Run golangci-lint in every module
 	@$(call each,$(TOOL) golangci-lint run ./...)
 
 .PHONY: verify
-verify: verify-generate verify-arrows verify-shape verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+verify: verify-generate verify-arrows verify-shape verify-prose verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
 	@echo "make verify: all is as it should be"
 
 .PHONY: verify-generate
@@ -162,6 +162,10 @@ verify-generate: ## Check that generated files are what make generate writes
 .PHONY: verify-arrows
 verify-arrows: ## Check which package imports which
 	$(GO) test -count=1 ./internal/arrows
+
+.PHONY: verify-prose
+verify-prose: ## Check the words of comments, messages and documents
+	$(GO) test -count=1 ./internal/prose
 
 .PHONY: verify-shape
 verify-shape: ## Check how long functions and files are

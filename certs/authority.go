@@ -98,7 +98,8 @@ func decodeAuthority(certPEM, keyPEM []byte) (*authority, error) {
 	return &authority{cert: cert, key: key}, nil
 }
 
-// canSign leaves out keyUsage where the certificate has none, which means any use.
+// canSign reports whether a certificate may sign others. One without keyUsage may be used for
+// anything.
 func canSign(cert *x509.Certificate) bool {
 	return cert.IsCA && (cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0)
 }

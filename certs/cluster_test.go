@@ -372,7 +372,7 @@ func (c *cluster) deleteSecretIfAny(t *testing.T) {
 	}
 }
 
-// overwriteBundle is what a careless installer does: it empties caBundle, or deletes a configuration and creates it anew.
+// overwriteBundle does what a careless installer does: it empties caBundle, or deletes a configuration and creates it again.
 func (c *cluster) overwriteBundle(t *testing.T, recreate bool) {
 	t.Helper()
 	hooks := c.AdmissionregistrationV1().MutatingWebhookConfigurations()

@@ -98,7 +98,7 @@ func (d *Directory) follow(ctx context.Context) error {
 
 func (d *Directory) file(name string) string { return filepath.Join(d.options.Path, name) }
 
-// NeedLeaderElection implements Source.
+// NeedLeaderElection reports whether only the leader runs it: every replica does.
 func (*Directory) NeedLeaderElection() bool { return false }
 
 // GetCertificate implements Source.

@@ -274,7 +274,7 @@ func TestSelfManaged_Start(t *testing.T) {
 	first := r.NotAfter()
 	eventually(t, "the leaf is replaced", func() bool { return r.NotAfter().After(first) })
 
-	for what, recreate := range map[string]bool{"an emptied caBundle is filled": false, "a configuration created anew is filled": true} {
+	for what, recreate := range map[string]bool{"an emptied caBundle is filled": false, "a configuration created again is filled": true} {
 		c.overwriteBundle(t, recreate)
 		eventually(t, what, published)
 	}

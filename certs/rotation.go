@@ -37,7 +37,7 @@ func rotationPolicyOf(o Options) rotationPolicy {
 	return rotationPolicy{caLife: o.CADuration, leafLife: o.LeafDuration, settle: o.Settle, skew: min(maxSkew, o.LeafDuration/10)}
 }
 
-// lastLeaf is when a leaf signed by now has certainly expired, on every clock.
+// lastLeaf returns when every leaf signed by now has expired, on every clock.
 func (r rotationPolicy) lastLeaf(now time.Time) time.Time { return now.Add(r.leafLife + r.skew) }
 
 // next returns the state after the one step that is due, and nil if none is. isPublished is asked only where the answer matters.
@@ -69,7 +69,7 @@ func (r rotationPolicy) settled(s caSecret, now time.Time) bool {
 	return !s.published.IsZero() && !now.Before(s.published.Add(r.settle))
 }
 
-// renewal is at two thirds of a CA's life, as cert-manager has it by default.
+// renewal returns when a CA is renewed: at two thirds of a CA's life, as cert-manager has it by default.
 func (r rotationPolicy) renewal(cert *x509.Certificate) time.Time {
 	return cert.NotAfter.Add(-cert.NotAfter.Sub(cert.NotBefore.Add(r.skew)) / 3)
 }

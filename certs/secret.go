@@ -36,7 +36,7 @@ type caSecret struct {
 	published     time.Time // of the newest CA; zero: not yet
 }
 
-// newest is the CA whose publication is the last thing that was or is waited for.
+// newest returns the CA whose publication is the last thing that was or is waited for.
 func (s caSecret) newest() *authority {
 	if s.next != nil {
 		return s.next
@@ -44,7 +44,7 @@ func (s caSecret) newest() *authority {
 	return s.signing
 }
 
-// authorities are all CAs that a leaf in use may come from, oldest first: their order does not change when one is promoted, so
+// authorities returns all CAs that a leaf in use may come from, oldest first: their order does not change when one is promoted, so
 // neither does the bundle.
 func (s caSecret) authorities() []*x509.Certificate {
 	all := append([]*x509.Certificate{s.signing.cert}, s.previous...)

@@ -76,7 +76,7 @@ func (s *SelfManaged) Start(ctx context.Context) error {
 	}
 }
 
-// NeedLeaderElection implements Source.
+// NeedLeaderElection reports whether only the leader runs it: every replica does.
 func (*SelfManaged) NeedLeaderElection() bool { return false }
 
 // GetCertificate implements Source.

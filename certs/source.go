@@ -32,7 +32,7 @@ func TLSConfig(source Source) func(*tls.Config) {
 	}
 }
 
-// ServiceNames are the names by which the API server and others in the cluster reach a Service. The API server uses the first.
+// ServiceNames returns the names by which the API server and others in the cluster reach a Service. The API server uses the first.
 func ServiceNames(service, namespace string) []string {
 	name := service + "." + namespace
 	return []string{name + ".svc", name, name + ".svc.cluster.local"}

@@ -156,7 +156,7 @@ func (s *SelfManaged) tell(what rotationEvent, after caSecret) {
 	s.options.Recorder.Eventf(about, nil, what.eventType(), what.Reason, "ChangeCA", "%s.", what.Note)
 }
 
-// eventType is Warning where somebody or something interfered.
+// eventType returns Warning where somebody or something interfered.
 func (c rotationEvent) eventType() string {
 	switch c {
 	case unpublished, promotedEarly, postponed, kept, repaired, restored, replacedUnread:

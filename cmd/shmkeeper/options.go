@@ -58,7 +58,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.CAResync, "ca-resync", 30*time.Second, "how often the Secret of the CA is read")
 	f.StringVar(&o.WebhookHost, "webhook-host", "", "address on which the webhooks listen; empty for all")
 	f.IntVar(&o.WebhookPort, "webhook-port", 9443, "port on which the webhooks listen")
-	f.StringVar(&o.MetricsAddr, "metrics-bind-address", ":8443", "address for metrics, which are served by TLS to whoever may get them; 0 for none")
+	f.StringVar(&o.MetricsAddr, "metrics-bind-address", ":8443", "address for metrics, which are served by TLS to clients that may get them; 0 for none")
 	f.StringVar(&o.ProbeAddr, "health-probe-bind-address", ":8081", "address for /healthz and /readyz; 0 for none")
 	f.StringVar(&o.PprofAddr, "pprof-bind-address", "0", "address for profiles, which are served to everybody; 0 for none")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that writes status and keeps the webhook configurations; every replica answers requests")

@@ -58,7 +58,7 @@ func TestValidateAccepts(t *testing.T) {
 
 func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
 	for name, c := range map[string]struct{ args, want string }{
-		"a word that is no flag":     {"enforce", `"enforce" is not a flag: see --help for the flags`},
+		"a word that is not a flag":  {"enforce", `"enforce" is not a flag: see --help for the flags`},
 		"an empty namespace":         {"--namespace=", `--namespace: "" is not the name of a namespace: write the one that the server runs in`},
 		"a namespace with a capital": {"--namespace=Shm", `--namespace: "Shm" is not the name of a namespace: write the one that the server runs in`},
 		"an unknown mode":            {"--max-mode=strict", `--max-mode: "strict" is not a mode: use audit, warn or enforce`},
@@ -173,7 +173,7 @@ func TestTheExitStatusAndTheLastWord(t *testing.T) {
 		"a flag that does not exist": {
 			"--mode=audit", 2, "error: unknown flag: --mode: see --help for the flags\n",
 		},
-		"a value that is no duration": {
+		"a value that is not a duration": {
 			"--ca-settle=1d", 2,
 			"error: invalid argument \"1d\" for \"--ca-settle\" flag: time: unknown unit \"d\" in duration \"1d\": see --help for the flags\n",
 		},

@@ -109,7 +109,7 @@ func rightsOf(rule rbacv1.PolicyRule, own bool) []right {
 	return out
 }
 
-// documents are those of the YAML files in folders of manifests/.
+// documents returns those of the YAML files in folders of manifests/.
 func documents(t *testing.T, folders []string) [][]byte {
 	t.Helper()
 	var out [][]byte

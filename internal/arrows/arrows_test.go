@@ -166,6 +166,7 @@ var rules = map[string]rule{
 		own:        []string{"internal/human"},
 		thirdParty: []string{"gonum.org/v1/gonum", "gonum.org/v1/plot", "k8s.io/apimachinery/pkg/api/resource"},
 	},
+	"internal/prose":   {},
 	"internal/shape":   {},
 	"internal/version": {},
 	// Changes values in a text; it knows nothing of Kubernetes.

@@ -83,7 +83,7 @@ func (s *policyStore) add(p *v1alpha1.SharedMemoryPolicy) (changed, valid bool) 
 	return true, len(errs) == 0
 }
 
-// remove forgets a policy. changed is false if there was none of the name.
+// remove reports whether there was a policy of the name, and forgets it.
 func (s *policyStore) remove(name string) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

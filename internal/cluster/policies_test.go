@@ -24,12 +24,12 @@ func newPolicy(name string, match ...v1alpha1.Match) *v1alpha1.SharedMemoryPolic
 	}
 }
 
-// appPolicy is a valid policy for the Pods of one app.
+// appPolicy returns a valid policy for the Pods of one app.
 func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
 	return newPolicy(name, v1alpha1.Match{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}})
 }
 
-// later is the next version of a policy.
+// later returns the next version of a policy.
 func later(p *v1alpha1.SharedMemoryPolicy, change func(*v1alpha1.SharedMemoryPolicy)) *v1alpha1.SharedMemoryPolicy {
 	p = p.DeepCopy()
 	p.Generation++

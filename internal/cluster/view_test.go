@@ -90,7 +90,7 @@ func TestView(t *testing.T) {
 	}
 }
 
-// namespaceAsListed is a namespace as a cluster with the usual tools has it.
+// namespaceAsListed returns a namespace as a cluster with the usual tools has it.
 func namespaceAsListed(name string) *metav1.PartialObjectMetadata {
 	m := namespaceMetadata()
 	m.Name, m.UID, m.ResourceVersion = strings.Clone(name), "2f1a3f5e-6c5d-4f0e-9a56-0d2a7e2b1a11", "123456"
@@ -177,7 +177,7 @@ func TestMemoryOfANamespace(t *testing.T) {
 	}
 }
 
-// quotaAsListed is a ResourceQuota as a cluster with the usual tools has it.
+// quotaAsListed returns a ResourceQuota as a cluster with the usual tools has it.
 func quotaAsListed(namespace, name string) *corev1.ResourceQuota {
 	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{
 		Namespace: strings.Clone(namespace), Name: strings.Clone(name), UID: "1", ResourceVersion: "2",

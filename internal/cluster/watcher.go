@@ -25,7 +25,7 @@ type policyWatcher struct {
 	notified  chan struct{} // of one
 }
 
-// NeedLeaderElection returns false: every replica decides.
+// NeedLeaderElection reports whether only the leader runs it: every replica does.
 func (w *policyWatcher) NeedLeaderElection() bool { return false }
 
 // Start puts the policies in force that there are, and then the ones that change,

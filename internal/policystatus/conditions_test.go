@@ -14,7 +14,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// appPolicy is a valid policy for the Pods of one app.
+// appPolicy returns a valid policy for the Pods of one app.
 func appPolicy() *v1alpha1.SharedMemoryPolicy {
 	return &v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1", Generation: 1},
@@ -27,7 +27,7 @@ func appPolicy() *v1alpha1.SharedMemoryPolicy {
 
 func breakIt(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "relative" }
 
-// stateOf is the state of the first version of a policy.
+// stateOf returns the state of the first version of a policy.
 func stateOf(p *v1alpha1.SharedMemoryPolicy) cluster.PolicyState {
 	compiled, errs := policy.Compile(p)
 	_, narrow := matchcondition.Expression([]*v1alpha1.SharedMemoryPolicy{p}, nil)

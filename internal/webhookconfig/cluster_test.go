@@ -55,7 +55,7 @@ type testCluster struct {
 	n     int
 }
 
-// appPolicy is a valid policy for the Pods of one app.
+// appPolicy returns a valid policy for the Pods of one app.
 func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
 	return &v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -238,7 +238,7 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 }
 
-// What happens while nobody leads is told to no one again: whoever leads next has to look.
+// Nothing reports again what happens while nobody leads: the next leader has to look.
 func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts an API server")

@@ -64,7 +64,7 @@ func newTestReconciler(t *testing.T, objects ...client.Object) *testReconciler {
 	return r
 }
 
-// nextTerm is the same replica in a later term.
+// nextTerm returns the same replica in a later term.
 func (r *testReconciler) nextTerm() *testReconciler {
 	next := *r.reconciler
 	next.changedSince, next.written, next.contest, next.matchCondition = time.Time{}, "", contest{}, newMatchCondition()
@@ -112,7 +112,7 @@ func (r *testReconciler) edit(t *testing.T, change func(*admissionregistrationv1
 	}
 }
 
-// shipped is the mutating configuration that ships, as an API server stores it.
+// shipped returns the mutating configuration that ships, as an API server stores it.
 func shipped(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	u, err := readManifest(webhooks.Mutating(), Mutating, "shmkeeper-system")
@@ -127,7 +127,7 @@ func shipped(t *testing.T) *admissionregistrationv1.MutatingWebhookConfiguration
 	return o
 }
 
-// installed are the objects of an installation at rest.
+// installed returns the objects of an installation at rest.
 func installed() []client.Object {
 	return []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shmkeeper-system", UID: "n"}},

@@ -114,7 +114,7 @@ type cleanup struct {
 	log         logr.Logger
 }
 
-// NeedLeaderElection returns true: it ends with those who restore.
+// NeedLeaderElection reports whether only the leader runs it, as only the leader restores.
 func (c *cleanup) NeedLeaderElection() bool { return true }
 
 // Start waits for the end of ctx and then cleans up, within a few seconds, if this replica

@@ -81,7 +81,7 @@ func fillCases() []report.FillCase {
 	}
 }
 
-// restartCases are the naive repair's loop: containers that may use less than their volume costs.
+// restartCases returns the naive repair's loop: containers that may use less than their volume costs.
 func restartCases() []report.RestartCase {
 	c := report.RestartCase{
 		Volume: sessionVolume, Limit: 48 * mib, Containers: 3,

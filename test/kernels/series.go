@@ -19,7 +19,7 @@ type series struct {
 	coarse bool
 }
 
-// allSeries are the kernels that are measured: those of Debian's releases, and of those that were
+// allSeries returns the kernels that are measured: those of Debian's releases, and of those that were
 // backports once the ones that charge differently.
 func allSeries() []series {
 	return []series{

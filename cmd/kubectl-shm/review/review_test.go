@@ -14,7 +14,7 @@ import (
 
 const examples = "../../../examples"
 
-// exampleManifests are the flags that name all examples but the policy.
+// exampleManifests returns the flags that name all examples but the policy.
 func exampleManifests() []string {
 	var args []string
 	for _, name := range []string{"hand-written-outpost", "incident-deployment", "incident-pod", "naive-repair"} {

@@ -1,0 +1,121 @@
+package prose
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// Each rule finds the sentence that was planted for it, in every kind of file, and no other.
+func TestRules(t *testing.T) {
+	for _, r := range rules {
+		for name, text := range map[string]string{
+			"a.go":   "package a\n\n// " + r.planted + "\nvar a = 1\n",
+			"b.go":   "package a\n\nvar a = `" + r.planted + "`\n",
+			"a.md":   "# Title\n\n" + r.planted + "\n",
+			"a.yaml": "# " + r.planted + "\na: 1\n",
+		} {
+			if got := faultsIn(t, name, []byte(text)); len(got) != 1 {
+				t.Errorf("%s: %q: got %q, want one fault", name, r.planted, got)
+			}
+		}
+		if got := faults(r.fine); len(got) > 0 {
+			t.Errorf("%q: got %q, want none", r.fine, got)
+		}
+	}
+	if got := faultsIn(t, "a.md", []byte("Text.\n\n    mend this command's output\n\n```\nanew\n```\n")); len(got) > 0 {
+		t.Errorf("a document's code: got %q, want none", got)
+	}
+}
+
+// Comments, string literals, documents and manifests keep the rules.
+func TestProse(t *testing.T) {
+	eachFile(t, func(path string, content []byte) {
+		for _, fault := range faultsIn(t, path, content) {
+			t.Errorf("%s: %s", path, fault)
+		}
+	})
+}
+
+// eachFile calls f for the project's sources and documents, except what is generated and what the
+// rules themselves say.
+func eachFile(t *testing.T, f func(path string, content []byte)) {
+	t.Helper()
+	n := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, relative := entry.Name(), strings.TrimPrefix(filepath.ToSlash(path), root+"/")
+		if entry.IsDir() {
+			hidden := len(name) > 2 && strings.HasPrefix(name, ".")
+			if hidden || relative == "bin" || relative == "out" || relative == "internal/prose" {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		switch filepath.Ext(name) {
+		case ".go", ".md", ".yaml":
+		default:
+			return nil
+		}
+		if strings.HasPrefix(name, "zz_generated") {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n++
+		f(relative, content)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 300 {
+		t.Errorf("only %d files were found below %s", n, root)
+	}
+}
+
+// faultsIn returns the faults in what a file says: in Go the comments and string literals, in
+// Markdown all but code, else everything.
+func faultsIn(t *testing.T, path string, content []byte) (out []string) {
+	t.Helper()
+	switch filepath.Ext(path) {
+	case ".go":
+		file, err := parser.ParseFile(token.NewFileSet(), path, content, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, group := range file.Comments {
+			out = append(out, faults(group.Text())...)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				out = append(out, faults(literal.Value)...)
+			}
+			return true
+		})
+	case ".md":
+		fenced := false
+		for line := range strings.Lines(string(content)) {
+			if strings.HasPrefix(line, "```") {
+				fenced = !fenced
+			}
+			if !fenced && !strings.HasPrefix(line, "    ") {
+				out = append(out, faults(line)...)
+			}
+		}
+	default:
+		out = faults(string(content))
+	}
+	return out
+}
