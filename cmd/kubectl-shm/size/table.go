@@ -219,6 +219,9 @@ func (c computed) averageUse() row {
 		f := c.Files()
 		how = fmt.Sprintf("%s/min x (%s + half of %s) x (%s + %s B)", f.CreatedPerMinute, *f.Retention, *f.SweepInterval,
 			human.Count(int64(c.BytesPerFile)), human.Count(int64(c.KernelBytesPerFile)))
+		if c.AverageUse == c.Limit {
+			how += ", but no more than the volume"
+		}
 	default:
 		how = fmt.Sprintf("%d%% of the required size, as the policy expects", c.usePercent())
 	}
