@@ -117,8 +117,8 @@ func (in *room) warnedOf(t *rapid.T, c *corev1.Container, volumes map[string]int
 	use := raiseFor(in.policy, required, volumes, volumes).useBefore
 	request := effectiveRequest(&c.Resources)
 	beside := requestedBeside(request, use)
-	if beside < request {
-		// The request counts on the volume, so the kernel memory on top is no surprise.
+	if request >= up(use, mib) {
+		// It counts on the volume, so that the kernel memory on top is no surprise.
 		for _, size := range volumes {
 			costs = size
 		}

@@ -215,7 +215,7 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 		// A request that holds the average use includes it, as far as anybody can tell, and what
 		// kernel memory comes on top is then no reason to warn.
 		var known sizing.Bytes
-		if use := each[i].useBefore.RoundUp(sizing.MiB); 0 < use && use <= request {
+		if use := each[i].useBefore.RoundUp(sizing.MiB); request >= use {
 			request, known = request.Minus(use), each[i].before.Minus(each[i].sizeBefore)
 		}
 		if each[i].after.Plus(request).Minus(known) > limit {
