@@ -19,6 +19,13 @@ func selecting(app string) *metav1.LabelSelector {
 
 func matchImages(globs ...string) v1alpha1.Match { return v1alpha1.Match{Images: globs} }
 
+// matchOperator returns an entry that asks for one thing of the label app.
+func matchOperator(operator metav1.LabelSelectorOperator, values ...string) v1alpha1.Match {
+	return v1alpha1.Match{PodSelector: &metav1.LabelSelector{
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: operator, Values: values}},
+	}}
+}
+
 var (
 	yes          = true
 	matchApp     = v1alpha1.Match{PodSelector: selecting("a")}
@@ -35,6 +42,11 @@ func TestExpression_HoldsBack(t *testing.T) {
 		pod   *corev1.Pod
 		want  bool
 	}{
+		"NotIn alone, with another value":           {of(matchOperator(metav1.LabelSelectorOpNotIn, "a")), podWith(app("b"), "nginx"), true},
+		"NotIn alone, with the value":               {of(matchOperator(metav1.LabelSelectorOpNotIn, "a")), podWith(app("a"), "nginx"), false},
+		"Exists alone, with the label":              {of(matchOperator(metav1.LabelSelectorOpExists)), podWith(app("b"), "nginx"), true},
+		"Exists alone, without the label":           {of(matchOperator(metav1.LabelSelectorOpExists)), podWith(nil, "nginx"), false},
+		"DoesNotExist alone, without the label":     {of(matchOperator(metav1.LabelSelectorOpDoesNotExist)), podWith(nil, "nginx"), true},
 		"another value of the label":                {of(matchApp), podWith(app("b"), "nginx"), false},
 		"the value of the label":                    {of(matchApp), podWith(app("a"), "nginx"), true},
 		"no labels at all":                          {of(matchApp), podWith(nil, "nginx"), false},

@@ -50,6 +50,7 @@ func TestSetDefaults_Min(t *testing.T) {
 		"neither is given":                  {"", "", "64Mi"},
 		"max is smaller than 64Mi":          {"", "32Mi", "32Mi"},
 		"max is 64Mi":                       {"", "64Mi", "64Mi"},
+		"max is 64Mi, in bytes":             {"", "67108864", "64Mi"},
 		"max is larger than 64Mi":           {"", "65Mi", "64Mi"},
 		"min is given, and max is smaller":  {"48Mi", "32Mi", "48Mi"},
 		"min is given, and max is not":      {"16Mi", "", "16Mi"},
