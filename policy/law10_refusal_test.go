@@ -135,8 +135,8 @@ func (w *world) objectionTo(p *v1alpha1.SharedMemoryPolicy, mount corev1.VolumeM
 // unfounded reports whether the size is a share of memory figures that no writer has: what has no
 // limit is then left.
 func (w *world) unfounded(p *v1alpha1.SharedMemoryPolicy) bool {
-	writers := w.writers(p)
-	return p.Spec.Sizing.MemoryPercent != nil && w.pod.Spec.Resources == nil &&
+	writers, r := w.writers(p), w.pod.Spec.Resources
+	return p.Spec.Sizing.MemoryPercent != nil && (r == nil || effectiveRequest(r) == 0) &&
 		!slices.ContainsFunc(notEphemeral(w.pod), func(c *corev1.Container) bool {
 			return writers[c.Name] && effectiveRequest(&c.Resources) > 0
 		})
@@ -163,7 +163,8 @@ func spoil(t *rapid.T, w *world) {
 			}
 		}
 	}
-	switch pick(t, "spoil", "no size", "small", "uneven", "read-only", "limit", "wild", "wild") {
+	switch pick(t, "spoil", "no size", "no size", "small", "small", "uneven", "uneven", "uneven",
+		"read-only", "read-only", "read-only", "limit", "limit", "limit", "wild", "wild", "wild") {
 	case "no size":
 		sizes("0")
 	case "small":

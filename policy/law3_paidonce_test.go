@@ -21,6 +21,9 @@ import (
 func volumesOf(pod *corev1.Pod, c *corev1.Container, mountPath string) map[string]int64 {
 	out := map[string]int64{}
 	for _, m := range slices.Concat(mountsAt(c, mountPath), mountsBelow(c, mountPath)) {
+		if below(m.MountPath, mountPath) && m.ReadOnly {
+			continue // the writer cannot write to it
+		}
 		if size := sizeLimit(memoryVolume(pod, m.Name)); size > 0 {
 			out[m.Name] = size
 		}

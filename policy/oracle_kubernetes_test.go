@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 func memoryLimit(r *corev1.ResourceRequirements) int64 {
@@ -224,6 +225,7 @@ func podFigure(pod *corev1.Pod, figure func(*corev1.ResourceRequirements) int64)
 	if r := pod.Spec.Resources; r != nil {
 		filled := pod.DeepCopy()
 		fillIn(filled)
+		fillInLimit(filled)
 		if own := figure(filled.Spec.Resources); own > 0 {
 			return own
 		}
@@ -231,13 +233,46 @@ func podFigure(pod *corev1.Pod, figure func(*corev1.ResourceRequirements) int64)
 	return podSum(pod, figure)
 }
 
-func outOfRange(item *corev1.LimitRangeItem, limit, request int64) string {
-	if most, found := item.Max[corev1.ResourceMemory]; found &&
-		(limit == 0 || limit > bytesOf(most)) {
-		return "limit above max"
+// fillInLimit does what an API server of 1.37 does after its mutating webhooks if pod-level resources
+// leave the memory limit out and every container names one (defaultPodLevelLimits in k8s.io/kubernetes,
+// pkg/api/pod).
+func fillInLimit(pod *corev1.Pod) {
+	r := pod.Spec.Resources
+	if _, found := r.Limits[corev1.ResourceMemory]; found || len(r.Requests)+len(r.Limits) == 0 {
+		return
 	}
-	if least, found := item.Min[corev1.ResourceMemory]; found && request < bytesOf(least) {
-		return "request below min"
+	for _, c := range notEphemeral(pod) {
+		if _, found := c.Resources.Limits[corev1.ResourceMemory]; !found {
+			return
+		}
+	}
+	if r.Limits == nil {
+		r.Limits = corev1.ResourceList{}
+	}
+	limit := max(podSum(pod, memoryLimit), bytesOf(r.Requests[corev1.ResourceMemory]))
+	r.Limits[corev1.ResourceMemory] = *resource.NewQuantity(limit, resource.BinarySI)
+}
+
+// outOfRange returns why LimitRanger rejects figures (maxConstraint, minConstraint and
+// limitRequestRatioConstraint in k8s.io/kubernetes, plugin/pkg/admission/limitranger); empty if it does
+// not.
+func outOfRange(item *corev1.LimitRangeItem, limit, request int64) string {
+	if most, found := item.Max[corev1.ResourceMemory]; found {
+		if limit == 0 || limit > bytesOf(most) {
+			return "limit above max"
+		}
+		// As of an init container that has no limit itself.
+		if request > bytesOf(most) {
+			return "request above max"
+		}
+	}
+	if least, found := item.Min[corev1.ResourceMemory]; found {
+		if request < bytesOf(least) {
+			return "request below min"
+		}
+		if limit > 0 && limit < bytesOf(least) {
+			return "limit below min"
+		}
 	}
 	if ratio, found := item.MaxLimitRequestRatio[corev1.ResourceMemory]; found {
 		if request == 0 || limit == 0 ||
