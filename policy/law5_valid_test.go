@@ -1,10 +1,12 @@
 package policy_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
@@ -76,3 +78,32 @@ func maxAndRatio(w *world) (most, ratio bool) {
 
 func TestEvaluate_ValidStaysValid(t *testing.T) { check(t, validStaysValid) }
 func FuzzLaw5(f *testing.F)                     { fuzz(f, validStaysValid) }
+
+// A LimitRange's ratio over the whole Pod raises no request beyond the pod-level limit, which would
+// make the Pod invalid.
+func TestEvaluate_RatioWithinThePodLevelLimit(t *testing.T) {
+	pod := &corev1.Pod{}
+	const spec = `{"initContainers":[{"name":"proxy","image":"nginx","restartPolicy":"Always",
+		"resources":{"limits":{"memory":"256Mi"},"requests":{"memory":"100001"}}}],
+		"containers":[{"name":"web","image":"nginx","resources":{"limits":{"memory":"256Mi"},"requests":{"memory":"256Mi"}}}],
+		"resources":{"limits":{"memory":"268535457"}}}`
+	if err := json.Unmarshal([]byte(spec), &pod.Spec); err != nil {
+		t.Fatal(err)
+	}
+	ratio := corev1.LimitRangeItem{
+		Type: corev1.LimitTypePod, MaxLimitRequestRatio: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1")},
+	}
+	w := &world{
+		policies: []*v1alpha1.SharedMemoryPolicy{fixedPolicy("256Mi")}, pod: pod,
+		limitRanges: []*corev1.LimitRange{{
+			ObjectMeta: metav1.ObjectMeta{Name: "limits"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{ratio}},
+		}},
+	}
+	e, after := w.evaluate(t)
+	if why := invalid(after); why != "" {
+		t.Errorf("the Pod becomes invalid: %s\n%s", why, w.told(&e))
+	}
+	if !has(e.After, policy.ExceedsLimitRange) || e.Outcome != policy.Violating {
+		t.Errorf("want the LimitRange to be named\n%s", w.told(&e))
+	}
+}

@@ -84,6 +84,11 @@ func (v *view) keepPodRatio(before *view) {
 		}
 		request := m.request
 		m.request = min(request.Plus(least.Minus(was)).RoundUp(sizing.MiB), m.limit)
+		if v.pod.limit > 0 {
+			// The containers' requests must stay within the pod-level limit, or the Pod is invalid.
+			room := v.pod.limit.Minus(v.sumOf(requestOf).Minus(m.request.Minus(request)))
+			m.request = max(request, min(m.request, request.Plus(room).RoundDown(sizing.MiB)))
+		}
 		if v.whole().request == was {
 			m.request = request // an init container that needs less than the others do together
 		}
