@@ -26,18 +26,18 @@ func (v *view) oomBeforeFull() []Violation {
 		return nil
 	}
 	var out findings
-	full := v.fullVolumes()
+	full, podLimit := v.fullVolumes(), v.podMemoryLimit()
 	for i := range v.containers {
 		c := &v.containers[i]
 		f := &full.each[i]
 		if limit := c.memory.limit; f.cost > 0 && limit > 0 && limit < f.cost.Plus(v.policy.reserve) {
 			out.add(OOMBeforeFull, c.name, "container %s would be OOM-killed before the volume is full: %s of files at %s cost %s with their kernel memory, and its memory limit is %s, which must hold %s for the process too%s; %s: %s",
-				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, stalled(f, limit), v.afterOOM(&full.all), v.remedyForOOM(f, limit))
+				quote(c.name), f.mounted, f.path, f.cost, limit, v.policy.reserve, stalled(f, limit), v.afterOOM(&full.all, podLimit), v.remedyForOOM(f, limit))
 		}
 	}
 	if limit := v.podLevelLimit(); full.all.cost > 0 && limit > 0 && limit < full.all.cost.Plus(v.policy.reserve) {
 		out.add(OOMBeforeFull, "", "the Pod would be OOM-killed before the volume is full: what is mounted at %s costs %s with its kernel memory, and the pod-level memory limit is %s, which must hold %s for the processes too%s; %s: %s",
-			full.all.path, full.all.cost, limit, v.policy.reserve, stalled(&full.all, limit), v.afterOOM(&full.all), v.remedyForOOM(&full.all, limit))
+			full.all.path, full.all.cost, limit, v.policy.reserve, stalled(&full.all, limit), v.afterOOM(&full.all, podLimit), v.remedyForOOM(&full.all, limit))
 	}
 	return out
 }
@@ -54,9 +54,8 @@ func stalled(f *fullSum, limit sizing.Bytes) string {
 
 // afterOOM returns what becomes of a container that is restarted after the OOM kill. What it wrote
 // counts against the Pod's cgroup from then on, and not against the new container's (measured on
-// cgroup v1 and v2).
-func (v *view) afterOOM(all *fullSum) string {
-	limit := v.podMemoryLimit()
+// cgroup v1 and v2). The limit is the Pod's; 0 for none.
+func (v *view) afterOOM(all *fullSum, limit sizing.Bytes) string {
 	switch {
 	case limit == 0:
 		return "the files outlive it, and as the Pod as a whole has no memory limit, each restart adds to them on the node"
