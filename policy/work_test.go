@@ -16,33 +16,6 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// incidentPod is the Pod of the incident as a webhook sees it.
-const incidentPod = `
-metadata:
-  generateName: ak-outpost-authentik-embedded-outpost-587598dc4b-
-  namespace: authentik
-  annotations: {kubernetes.io/limit-ranger: "LimitRanger plugin set: memory limit for container proxy"}
-  labels:
-    app: authentik-outpost
-    app.kubernetes.io/managed-by: goauthentik.io
-    app.kubernetes.io/name: authentik-outpost-proxy
-    app.kubernetes.io/version: 2026.2.2
-    goauthentik.io/outpost-name: authentik-embedded-outpost
-    goauthentik.io/outpost-type: proxy
-    goauthentik.io/outpost-uuid: 5f3a9c6d1b7e4d0f8a2c4e6b9d1f3a57
-    pod-template-hash: 587598dc4b
-spec:
-  containers:
-  - name: proxy
-    image: ghcr.io/goauthentik/proxy:2026.2.2
-    env:
-    - {name: AUTHENTIK_HOST, value: https://auth.example.org}
-    - {name: AUTHENTIK_INSECURE, value: "false"}
-    resources: {requests: {memory: 64Mi}, limits: {memory: 256Mi}}
-    volumeMounts: [{name: kube-api-access-x7k2p, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}]
-  volumes: [{name: kube-api-access-x7k2p, emptyDir: {}}]
-`
-
 // manyPolicies returns the library and as many policies for other workloads as make n, by label,
 // image, namespace and path in equal parts.
 func manyPolicies(tb testing.TB, n int) policy.Set {
@@ -84,7 +57,7 @@ func manyPolicies(tb testing.TB, n int) policy.Set {
 }
 
 func incident(tb testing.TB) policy.Subject {
-	subject, _ := policy.NewSubject(policytest.ParsePod(incidentPod))
+	subject, _ := policy.NewSubject(policytest.ParsePod(policytest.IncidentPod))
 	subject.NamespaceLabels = map[string]string{
 		"kubernetes.io/metadata.name": "authentik",
 		v1alpha1.LabelMode:            "enforce",
