@@ -57,7 +57,7 @@ var modelFlags = []modelFlag{
 		"", func(s *v1alpha1.Sizing) any { return &s.Files.Batch },
 	},
 	{
-		"name-length", "files.nameLength", "`LENGTH` of the files' names in bytes: long ones cost kernel memory; without it up to 71",
+		"name-length", "files.nameLength", "`LENGTH` of the files' names in bytes: those of 40 and more cost kernel memory of their own; without it 40 to 71",
 		"", func(s *v1alpha1.Sizing) any { return &s.Files.NameLength },
 	},
 	{
