@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -64,16 +63,16 @@ func Run(ctx context.Context, o Options) error {
 	if err := checkPermissions(ctx, kube, o); err != nil {
 		return err
 	}
-	var draining atomic.Bool
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	mgr, start, err := newManagers(stopping, config, kube, o, &draining)
+	ending := &drain{stopping: stopping}
+	mgr, start, err := newManagers(config, kube, o, ending)
 	if err != nil {
 		return err
 	}
 	go func() {
 		<-ctx.Done()
-		draining.Store(true)
+		ending.begun.Store(true)
 		log.Info("Draining: requests are answered until the Service has dropped this replica", "for", o.ShutdownDelay.String())
 		time.Sleep(o.ShutdownDelay)
 		stop()
@@ -109,10 +108,8 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // newManagers puts the parts together: the manager that serves admission, and how to make
-// those that write, one for each term as the leader. stopping is done when the server stops.
-func newManagers(
-	stopping context.Context, config *rest.Config, kube kubernetes.Interface, o Options, draining *atomic.Bool,
-) (manager.Manager, newWriter, error) {
+// those that write, one for each term as the leader.
+func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, ending *drain) (manager.Manager, newWriter, error) {
 	mode, err := policy.ParseMode(o.MaxMode)
 	if err != nil {
 		return nil, nil, err
@@ -150,14 +147,14 @@ func newManagers(
 	for path, handler := range webhook.Handlers(webhook.Options{
 		Cluster: view, MaxMode: mode, Metrics: webhook.NewMetrics(metrics.Registry),
 	}) {
-		server.Register(path, closeWhileDraining(draining, handler))
+		server.Register(path, ending.handler(handler))
 	}
 	return mgr, writers(config, o, view, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
-		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: stopping,
+		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,
 		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
-	}), addChecks(mgr, source, server, view, draining)
+	}), addChecks(mgr, source, server, view, ending)
 }
 
 // newServer makes the manager that serves admission, the metrics and the probes.
@@ -190,31 +187,14 @@ func newServer(config *rest.Config, source certs.Source, o Options) (manager.Man
 
 // addChecks makes the server ready when it can be verified, listens, knows the
 // policies, and is not on its way out. It is alive as long as it answers.
-func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Server, view *cluster.View, draining *atomic.Bool) error {
+func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Server, view *cluster.View, ending *drain) error {
 	return errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", func(*http.Request) error { return source.Ready() }),
 		mgr.AddReadyzCheck("webhooks", server.StartedChecker()),
 		mgr.AddReadyzCheck("policies", cachesSynced(view)),
-		mgr.AddReadyzCheck("draining", func(*http.Request) error {
-			if draining.Load() {
-				return errors.New("the server is stopping")
-			}
-			return nil
-		}),
+		mgr.AddReadyzCheck("draining", ending.check),
 	)
-}
-
-// closeWhileDraining has each answer close its connection from the moment the server drains. An
-// API server keeps connections and sends no request a second time, so that closing one under it
-// refuses a Pod.
-func closeWhileDraining(draining *atomic.Bool, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // cachesSynced returns a check that passes once the view has all that there was at the start.

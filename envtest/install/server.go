@@ -128,9 +128,22 @@ func (r *Replica) Pid() int { return r.cmd.Process.Pid }
 // Stop ends the replica as a kubelet does, by SIGTERM, and waits until it has
 // drained. An error says that it did not end well.
 func (r *Replica) Stop() error {
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := r.Terminate(); err != nil {
 		return err
 	}
+	return r.Wait()
+}
+
+// Terminate sends SIGTERM, and does not wait.
+func (r *Replica) Terminate() error {
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Wait waits until a replica that got SIGTERM has drained. An error says that it did not end well.
+func (r *Replica) Wait() error {
 	select {
 	case <-r.exited:
 		return r.err
