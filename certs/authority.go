@@ -2,15 +2,20 @@ package certs
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"time"
 
-	"github.com/cert-manager/cert-manager/pkg/util/pki"
+	certutil "k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
 )
 
 // authority is a CA that can sign.
@@ -21,7 +26,7 @@ type authority struct {
 
 // newAuthority makes a CA that is valid from skew before now, for an API server whose clock is behind.
 func newAuthority(now time.Time, life, skew time.Duration) (*authority, error) {
-	key, err := pki.GenerateECPrivateKey(pki.ECCurve256)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +39,7 @@ func newAuthority(now time.Time, life, skew time.Duration) (*authority, error) {
 		MaxPathLenZero:        true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
-	_, cert, err := pki.SignCertificate(template, template, key.Public(), key)
+	cert, err := issue(template, template, key.Public(), key)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +48,7 @@ func newAuthority(now time.Time, life, skew time.Duration) (*authority, error) {
 
 // sign makes a key and a leaf for it that outlives neither life nor the CA, dated back like a CA. The key exists in the result only.
 func (a *authority) sign(dnsNames []string, now time.Time, life, skew time.Duration) (*tls.Certificate, error) {
-	key, err := pki.GenerateECPrivateKey(pki.ECCurve256)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -60,19 +65,31 @@ func (a *authority) sign(dnsNames []string, now time.Time, life, skew time.Durat
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	_, leaf, err := pki.SignCertificate(template, a.cert, key.Public(), a.key)
+	leaf, err := issue(template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return nil, err
 	}
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
+// issue returns a certificate for a public key, with a random serial number.
+func issue(template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
 func (a *authority) encode() (cert, key []byte, err error) {
-	if cert, err = pki.EncodeX509(a.cert); err != nil {
+	if cert, err = certutil.EncodeCertificates(a.cert); err != nil {
 		return nil, nil, err
 	}
-	key, err = pki.EncodePKCS8PrivateKey(a.key)
-	return cert, key, err
+	der, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return cert, pem.EncodeToMemory(&pem.Block{Type: keyutil.PrivateKeyBlockType, Bytes: der}), nil
 }
 
 // decodeAuthority refuses what cannot sign. Its errors are fixed sentences: one that quotes the parser could quote the key.
@@ -80,22 +97,19 @@ func decodeAuthority(certPEM, keyPEM []byte) (*authority, error) {
 	if len(certPEM) == 0 || len(keyPEM) == 0 {
 		return nil, errors.New("the certificate or the key is missing")
 	}
-	certs, err := pki.DecodeX509CertificateSetBytes(certPEM)
+	certs, err := certutil.ParseCertsPEM(certPEM)
 	if err != nil {
 		return nil, errors.New("the certificate cannot be parsed")
 	}
-	key, err := pki.DecodePrivateKeyBytes(keyPEM)
-	if err != nil {
-		return nil, errors.New("the key cannot be parsed")
-	}
-	cert := certs[0]
-	if !canSign(cert) {
+	if !canSign(certs[0]) {
 		return nil, errors.New("the certificate is not a CA's")
 	}
-	if same, err := pki.PublicKeyMatchesCertificate(key.Public(), cert); err != nil || !same {
-		return nil, errors.New("the key does not belong to the certificate")
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if err != nil || !ok {
+		return nil, errors.New("the key cannot be parsed, or does not belong to the certificate")
 	}
-	return &authority{cert: cert, key: key}, nil
+	return &authority{cert: certs[0], key: key}, nil
 }
 
 // canSign reports whether a certificate may sign others. One without keyUsage may be used for

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cert-manager/cert-manager/pkg/util/pki"
 	"github.com/go-logr/logr"
+	certutil "k8s.io/client-go/util/cert"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
@@ -137,7 +137,7 @@ func (d *Directory) CANotAfter() time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	authorities, err := pki.DecodeX509CertificateSetBytes(content)
+	authorities, err := certutil.ParseCertsPEM(content)
 	if err != nil {
 		return time.Time{}
 	}

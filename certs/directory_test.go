@@ -2,7 +2,6 @@ package certs
 
 import (
 	"context"
-	"crypto/x509"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	certutil "k8s.io/client-go/util/cert"
 	clocktesting "k8s.io/utils/clock/testing"
 	certwatchermetrics "sigs.k8s.io/controller-runtime/pkg/certwatcher/metrics"
 )
@@ -22,7 +22,7 @@ func mount(t *testing.T, dir string, a *authority, now time.Time, life time.Dura
 		t.Fatal(err)
 	}
 	cert, key := encodeLeaf(t, leaf)
-	ca, err := encodeCerts([]*x509.Certificate{a.cert})
+	ca, err := certutil.EncodeCertificates(a.cert)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
 	}
 	mount(t, dir, one, now, time.Hour)
 	eventually(t, "files that come later are loaded", func() bool { return d.Ready() == nil })
-	bundle, err := encodeCerts([]*x509.Certificate{one.cert})
+	bundle, err := certutil.EncodeCertificates(one.cert)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,8 @@
 //
 // cert-manager's pkg/server/tls/authority.DynamicAuthority shares a CA in a Secret too, but overwrites it at once: leaves of the new CA are served before, and
 // those of the old CA after, the bundle changes. It holds no second certificate to build an overlap around, takes no clock, and answers an
-// edited Secret with a new CA. So the steps are our own, and keys, encoding, bounded parsing and signing are those of its pkg/util/pki. That
-// costs about 1.3 MB of binary and 0.3 MiB of memory (measured beside client-go and controller-runtime).
-// k8s.io/client-go/util/cert makes CAs of ten years by the system's clock only.
+// edited Secret with a new CA. So the steps are our own, signing is crypto/x509's, and PEM is read and written by k8s.io/client-go/util/cert, whose
+// own CAs are valid for ten years by the system's clock.
 // controller-runtime's certwatcher, which Directory wraps, is linked by its webhook server anyway; it gives up when a file is missing at start, so
 // Directory waits for both files first.
 // The Secret is read every Resync and not watched: leaves and bundles live in memory, so nothing waits for it, and no right to list Secrets is needed.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cert-manager/cert-manager/pkg/util/pki"
 	corev1 "k8s.io/api/core/v1"
+	certutil "k8s.io/client-go/util/cert"
 )
 
 // The content of the Secret. Keys and annotations that are not listed here are left as they are.
@@ -78,19 +78,6 @@ func sortedSet(certs []*x509.Certificate) []*x509.Certificate {
 	return slices.CompactFunc(certs, (*x509.Certificate).Equal)
 }
 
-// encodeCerts writes certificates as PEM. pki.EncodeX509Chain would leave out self-signed ones, which these are.
-func encodeCerts(certs []*x509.Certificate) ([]byte, error) {
-	var all []byte
-	for _, cert := range certs {
-		one, err := pki.EncodeX509(cert)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one...)
-	}
-	return all, nil
-}
-
 // decodeState reads a Secret. What cannot be read beside the signing CA is left out and costs at most the progress of a change of CA; an error
 // means that there is nothing to sign with, and then the state holds, as previous, the CAs whose certificates could be read.
 func decodeState(secret *corev1.Secret) (caSecret, error) {
@@ -134,7 +121,7 @@ func readableCAs(secret *corev1.Secret) []*x509.Certificate {
 
 // decodeAuthorities returns the CAs of a PEM bundle, and none if any of it cannot be read.
 func decodeAuthorities(content []byte) []*x509.Certificate {
-	certs, err := pki.DecodeX509CertificateSetBytes(content)
+	certs, err := certutil.ParseCertsPEM(content)
 	if err != nil {
 		return nil
 	}
@@ -163,7 +150,7 @@ func (s caSecret) encode(secret *corev1.Secret) error {
 	delete(secret.Data, previousKey)
 	delete(secret.Annotations, previousUntilAnnotation)
 	if len(s.previous) > 0 {
-		if secret.Data[previousKey], err = encodeCerts(s.previous); err != nil {
+		if secret.Data[previousKey], err = certutil.EncodeCertificates(s.previous...); err != nil {
 			return err
 		}
 		secret.Annotations[previousUntilAnnotation] = s.previousUntil.UTC().Format(time.RFC3339Nano)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	certutil "k8s.io/client-go/util/cert"
 )
 
 // SelfManaged serves leaves of a CA that all replicas share through a Secret. See the package comment for the change of CA.
@@ -160,7 +162,7 @@ func (s *SelfManaged) confirmed() bool {
 
 // load takes over what was read from the Secret at a time. Reading before signing is what bounds the life of the last leaf of an old CA.
 func (s *SelfManaged) load(read caSecret, at time.Time) error {
-	bundle, err := encodeCerts(read.authorities())
+	bundle, err := certutil.EncodeCertificates(read.authorities()...)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	certutil "k8s.io/client-go/util/cert"
 )
 
 // fieldManager owns what is written into the Secret.
@@ -116,7 +117,7 @@ func (s *SelfManaged) isPublished(ctx context.Context, st caSecret) (bool, error
 	if s.options.Publisher == nil {
 		return true, nil
 	}
-	bundle, err := encodeCerts(st.authorities())
+	bundle, err := certutil.EncodeCertificates(st.authorities()...)
 	if err != nil {
 		return false, err
 	}
