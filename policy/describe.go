@@ -46,9 +46,9 @@ func (v *view) describe(p *Plan) string {
 	s := make(sentence, 0, 256)
 	if p.volume != nil {
 		s.text("adds a Memory emptyDir of ")
-		s.size(sizing.BytesOf(*p.volume.EmptyDir.SizeLimit))
+		s.size(p.volume.size)
 		s.text(" and mounts it at ")
-		s.text(p.mountPath)
+		s.text(v.policy.mountPath)
 		s.text(" in ")
 		for i := range p.mounts {
 			if i == mostQuoted {
@@ -60,7 +60,7 @@ func (v *view) describe(p *Plan) string {
 			if i > 0 {
 				s.text(", ")
 			}
-			s.name(p.mounts[i].container.name)
+			s.name(p.mounts[i].name)
 		}
 	}
 	for i := range p.resizes {

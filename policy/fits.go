@@ -30,13 +30,13 @@ func (v *view) clampedBelowRuntime(p *Plan) []Violation {
 	if p.volume == nil || v.looksAtMemory() {
 		return nil // the checks look
 	}
-	mounted, had := v.mounted(sizing.BytesOf(*p.volume.EmptyDir.SizeLimit)), v.runtimeSize()
+	mounted, had := v.mounted(p.volume.size), v.runtimeSize()
 	if mounted >= had {
 		return nil
 	}
 	var out findings
 	out.add(ClampedByMemoryLimit, "", "the kubelet would mount %s at %s, less than the %s that the Pod has without a volume, because of its memory limit: raise the memory limit to at least %s",
-		mounted, p.mountPath, had, v.size.cost(had).Plus(v.policy.reserve).RoundUp(sizing.MiB))
+		mounted, v.policy.mountPath, had, v.size.cost(had).Plus(v.policy.reserve).RoundUp(sizing.MiB))
 	return out
 }
 

@@ -37,9 +37,9 @@ type fromTo struct {
 const mostNoted = 16
 
 func (p *Plan) injected() string {
-	note := injectedNote{Policy: p.policy}
+	note := injectedNote{Policy: p.policy.name}
 	if p.volume != nil {
-		note.Volume, note.SizeLimit = p.volume.Name, p.volume.EmptyDir.SizeLimit.String()
+		note.Volume, note.SizeLimit = p.volume.name, p.volume.size.Quantity().String()
 	}
 	for _, r := range p.resizes {
 		noteChange(&note.Resized, r.name, changeOf(r.from, r.to, r.from > 0))

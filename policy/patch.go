@@ -25,10 +25,14 @@ func (p Plan) Patch(subject Subject) []jsonpatch.Operation {
 		b.add("/spec/volumes/"+strconv.Itoa(r.index)+"/emptyDir/sizeLimit", r.to.Quantity().String())
 	}
 	if p.volume != nil {
-		b.appendTo("/spec/volumes", len(spec.Volumes) == 0, *p.volume)
+		b.appendTo("/spec/volumes", len(spec.Volumes) == 0, corev1.Volume{Name: p.volume.name, VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: p.volume.size.Quantity()},
+		}})
 	}
-	for _, m := range p.mounts {
-		b.appendTo(m.container.pointer()+"/volumeMounts", len(m.container.source.VolumeMounts) == 0, m.mount)
+	for _, c := range p.mounts {
+		b.appendTo(c.pointer()+"/volumeMounts", len(c.source.VolumeMounts) == 0, corev1.VolumeMount{
+			Name: p.volume.name, MountPath: p.policy.mountPath, BindMountOptions: p.policy.bindMountOptions,
+		})
 	}
 	for i := range p.memory {
 		c := &p.memory[i]
@@ -128,12 +132,13 @@ func haveRoom(present map[string]string, set [2]annotation) bool {
 // escape writes a name as a part of a JSON pointer (RFC 6901).
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
 
-func (r containerRef) pointer() string {
-	list := "/spec/containers/"
-	if r.init {
-		list = "/spec/initContainers/"
+// pointer returns the JSON pointer from a Pod to a container that is not ephemeral.
+func (c *container) pointer() string {
+	list := "/spec/initContainers/"
+	if c.role == regular {
+		list = "/spec/containers/"
 	}
-	return list + strconv.Itoa(r.index)
+	return list + strconv.Itoa(c.index)
 }
 
 // annotations returns the ones that a mutation sets, in the order of their names. They are for
@@ -141,6 +146,6 @@ func (r containerRef) pointer() string {
 func (p *Plan) annotations() [2]annotation {
 	return [2]annotation{
 		{v1alpha1.AnnotationInjected, p.injected()},
-		{v1alpha1.AnnotationPolicy, p.policy},
+		{v1alpha1.AnnotationPolicy, p.policy.name},
 	}
 }

@@ -3,36 +3,28 @@ package policy
 import (
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Plan is what a mutation changes in a Pod. The zero value changes nothing.
 type Plan struct {
-	policy    string
-	mountPath string
+	policy *compiled
 
-	volume  *corev1.Volume // to add
-	mounts  []addedMount
+	volume  *volume      // to add; nil for none
+	mounts  []*container // of the volume, as they will be
 	resizes []resize
 	memory  []memoryChange
 }
 
 // Empty reports whether the plan changes nothing.
 func (p Plan) Empty() bool {
-	return p.volume == nil && len(p.mounts) == 0 && len(p.resizes) == 0 && len(p.memory) == 0
+	return p.volume == nil && len(p.resizes) == 0 && len(p.memory) == 0
 }
 
 // raisesRequest reports whether the plan raises a memory request.
 func (p *Plan) raisesRequest() bool {
 	return slices.ContainsFunc(p.memory, func(c memoryChange) bool { return c.requestChanges() })
-}
-
-type addedMount struct {
-	container containerRef
-	mount     corev1.VolumeMount
 }
 
 // resize sets the sizeLimit of the volume at an index of spec.volumes.
@@ -45,7 +37,7 @@ type resize struct {
 // memoryChange is the memory of a container, or of the Pod if container is nil, before and
 // after.
 type memoryChange struct {
-	container *containerRef
+	container *container
 	from, to  memory
 }
 
@@ -55,23 +47,11 @@ func (c *memoryChange) requestChanges() bool {
 	return c.from.request != c.to.request || c.from.namesRequest != c.to.namesRequest
 }
 
-// containerRef is a place in one of a Pod's lists of containers.
-type containerRef struct {
-	name   string
-	init   bool
-	index  int
-	source *ContainerView
-}
-
-func (c *container) ref() containerRef {
-	return containerRef{name: c.name, init: c.role == sidecar || c.role == initOnce, index: c.index, source: c.source}
-}
-
 // plan returns what makes the Pod as the policy wants it, and the Pod as it would then be.
 // The Pod that it is called on stays as it is. blocked says which LimitRange or quota would not
 // admit the memory: then nothing is changed.
 func (v *view) plan(guess bool) (p Plan, after *view, blocked []Violation) {
-	p = Plan{policy: v.policy.name, mountPath: v.policy.mountPath}
+	p = Plan{policy: v.policy}
 	if !v.policy.mutates() {
 		return p, v, nil
 	}
@@ -83,7 +63,7 @@ func (v *view) plan(guess bool) (p Plan, after *view, blocked []Violation) {
 		return p, v, nil
 	}
 	if blocked = after.blockers(v, &p); len(blocked) > 0 {
-		return Plan{policy: p.policy, mountPath: p.mountPath}, v, blocked
+		return Plan{policy: v.policy}, v, blocked
 	}
 	return p, after, nil
 }
@@ -102,7 +82,7 @@ func (v *view) planned(p *Plan) *view {
 // plannedSize returns the size of the volume that a plan adds, or else what the policy gives.
 func (v *view) plannedSize(p *Plan) sizing.Bytes {
 	if p.volume != nil {
-		return v.volumes[len(v.volumes)-1].size
+		return p.volume.size
 	}
 	return v.size.Limit
 }

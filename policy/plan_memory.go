@@ -200,10 +200,9 @@ func (v *view) highestRaised(before *view) sizing.Bytes {
 // recordMemory notes in a plan what changes.
 func (v *view) recordMemory(before *view, p *Plan) {
 	for i := range v.containers {
-		change := memoryChange{from: before.containers[i].memory, to: v.containers[i].memory}
+		c := &v.containers[i]
+		change := memoryChange{container: c, from: before.containers[i].memory, to: c.memory}
 		if change.limitChanges() || change.requestChanges() {
-			ref := v.containers[i].ref()
-			change.container = &ref
 			p.memory = append(p.memory, change)
 		}
 	}

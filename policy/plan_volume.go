@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strconv"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -61,20 +60,15 @@ func (v *view) planMounts(p *Plan) {
 	if v.firstNeedy() < 0 || v.shares() && v.remounter() >= 0 {
 		return
 	}
-	vol := v.newVolume()
-	p.volume = &corev1.Volume{Name: vol.name, VolumeSource: corev1.VolumeSource{
-		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: vol.size.Quantity()},
-	}}
-	v.volumes = append(v.volumes, vol)
+	v.volumes = append(v.volumes, v.newVolume())
 	at := len(v.volumes) - 1
-	options := v.policy.bindMountOptions
+	p.volume = &v.volumes[at]
 	for i := range v.containers {
 		c := &v.containers[i]
 		if !c.needsVolume() && !(v.shares() && c.shares()) {
 			continue
 		}
-		added := corev1.VolumeMount{Name: vol.name, MountPath: v.policy.mountPath, BindMountOptions: options}
-		p.mounts = append(p.mounts, addedMount{container: c.ref(), mount: added})
+		p.mounts = append(p.mounts, c)
 		c.mounted = true
 		v.mounts = append(v.mounts, mount{container: i, volume: at})
 		if c.writer {

@@ -260,17 +260,16 @@ const (
 
 // readersOfLimit says by what a container reads its own memory limit; empty if by nothing that
 // is known.
-func (v *view) readersOfLimit(ref *containerRef) string {
+func (v *view) readersOfLimit(c *container) string {
 	var by []string
 	note := func(what string) {
 		if len(by) < 4 && !slices.Contains(by, what) {
 			by = append(by, what)
 		}
 	}
-	c := ref.source
-	for i := range c.Env {
-		env := &c.Env[i]
-		if readsLimit(env, c.Name) {
+	for i := range c.source.Env {
+		env := &c.source.Env[i]
+		if readsLimit(env, c.name) {
 			note(shorten(env.Name))
 		}
 		switch {
@@ -280,7 +279,7 @@ func (v *view) readersOfLimit(ref *containerRef) string {
 			note(shorten(env.Name))
 		}
 	}
-	for _, list := range [...][]string{c.Command, c.Args} {
+	for _, list := range [...][]string{c.source.Command, c.source.Args} {
 		for _, arg := range list {
 			if strings.Contains(arg, ramPercentage) {
 				note(ramOption)
