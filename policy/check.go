@@ -31,7 +31,11 @@ var checks = [...]check{
 func (v *view) violations() []Violation {
 	var out []Violation
 	for _, check := range checks {
-		out = append(out, check(v)...)
+		if found := check(v); out == nil {
+			out = found
+		} else {
+			out = append(out, found...)
+		}
 	}
 	return out
 }

@@ -29,7 +29,8 @@ func checkNoMount(v *view) []Violation {
 
 // describeNoMount says what a container gets that mounts nothing, and what to do.
 func (v *view) describeNoMount(c *container) string {
-	s := make(sentence, 0, 192)
+	var s sentence
+	s.Grow(192)
 	s.text("container ")
 	s.name(c.name)
 	s.text(" mounts nothing at ")
@@ -48,10 +49,10 @@ func (v *view) describeNoMount(c *container) string {
 	if i := v.remounter(); v.shares() && i >= 0 {
 		s.text(fmt.Sprintf("container %s remounts it, so no volume was added: mount %s there and remove the remount, or %s",
 			quote(v.containers[i].name), v.requiredVolume(), v.howToBeExempt()))
-		return string(s)
+		return s.String()
 	}
 	s.text("mount a Memory emptyDir with sizeLimit: ")
 	s.text(v.newSize().Quantity().String())
 	s.text(" there")
-	return string(s)
+	return s.String()
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -20,11 +21,11 @@ func (p *Plan) reason() Reason {
 
 // sentence is a text in the making. Each mutated Pod gets one, so it costs no more than its
 // bytes.
-type sentence []byte
+type sentence struct{ strings.Builder }
 
-func (s *sentence) text(text string)         { *s = append(*s, text...) }
-func (s *sentence) size(size sizing.Bytes)   { *s = size.Append(*s) }
-func (s *sentence) number(n int)             { *s = strconv.AppendInt(*s, int64(n), 10) }
+func (s *sentence) text(text string)         { s.WriteString(text) }
+func (s *sentence) size(size sizing.Bytes)   { s.Write(size.Append(make([]byte, 0, 16))) }
+func (s *sentence) number(n int)             { s.WriteString(strconv.Itoa(n)) }
 func (s *sentence) fromTo(a, b sizing.Bytes) { s.text(" from "); s.size(a); s.text(" to "); s.size(b) }
 
 func (s *sentence) name(name string) {
@@ -32,18 +33,19 @@ func (s *sentence) name(name string) {
 		s.text(quote(name))
 		return
 	}
-	*s = strconv.AppendQuote(*s, name)
+	s.Write(strconv.AppendQuote(make([]byte, 0, longestQuoted+2), name))
 }
 
 func (s *sentence) comma() {
-	if len(*s) > 0 {
+	if s.Len() > 0 {
 		s.text(", ")
 	}
 }
 
 // describe says in a sentence what a plan changes. v is the Pod as it is.
 func (v *view) describe(p *Plan) string {
-	s := make(sentence, 0, 256)
+	var s sentence
+	s.Grow(256)
 	if p.volume != nil {
 		s.text("adds a Memory emptyDir of ")
 		s.size(p.volume.size)
@@ -83,7 +85,7 @@ func (v *view) describe(p *Plan) string {
 		}
 		p.memory[i].describe(&s)
 	}
-	return string(s)
+	return s.String()
 }
 
 // describeResize says how large a volume was and will be.

@@ -85,7 +85,7 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		return e.skipped(UsesHostShm, before.describeHostShm())
 	}
 	before.size = before.sizeFor()
-	e.Size, e.before = before.size.Size, before
+	e.Size, e.before = *before.size.Size, before
 	plan, after, blocked := before.plan(e.Guess)
 	remaining := after.violations()
 	if len(remaining) > 0 && !plan.Empty() {

@@ -73,7 +73,7 @@ func (v *view) largestFit() sizing.Bytes {
 
 func (v *view) fits(limit sizing.Bytes) bool {
 	smaller := v.copy()
-	smaller.size.Size = v.size.WithLimit(limit)
+	smaller.size.Size = new(v.size.WithLimit(limit))
 	var p Plan
 	after := smaller.planned(&p)
 	return len(after.blockedBy(smaller, &p, 1)) == 0 && len(after.violations()) == 0

@@ -41,27 +41,23 @@ func (u *units) required(count int64) sizing.Bytes { return u.base.Plus(u.each.T
 
 // precompute sets static for the models that need no Pod.
 func (m *model) precompute() {
-	var s sizing.Size
 	switch {
 	case m.files != nil:
-		s = m.files.Size(m.bounds)
+		m.static = new(m.files.Size(m.bounds))
 	case m.fixed != nil:
-		s = m.fixed.Size(m.bounds)
+		m.static = new(m.fixed.Size(m.bounds))
 	case m.units != nil && m.units.literal > 0:
-		s = m.staticSize(m.units.required(m.units.literal), m.units.usePercent)
-	default:
-		return
+		m.static = m.staticSize(m.units.required(m.units.literal), m.units.usePercent)
 	}
-	m.static = &s
 }
 
-func (m *model) staticSize(required sizing.Bytes, usePercent int64) sizing.Size {
-	return sizing.Static{Required: required, UsePercent: usePercent}.Size(m.bounds)
+func (m *model) staticSize(required sizing.Bytes, usePercent int64) *sizing.Size {
+	return new(sizing.Static{Required: required, UsePercent: usePercent}.Size(m.bounds))
 }
 
 // size is the size of the volume for one Pod, and what there is to say about it.
 type size struct {
-	sizing.Size
+	*sizing.Size
 	// unfounded reports whether nothing was known that the size could be computed from.
 	unfounded bool
 	// lowered is the size that the policy would give, if an annotation asked for less and
@@ -82,12 +78,12 @@ func (v *view) sizeFor() size {
 	m := v.policy.model
 	if m == nil {
 		// Without a model nothing is required, and a full volume is one large file.
-		return size{Size: sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes, PageSize: 4 * sizing.KiB})}
+		return size{Size: new(sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes, PageSize: 4 * sizing.KiB}))}
 	}
 	var out size
 	switch {
 	case m.static != nil:
-		out.Size = *m.static
+		out.Size = m.static
 	case m.memoryPercent != nil:
 		out = v.percentOfMemory(m)
 	default:

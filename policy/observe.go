@@ -25,6 +25,14 @@ type view struct {
 	pod      memory
 	overhead sizing.Bytes
 
+	// few holds the lists of a small Pod, so that its view is one allocation.
+	few struct {
+		containers [2]container
+		mounts     [2]mount
+		volumes    [1]volume
+		uses       [1]use
+	}
+
 	// steps counts the elements that were looked at, for the tests of the bounds.
 	steps int
 }
@@ -114,14 +122,8 @@ const (
 // observe reads a Pod as a policy sees it.
 func observe(s *Subject, p *compiled, why *grounds, mirrors Mirrors) *view {
 	spec := &s.Pod.Spec
-	v := &view{
-		subject:    s,
-		policy:     p,
-		containers: make([]container, 0, len(spec.InitContainers)+len(spec.Containers)+len(spec.EphemeralContainers)),
-		mounts:     make([]mount, 0, len(spec.InitContainers)+len(spec.Containers)+1),
-		volumes:    make([]volume, 0, min(len(spec.Volumes)+1, fewVolumes)),
-		overhead:   memoryIn(spec.Overhead),
-	}
+	v := &view{subject: s, policy: p, overhead: memoryIn(spec.Overhead)}
+	v.containers, v.mounts, v.volumes, v.uses = v.few.containers[:0], v.few.mounts[:0], v.few.volumes[:0], v.few.uses[:0]
 	if spec.Resources != nil {
 		v.pod = newMemory(spec.Resources)
 	}

@@ -29,7 +29,7 @@ func (v *view) override(out *size) {
 	}
 	given := out.Size
 	if files, changed := v.overriddenFiles(annotations, out); changed {
-		out.Size = files.Size(v.policy.model.bounds)
+		out.Size = new(files.Size(v.policy.model.bounds))
 	}
 	v.overrideLimit(annotations, out)
 	if out.Limit >= given.Limit && out.Minimum >= given.Minimum {
@@ -103,7 +103,7 @@ func (v *view) overrideLimit(annotations map[string]string, out *size) {
 			fmt.Sprintf("is not from %s to %s, as policy %s asks", b.Min, b.Max, quote(v.policy.name)), out)
 		return
 	}
-	out.Size = out.WithLimit(limit)
+	out.Size = new(out.WithLimit(limit))
 }
 
 // overriddenFiles returns the files model with a Pod's overrides; changed is false

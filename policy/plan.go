@@ -90,10 +90,10 @@ func (v *view) plannedSize(p *Plan) sizing.Bytes {
 // copy returns a view that can be changed while v stays as it is.
 func (v *view) copy() *view {
 	out := *v
-	out.containers = append(make([]container, 0, len(v.containers)), v.containers...)
-	out.mounts = append(make([]mount, 0, len(v.mounts)+len(v.containers)), v.mounts...)
-	out.volumes = append(make([]volume, 0, len(v.volumes)+1), v.volumes...)
-	out.uses = append(make([]use, 0, len(v.uses)+len(v.containers)), v.uses...)
+	out.containers = append(out.few.containers[:0], v.containers...)
+	out.mounts = append(out.few.mounts[:0], v.mounts...)
+	out.volumes = append(out.few.volumes[:0], v.volumes...)
+	out.uses = append(out.few.uses[:0], v.uses...)
 	return &out
 }
 

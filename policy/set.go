@@ -40,13 +40,8 @@ func (s *Set) find(subject *Subject) (first, second *compiled, why grounds) {
 	if len(s.policies) == 0 {
 		return nil, nil, grounds{}
 	}
-	var words [16]uint64
 	m := newMatching(subject, s.mirrors)
-	if n := (len(s.policies) + 63) / 64; n <= len(words) {
-		m.tried = words[:n]
-	} else {
-		m.tried = make([]uint64, n)
-	}
+	m.tried = make([]uint64, len(s.policies)/64+1)
 	best, next := len(s.policies), len(s.policies)
 	s.index.candidates(subject, m.repos, func(ranks []int32) {
 		for _, rank := range ranks {

@@ -121,24 +121,24 @@ func (v *view) warnAboutVolumes(w *warnings) {
 }
 
 func (v *view) warnAboutVolume(w *warnings, vol *volume) {
-	name, at := quote(vol.name), v.policy.mountPath
+	at := v.policy.mountPath
 	if vol.size == 0 && !v.rejectsUnbounded() {
 		w.add("volume %s at %s has no sizeLimit, so it can take %s: set one that holds what the program needs%s",
-			name, at, v.allMemory(), v.sizeByPolicy())
+			quote(vol.name), at, v.allMemory(), v.sizeByPolicy())
 	}
 	if v.policy.existing == v1alpha1.ExistingLeave {
 		if v.isTooSmall(vol) {
 			w.add("volume %s of %s at %s is smaller than the %s that are required: set its sizeLimit to %s",
-				name, vol.size, at, v.size.Minimum, v.limitToSet())
+				quote(vol.name), vol.size, at, v.size.Minimum, v.limitToSet())
 		}
 		if v.isBroken(vol) {
 			w.add("volume %s of %s at %s is not a whole number of pages, so the kubelet evicts the Pod when it is full: set its sizeLimit to %s",
-				name, vol.size, at, v.limitInPages(vol))
+				quote(vol.name), vol.size, at, v.limitInPages(vol))
 		}
 	}
 	if vol.elsewhere != "" {
 		w.add("volume %s at %s is also mounted at %s: what is written there takes room from %s, so make its sizeLimit large enough for both",
-			name, at, shorten(vol.elsewhere), at)
+			quote(vol.name), at, shorten(vol.elsewhere), at)
 	}
 }
 
