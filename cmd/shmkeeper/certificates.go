@@ -17,7 +17,11 @@ func newSource(config *rest.Config, kube kubernetes.Interface, o Options) (certs
 	if o.CertSource == directory {
 		return certs.NewDirectory(certs.DirectoryOptions{Path: o.CertDir, Log: log})
 	}
-	direct, err := client.New(config, client.Options{})
+	mapper, err := newMapper(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	direct, err := client.New(config, client.Options{Mapper: mapper})
 	if err != nil {
 		return nil, err
 	}

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
+	"github.com/go-logr/logr"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -61,29 +67,73 @@ func requiredPermissions(o Options) []permission {
 	return out
 }
 
-// checkPermissions asks the API server for everything that the server will do, so
-// that what is missing is told at once and not one failure after the other.
-func checkPermissions(ctx context.Context, client kubernetes.Interface, o Options) error {
+// startTimeout is how long the server waits at its start for an API server that does not answer.
+const startTimeout = 10 * time.Minute
+
+// permissionCheck asks at the start for everything that the server will do, so that what is missing
+// is told at once and not one failure after the other.
+type permissionCheck struct {
+	client  kubernetes.Interface
+	options Options
+	log     logr.Logger
+	passed  atomic.Bool
+}
+
+// wait returns when the check has passed. If the API server fails to answer it asks again, less and
+// less often, for startTimeout. An error says what the server may not do, or why it could not ask.
+func (c *permissionCheck) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.1, Steps: 5, Cap: 15 * time.Second}
+	var failure error
+	err := backoff.DelayFunc().Until(ctx, true, false, func(ctx context.Context) (done bool, err error) {
+		missing, err := missingPermissions(ctx, c.client, c.options)
+		switch {
+		case len(missing) > 0:
+			return true, errors.New("the service account may not\n  " + strings.Join(missing, "\n  ") +
+				"\napply one of manifests/default, cert-manager or audit-only, or grant these")
+		case apierrors.IsForbidden(err):
+			return true, err
+		case err != nil:
+			failure = err
+			c.log.Error(err, "The server cannot ask for its permissions; trying again")
+			return false, nil
+		}
+		return true, nil
+	})
+	if wait.Interrupted(err) && failure != nil {
+		return failure
+	}
+	c.passed.Store(err == nil)
+	return err
+}
+
+// check fails until the permissions are known to be there.
+func (c *permissionCheck) check(*http.Request) error {
+	if !c.passed.Load() {
+		return errors.New("the API server has not said yet that the server may do its work: see the log, and that the API server answers")
+	}
+	return nil
+}
+
+// missingPermissions returns what the server may not do of what it will do. An error says that the
+// API server could not be asked.
+func missingPermissions(ctx context.Context, client kubernetes.Interface, o Options) (missing []string, err error) {
 	reviews := client.AuthorizationV1().SelfSubjectAccessReviews()
-	var missing []string
 	for _, n := range requiredPermissions(o) {
 		for _, verb := range n.verbs {
-			attributes := n.attributes(verb, o.Namespace)
 			review, err := reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: attributes},
+				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: n.attributes(verb, o.Namespace)},
 			}, metav1.CreateOptions{})
 			if err != nil {
-				return fmt.Errorf("ask the API server for our permissions: %w: see that it runs and that the credentials are right", err)
+				return nil, fmt.Errorf("ask the API server for our permissions: %w: see that it runs and that the credentials are right", err)
 			}
 			if !review.Status.Allowed {
 				missing = append(missing, n.String(verb, o.Namespace))
 			}
 		}
 	}
-	if len(missing) > 0 {
-		return errors.New("the service account may not\n  " + strings.Join(missing, "\n  ") + "\napply one of manifests/default, cert-manager or audit-only, or grant these")
-	}
-	return nil
+	return missing, nil
 }
 
 func (p permission) attributes(verb, namespace string) *authorizationv1.ResourceAttributes {

@@ -10,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -214,7 +217,7 @@ func reviewer(allowed func(authorizationv1.ResourceAttributes) (bool, error)) (*
 func TestCheckPermissionsAsksForAllThatIsNeeded(t *testing.T) {
 	client, asked := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return true, nil })
 	o, _ := parsed(t, "--namespace=shm")
-	if err := checkPermissions(t.Context(), client, *o); err != nil {
+	if err := (&permissionCheck{client: client, options: *o}).wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := len(*asked), len(needed(o)); got != want {
@@ -251,7 +254,7 @@ func TestCheckPermissionsListsEverythingMissing(t *testing.T) {
   update secrets named "shmkeeper-ca" in namespace "shm"
   create secrets in namespace "shm"
 apply one of manifests/default, cert-manager or audit-only, or grant these`
-	err := checkPermissions(t.Context(), client, *o)
+	err := (&permissionCheck{client: client, options: *o}).wait(t.Context())
 	if err == nil {
 		t.Fatal("nothing is missing")
 	}
@@ -260,16 +263,64 @@ apply one of manifests/default, cert-manager or audit-only, or grant these`
 	}
 }
 
-func TestCheckPermissionsSaysThatItCouldNotAsk(t *testing.T) {
-	refused := errors.New("connection refused")
-	client, asked := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return false, refused })
-	o, _ := parsed(t)
-	const want = "ask the API server for our permissions: connection refused: see that it runs and that the credentials are right"
-	err := checkPermissions(t.Context(), client, *o)
-	if !errors.Is(err, refused) || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
-	if len(*asked) != 1 {
-		t.Errorf("asked %d times, though nobody answers", len(*asked))
+// An API server that does not answer is asked again, and the replica is not ready meanwhile.
+func TestPermissionCheck_WaitsForTheAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := time.Now().Add(3 * time.Minute)
+		client, _ := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) {
+			if time.Now().Before(up) {
+				return false, errors.New("connection refused")
+			}
+			return true, nil
+		})
+		o, _ := parsed(t)
+		check := &permissionCheck{client: client, options: *o}
+		ended := make(chan error, 1)
+		go func() { ended <- check.wait(t.Context()) }()
+		time.Sleep(2 * time.Minute)
+		if check.check(nil) == nil {
+			t.Error("ready before the API server has answered")
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if late := time.Since(up); late > 20*time.Second {
+			t.Errorf("asked %s after the API server was there", late)
+		}
+		if err := check.check(nil); err != nil {
+			t.Errorf("not ready with all permissions: %v", err)
+		}
+	})
+}
+
+func TestPermissionCheck_GivesUp(t *testing.T) {
+	const remedy = ": see that it runs and that the credentials are right"
+	forbidden := apierrors.NewForbidden(authorizationv1.Resource("selfsubjectaccessreviews"), "", errors.New("no"))
+	for name, c := range map[string]struct {
+		err         error
+		least, most time.Duration
+		want        string
+	}{
+		"after minutes without an answer": {
+			errors.New("connection refused"), 5 * time.Minute, 15 * time.Minute, "ask the API server for our permissions: connection refused" + remedy,
+		},
+		"at once when it may not ask": {
+			forbidden, 0, 0, `ask the API server for our permissions: selfsubjectaccessreviews.authorization.k8s.io is forbidden: no` + remedy,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, _ := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return false, c.err })
+				o, _ := parsed(t)
+				begin := time.Now()
+				err := (&permissionCheck{client: client, options: *o}).wait(t.Context())
+				if !errors.Is(err, c.err) || err.Error() != c.want {
+					t.Errorf("got  %v\nwant %s", err, c.want)
+				}
+				if took := time.Since(begin); took < c.least || took > c.most {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
 	}
 }

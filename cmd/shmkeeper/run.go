@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -60,13 +59,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPermissions(ctx, kube, o); err != nil {
-		return err
-	}
-	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	ending := &drain{stopping: stopping}
-	mgr, start, err := newManagers(config, kube, o, ending)
+	stopping, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	ending, permissions := &drain{stopping: stopping}, &permissionCheck{client: kube, options: o, log: log}
+	mgr, start, err := newManagers(config, kube, o, ending, permissions)
 	if err != nil {
 		return err
 	}
@@ -75,7 +71,12 @@ func Run(ctx context.Context, o Options) error {
 		ending.begun.Store(true)
 		log.Info("Draining: requests are answered until the Service has dropped this replica", "for", o.ShutdownDelay.String())
 		time.Sleep(o.ShutdownDelay)
-		stop()
+		stop(nil)
+	}()
+	go func() {
+		if err := permissions.wait(stopping); err != nil {
+			stop(err)
+		}
 	}()
 	log.Info("Starting", "version", version.Text(), "maxMode", o.MaxMode, "certSource", o.CertSource)
 	var writing sync.WaitGroup
@@ -87,8 +88,12 @@ func Run(ctx context.Context, o Options) error {
 		case <-stopping.Done():
 		}
 	})
-	defer stop() // where the manager ends by itself
-	return mgr.Start(stopping)
+	defer stop(nil) // where the manager ends by itself
+	err = mgr.Start(stopping)
+	if cause := context.Cause(stopping); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
 }
 
 func restConfig(kubeconfig string) (*rest.Config, error) {
@@ -102,14 +107,9 @@ func restConfig(kubeconfig string) (*rest.Config, error) {
 	return config, nil
 }
 
-func newScheme() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
-}
-
 // newManagers puts the parts together: the manager that serves admission, and how to make
 // those that write, one for each term as the leader.
-func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, ending *drain) (manager.Manager, newWriter, error) {
+func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, ending *drain, permissions *permissionCheck) (manager.Manager, newWriter, error) {
 	mode, err := policy.ParseMode(o.MaxMode)
 	if err != nil {
 		return nil, nil, err
@@ -122,7 +122,12 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	mgr, err := newServer(config, source, o)
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, nil, err
+	}
+	watches := cluster.NewWatches(scheme, ctrl.Log.WithName("watches"))
+	mgr, err := newServer(config, scheme, watches, source, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,21 +159,22 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 		Namespace: o.Namespace, Deployment: deploymentName,
 		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,
 		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
-	}), addChecks(mgr, source, server, view, ending)
+	}), addChecks(mgr, source, server, checks{permissions, ending, view, watches})
 }
 
 // newServer makes the manager that serves admission, the metrics and the probes.
-func newServer(config *rest.Config, source certs.Source, o Options) (manager.Manager, error) {
-	scheme, err := newScheme()
-	if err != nil {
-		return nil, err
-	}
+func newServer(
+	config *rest.Config, scheme *runtime.Scheme, watches *cluster.Watches, source certs.Source, o Options,
+) (manager.Manager, error) {
+	cacheOptions := cluster.CacheOptions(configurationName)
+	cacheOptions.NewInformer = watches.NewInformer
 	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
 	timeout := answerTimeout
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                  scheme,
 		Logger:                  ctrl.Log,
-		Cache:                   cluster.CacheOptions(configurationName),
+		MapperProvider:          newMapper,
+		Cache:                   cacheOptions,
 		Client:                  client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
 		HealthProbeBindAddress:  o.ProbeAddr,
@@ -182,27 +188,41 @@ func newServer(config *rest.Config, source certs.Source, o Options) (manager.Man
 	if err != nil {
 		return nil, fmt.Errorf("make the server: %w", err)
 	}
-	return mgr, certs.RegisterMetrics(metrics.Registry, source)
+	return mgr, errors.Join(certs.RegisterMetrics(metrics.Registry, source), metrics.Registry.Register(watches))
 }
 
-// addChecks makes the server ready when it can be verified, listens, knows the
+// checks are what the readiness of the server depends on, besides its certificate and its port.
+type checks struct {
+	permissions *permissionCheck
+	ending      *drain
+	view        *cluster.View
+	watches     *cluster.Watches
+}
+
+// addChecks makes the server ready when it may do its work, can be verified, listens, knows the
 // policies, and is not on its way out. It is alive as long as it answers.
-func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Server, view *cluster.View, ending *drain) error {
+func addChecks(mgr manager.Manager, source certs.Source, server ctrlwebhook.Server, o checks) error {
 	return errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("permissions", o.permissions.check),
 		mgr.AddReadyzCheck("certificate", func(*http.Request) error { return source.Ready() }),
 		mgr.AddReadyzCheck("webhooks", server.StartedChecker()),
-		mgr.AddReadyzCheck("policies", cachesSynced(view)),
-		mgr.AddReadyzCheck("draining", ending.check),
+		mgr.AddReadyzCheck("policies", cachesSynced(o.view, o.watches)),
+		mgr.AddReadyzCheck("draining", o.ending.check),
 	)
 }
 
 // cachesSynced returns a check that passes once the view has all that there was at the start.
-func cachesSynced(view *cluster.View) healthz.Checker {
+func cachesSynced(view *cluster.View, watches *cluster.Watches) healthz.Checker {
 	return func(*http.Request) error {
-		if !view.Synced() {
-			return errors.New("the policies, namespaces, limit ranges and resource quotas are not all known yet: see that the server may list and watch them")
+		if view.Synced() {
+			return nil
 		}
-		return nil
+		const unknown = "the policies, namespaces, limit ranges and resource quotas are not all known yet: "
+		if failures := watches.Failures(); failures != "" {
+			return errors.New(unknown + failures + ": see that the API server answers, that the CRD is installed (manifests/crd), " +
+				"and that the server may list and watch them")
+		}
+		return errors.New(unknown + "wait for the API server's answer")
 	}
 }

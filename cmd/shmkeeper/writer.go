@@ -73,6 +73,7 @@ func writers(restConfig *rest.Config, o Options, view *cluster.View, written web
 		mgr, err := manager.New(restConfig, manager.Options{
 			Scheme:                        scheme,
 			Logger:                        ctrl.Log.WithName("leader").WithSink(quiet{ctrl.Log.GetSink()}),
+			MapperProvider:                newMapper,
 			Cache:                         cluster.CacheOptions(configurationName),
 			Client:                        client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 			Controller:                    config.Controller{SkipNameValidation: &anyName},

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,14 +32,7 @@ type scraper struct {
 // scraper starts a replica with metrics, until the end of the test.
 func (s *suite) scraper(t *testing.T) scraper {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	// Those of certificates as in runSuite: replicas share the CA.
 	replica, err := install.StartReplica(t.Context(), s.cp, s.program, t.TempDir(), "metrics",
 		"--metrics-bind-address="+address, "--ca-settle=1s", "--ca-resync=500ms", "--cert-duration=1m")

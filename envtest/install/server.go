@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/shmkeeper/shmkeeper/envtest"
 )
 
@@ -41,6 +43,19 @@ func StartReplica(ctx context.Context, cp *envtest.ControlPlane, program, dir, n
 	if err != nil {
 		return nil, err
 	}
+	r, err := Launch(config, program, dir, name, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.WaitReady(ctx); err != nil {
+		_ = r.Kill()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Launch is StartReplica with credentials that are given. It does not wait.
+func Launch(config *rest.Config, program, dir, name string, args ...string) (*Replica, error) {
 	kubeconfig := filepath.Join(dir, name+".kubeconfig")
 	if err := envtest.WriteKubeconfig(kubeconfig, config); err != nil {
 		return nil, err
@@ -77,14 +92,11 @@ func StartReplica(ctx context.Context, cp *envtest.ControlPlane, program, dir, n
 		r.err = r.cmd.Wait()
 		close(r.exited)
 	}()
-	if err := r.waitReady(ctx); err != nil {
-		_ = r.Kill()
-		return nil, err
-	}
 	return r, nil
 }
 
-func (r *Replica) waitReady(ctx context.Context) error {
+// WaitReady waits until the replica is ready, for a minute at most.
+func (r *Replica) WaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	last := "it does not answer"
@@ -108,18 +120,24 @@ func (r *Replica) waitReady(ctx context.Context) error {
 
 // Ready reports whether the replica is ready, and what it answered.
 func (r *Replica) Ready(ctx context.Context) (ready bool, answer string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.probes+"/readyz?verbose", http.NoBody)
+	status, answer := r.Probe(ctx, "/readyz?verbose")
+	return status == http.StatusOK, answer
+}
+
+// Probe asks the replica as a kubelet does. The status is 0 if it does not answer.
+func (r *Replica) Probe(ctx context.Context, path string) (status int, answer string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.probes+path, http.NoBody)
 	if err != nil {
-		return false, err.Error()
+		return 0, err.Error()
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, ""
+		return 0, ""
 	}
 	defer func() { _ = response.Body.Close() }()
 	var body bytes.Buffer
 	_, _ = body.ReadFrom(response.Body)
-	return response.StatusCode == http.StatusOK, body.String()
+	return response.StatusCode, body.String()
 }
 
 // Pid returns the ID of the process.

@@ -135,7 +135,7 @@ var rules = map[string]rule{
 	"envtest/cmd/binaries": {own: []string{"envtest"}},
 	"envtest/cmd/demo":     {own: []string{"envtest", "envtest/install", "policy/v1alpha1"}, thirdParty: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
 	"envtest/e2e":          {},
-	"envtest/install":      {own: []string{"envtest"}},
+	"envtest/install":      {own: []string{"envtest"}, thirdParty: []string{"k8s.io/client-go"}}, // credentials of a process
 	"docs":                 {},
 	"internal/arrows":      {},
 	"internal/cluster": {

@@ -7,6 +7,7 @@ type metrics struct {
 	policies      *prometheus.GaugeVec
 	compileErrors prometheus.Counter
 	narrow        prometheus.Gauge
+	revision      prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -25,8 +26,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Help: "1 if the webhooks' match condition holds back Pods that no policy could match, " +
 			"0 if every Pod has to be sent.",
 	})
+	m.revision = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "shmkeeper_policies_revision",
+		Help: "A number for the versions of the policies that are known and in force: the same on replicas that have the same.",
+	})
 	m.count(0, 0)
-	for _, c := range []prometheus.Collector{m.policies, m.compileErrors, m.narrow} {
+	for _, c := range []prometheus.Collector{m.policies, m.compileErrors, m.narrow, m.revision} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,10 @@
 package cluster
 
 import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,4 +177,20 @@ func (s *policyStore) count() (accepted, rejected int) {
 		}
 	}
 	return accepted, rejected
+}
+
+// fingerprint returns a number for the versions that are known and those in force. It is the same
+// for stores that have the same, and most probably another one for others.
+func (s *policyStore) fingerprint() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash := fnv.New64a()
+	for _, name := range slices.Sorted(maps.Keys(s.byName)) {
+		p, inForce := s.byName[name], int64(0)
+		if p.inForce != nil {
+			inForce = p.inForce.Generation
+		}
+		fmt.Fprintf(hash, "%s %s %d %d\n", name, p.uid, p.generation, inForce)
+	}
+	return float64(hash.Sum64() >> 11) // the 53 bits that a float holds
 }

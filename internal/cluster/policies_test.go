@@ -159,3 +159,35 @@ func BenchmarkSetOfThousandPolicies(b *testing.B) {
 		s.set()
 	}
 }
+
+// Replicas can be compared by it: they see policies in another order, and may have missed a version.
+func TestPolicyStore_FingerprintTellsStoresApart(t *testing.T) {
+	a, b := appPolicy("a", "a"), appPolicy("b", "b")
+	of := func(policies ...*v1alpha1.SharedMemoryPolicy) float64 {
+		s := newPolicyStore(policy.Mirrors{})
+		for _, p := range policies {
+			s.add(p)
+		}
+		return s.fingerprint()
+	}
+	if of(a, b) != of(b, a) {
+		t.Error("the order of policies counts")
+	}
+	if of(a, later(a, func(*v1alpha1.SharedMemoryPolicy) {})) != of(later(a, func(*v1alpha1.SharedMemoryPolicy) {})) {
+		t.Error("a valid version that was replaced counts")
+	}
+	recreated := a.DeepCopy()
+	recreated.UID = "2"
+	seen := map[float64]string{}
+	for name, stored := range map[string][]*v1alpha1.SharedMemoryPolicy{
+		"none": nil, "a": {a}, "b": {b}, "both": {a, b}, "a later": {later(a, func(*v1alpha1.SharedMemoryPolicy) {})}, "recreated": {recreated},
+		"broken":                 {later(a, breakIt)},
+		"broken after a version": {a, later(a, breakIt)},
+	} {
+		number := of(stored...)
+		if other, found := seen[number]; found {
+			t.Errorf("%q and %q have the same fingerprint", name, other)
+		}
+		seen[number] = name
+	}
+}

@@ -55,6 +55,7 @@ func (w *policyWatcher) publish() {
 	condition := w.store.matchCondition() // first, so that it covers nothing that is not in force
 	w.view.inForce.Store(&inForce{w.store.set(), condition})
 	w.metrics.count(w.store.count())
+	w.metrics.revision.Set(w.store.fingerprint())
 	w.metrics.setNarrow(condition.Narrow)
 	w.view.subscribers.notify()
 }

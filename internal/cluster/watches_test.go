@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+// apiServer answers lists and watches, or fails.
+type apiServer struct {
+	mu     sync.Mutex
+	err    error
+	stream *watch.FakeWatcher
+}
+
+// set has all that is asked from now on fail, and ends the watch that runs; nil has it answered.
+func (a *apiServer) set(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
+	if a.stream != nil {
+		a.stream.Stop()
+	}
+}
+
+func (a *apiServer) listWatch() *toolscache.ListWatch {
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return &corev1.LimitRangeList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}, a.err
+		},
+		WatchFuncWithContext: func(_ context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if a.err != nil {
+				return nil, a.err
+			}
+			a.stream = watch.NewFake()
+			if o.SendInitialEvents != nil && *o.SendInitialEvents {
+				stream := a.stream
+				end := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{
+					ResourceVersion: "1", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"},
+				}}
+				go stream.Action(watch.Bookmark, end)
+			}
+			return a.stream, nil
+		},
+	}
+}
+
+func TestWatches_SayForHowLongTheyAreInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWatches(clientgoscheme.Scheme, logr.Discard())
+		server := &apiServer{err: errors.New("no CRD")}
+		informer := w.NewInformer(server.listWatch(), &corev1.LimitRange{}, 0, toolscache.Indexers{})
+		// The usual one waits for as long as its own clock is ahead of the test's.
+		if err := informer.SetWatchErrorHandlerWithContext(func(context.Context, *toolscache.Reflector, error) {}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); informer.RunWithContext(ctx) }()
+		defer func() { cancel(); <-stopped }()
+
+		interrupted := func(least, most time.Duration, failures string) {
+			t.Helper()
+			synctest.Wait()
+			seconds := testutil.ToFloat64(w)
+			if seconds < least.Seconds() || seconds > most.Seconds() {
+				t.Errorf("interrupted for %v s, want %v to %v", seconds, least, most)
+			}
+			if got := w.Failures(); got != failures {
+				t.Errorf("failures: %q, want %q", got, failures)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		interrupted(2*time.Minute, 2*time.Minute, "watching LimitRange: no CRD")
+		if informer.HasSynced() {
+			t.Error("synced without an answer")
+		}
+		server.set(nil)
+		time.Sleep(time.Minute) // longer than the reflector's longest wait
+		interrupted(0, 0, "")
+		if !informer.HasSynced() {
+			t.Error("not synced with an answer")
+		}
+		server.set(errors.New("gone"))
+		time.Sleep(5 * time.Minute)
+		interrupted(5*time.Minute-10*time.Second, 5*time.Minute, "watching LimitRange: gone")
+		server.set(nil)
+		time.Sleep(2 * time.Minute)
+		interrupted(0, 0, "")
+	})
+}
+
+func TestWatches_MetricNamesTheKind(t *testing.T) {
+	w := NewWatches(clientgoscheme.Scheme, logr.Discard())
+	w.now = func() time.Time { return time.Unix(100, 0) }
+	w.NewInformer((&apiServer{}).listWatch(), &corev1.LimitRange{}, 0, toolscache.Indexers{})
+	w.runs("LimitRange")
+	w.NewInformer((&apiServer{}).listWatch(), namespaceMetadata(), 0, toolscache.Indexers{})
+	w.now = func() time.Time { return time.Unix(130, 0) }
+	const want = `
+# HELP shmkeeper_watch_interrupted_seconds How long this replica has not been told of changes of a kind; 0 while its watch runs.
+# TYPE shmkeeper_watch_interrupted_seconds gauge
+shmkeeper_watch_interrupted_seconds{kind="LimitRange"} 0
+shmkeeper_watch_interrupted_seconds{kind="Namespace"} 30
+`
+	if err := testutil.CollectAndCompare(w, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
