@@ -149,7 +149,7 @@ var rules = map[string]rule{
 	// Turns text into objects and back; it knows no policy.
 	"internal/manifest": {
 		own:        []string{"internal/yamledit"},
-		thirdParty: []string{"go.yaml.in/yaml", "gomodules.xyz/jsonpatch/v2", "k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json"},
+		thirdParty: []string{"github.com/evanphx/json-patch/v5", "gomodules.xyz/jsonpatch/v2", "k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json"},
 	},
 	// A tool: it reads the engine's source and nothing else of it.
 	"internal/mutants": {thirdParty: []string{"sigs.k8s.io/yaml"}},

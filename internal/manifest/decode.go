@@ -20,7 +20,7 @@ func Decode(o Object, into any, strict bool) error {
 		return errors.New("manifest.Decode: into is not a pointer to decode into")
 	}
 	t := typeChecker{document: o.Document, strict: strict}
-	value, err := yamledit.Decode(o.JSON)
+	value, err := yamledit.ParseLenient(o.JSON)
 	if err != nil {
 		t.add(o.Path, "is not JSON: "+err.Error(), "correct the syntax there")
 		return join(t.found)
@@ -46,53 +46,47 @@ func Decode(o Object, into any, strict bool) error {
 type typeChecker struct {
 	document *Document // nil if the object has none
 	strict   bool
-	found    []*Error
+	found    []error
 }
 
 func (t *typeChecker) add(path, problem, remedy string) {
-	e := &Error{Path: path, Problem: problem, Remedy: remedy}
-	if t.document != nil {
-		e = t.document.errorAt(path, problem, remedy)
-	}
-	t.found = append(t.found, e)
+	t.found = append(t.found, t.document.errorAt(path, problem, remedy))
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 // check checks one value. The types of the API are structs, slices, maps with string keys, scalars,
 // and those that decode themselves.
-func (t *typeChecker) check(value any, as reflect.Type, path string) {
+func (t *typeChecker) check(value *yamledit.Node, as reflect.Type, path string) {
 	for as.Kind() == reflect.Pointer {
 		as = as.Elem()
 	}
 	decodesItself := reflect.PointerTo(as).Implements(unmarshaler)
-	if len(t.found) >= maxReported || value == nil && !decodesItself {
+	if len(t.found) >= maxReported || value.IsNull() && !decodesItself {
 		return
 	}
 	isMap := as.Kind() == reflect.Map && as.Key().Kind() == reflect.String
 	isList := (as.Kind() == reflect.Slice || as.Kind() == reflect.Array) && as.Elem().Kind() != reflect.Uint8
-	fields, hasFields := value.(*yamledit.Object)
-	items, hasItems := value.([]any)
 	switch {
 	case decodesItself || as.Kind() != reflect.Struct && !isMap && !isList:
 		t.checkScalar(value, as, path)
-	case isList && !hasItems:
+	case isList && value.Kind != yamledit.List:
 		t.add(path, t.document.display(path, value)+" is not a list", `begin each element with "- "`)
+	case !isList && value.Kind != yamledit.Object:
+		t.add(path, t.document.display(path, value)+" is not a mapping", "write it with keys and values")
 	case isList:
-		for i, item := range items {
+		for i, item := range value.Items {
 			t.check(item, as.Elem(), yamledit.Element(path, i))
 		}
-	case !hasFields:
-		t.add(path, t.document.display(path, value)+" is not a mapping", "write it with keys and values")
 	case isMap:
-		for _, key := range fields.Keys {
-			t.check(fields.Fields[key], as.Elem(), yamledit.Member(path, key))
+		for _, key := range value.Keys {
+			t.check(value.Fields[key], as.Elem(), yamledit.Member(path, key))
 		}
 	default:
 		known := fieldsOf(as)
-		for _, key := range fields.Keys {
+		for _, key := range value.Keys {
 			if field, ok := known[key]; ok {
-				t.check(fields.Fields[key], field, yamledit.Member(path, key))
+				t.check(value.Fields[key], field, yamledit.Member(path, key))
 			} else if t.strict {
 				t.add(yamledit.Member(path, key), "unknown field", suggest(key, known))
 			}

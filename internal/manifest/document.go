@@ -8,8 +8,9 @@ package manifest
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/shmkeeper/shmkeeper/internal/yamledit"
@@ -34,21 +35,21 @@ type Document struct {
 
 	loaded  bool
 	loadErr error
-	text    *yamledit.Text // of raw
-	value   any            // of text, with the patches
-	changed bool           // by a patch
+	read    *yamledit.Node // what it means as it was read; nil without content
+	root    *yamledit.Node // the same with the patches
 }
 
 // Object is one API object in a document: the document itself, or an item of a List.
 type Object struct {
 	Document   *Document
-	Pointer    string // JSON pointer within the document: "" or "/items/3"
-	Path       string // the same as a field path: "" or "items[3]"
+	Path       string // field path within the document: "" or "items[3]"
 	APIVersion string
 	Kind       string
 	Namespace  string
 	Name       string // metadata.name, or metadata.generateName if there is no name
 	JSON       []byte // the object as compact JSON, keys in the order of the source
+
+	items []int // the indexes in Path
 }
 
 // objectHead has the fields that every object has.
@@ -66,64 +67,61 @@ type objectHead struct {
 func (d *Document) Raw() []byte { return d.raw }
 
 // Changed reports whether the document was patched.
-func (d *Document) Changed() bool { return d.changed }
+func (d *Document) Changed() bool { return d.root != d.read }
 
 // Objects returns the API objects of the document in order; the items of Lists, also of Lists within
 // Lists, instead of the Lists. A document without content has none. It fails with an *Error if the
 // API server could not even tell what the object is: bad syntax, a duplicate key, no kind, no
 // apiVersion, more than MaxObjectBytes. After a Patch it returns the patched objects.
 func (d *Document) Objects() ([]Object, error) {
-	value, err := d.root()
-	if err != nil || value == nil {
+	if err := d.load(); err != nil || d.root.IsNull() {
 		return nil, err
 	}
-	return d.objects(nil, value, Object{Document: d})
+	return d.objects(nil, d.root, Object{Document: d})
 }
 
 // objects appends the objects in a value. The item of a typed list has the APIVersion and Kind that
 // its list says, unless it says another.
-func (d *Document) objects(out []Object, value any, o Object) ([]Object, error) {
-	fields, ok := value.(*yamledit.Object)
-	if !ok {
-		return nil, d.errorAt(o.Path, d.display(o.Path, value)+" is not an API object", "write a mapping with apiVersion and kind")
+func (d *Document) objects(out []Object, value *yamledit.Node, o Object) ([]Object, error) {
+	if value.Kind != yamledit.Object {
+		return nil, o.ErrorAt("", d.display(o.Path, value)+" is not an API object", "write a mapping with apiVersion and kind")
 	}
 	types := &typeChecker{document: d}
 	if types.check(value, reflect.TypeFor[objectHead](), o.Path); len(types.found) > 0 {
 		return nil, types.found[0]
 	}
-	o.APIVersion, o.Kind = fields.String("apiVersion", o.APIVersion), fields.String("kind", o.Kind)
+	o.APIVersion, o.Kind = value.Text("apiVersion", o.APIVersion), value.Text("kind", o.Kind)
 	if o.Kind == "" {
-		return nil, d.errorAt(yamledit.Member(o.Path, "kind"), "is missing", "say what the object is, such as kind: Pod")
+		return nil, o.ErrorAt("kind", "is missing", "say what the object is, such as kind: Pod")
 	}
 	if o.APIVersion == "" {
-		return nil, d.errorAt(yamledit.Member(o.Path, "apiVersion"), "is missing", "say which API the "+yamledit.Quote(o.Kind)+" belongs to, such as apiVersion: v1")
+		return nil, o.ErrorAt("apiVersion", "is missing", "say which API the "+yamledit.Quote(o.Kind)+" belongs to, such as apiVersion: v1")
 	}
-	if items, ok := fields.Fields["items"]; ok && strings.HasSuffix(o.Kind, "List") {
-		return d.items(out, items, o)
+	if items := value.Fields["items"]; items != nil && strings.HasSuffix(o.Kind, "List") {
+		return d.list(out, items, o)
 	}
-	if meta, ok := fields.Fields["metadata"].(*yamledit.Object); ok {
-		o.Name, o.Namespace = meta.String("name", meta.String("generateName", "")), meta.String("namespace", "")
+	if meta := value.Fields["metadata"]; meta != nil {
+		o.Name, o.Namespace = meta.Text("name", meta.Text("generateName", "")), meta.Text("namespace", "")
 	}
-	if o.JSON = yamledit.Encode(value); len(o.JSON) > MaxObjectBytes {
-		return nil, d.errorAt(o.Path, o.Kind+" "+yamledit.Quote(o.Name)+" is "+strconv.Itoa(len(o.JSON))+" bytes long as JSON, and the API server takes no more than "+
-			strconv.Itoa(MaxObjectBytes), "make it smaller or split it")
+	if o.JSON = value.JSON(); len(o.JSON) > MaxObjectBytes {
+		return nil, o.ErrorAt("", fmt.Sprintf("%s %s is %d bytes long as JSON, and the API server takes no more than %d", o.Kind, yamledit.Quote(o.Name), len(o.JSON), MaxObjectBytes),
+			"make it smaller or split it")
 	}
 	return append(out, o), nil
 }
 
-func (d *Document) items(out []Object, value any, list Object) ([]Object, error) {
-	path := yamledit.Member(list.Path, "items")
-	items, ok := value.([]any)
-	if !ok && value != nil {
-		return nil, d.errorAt(path, d.display(path, value)+" is not a list", "write the objects as a list")
+func (d *Document) list(out []Object, items *yamledit.Node, list Object) ([]Object, error) {
+	path := list.FieldPath("items")
+	if items.Kind != yamledit.List && !items.IsNull() {
+		return nil, list.ErrorAt("items", d.display(path, items)+" is not a list", "write the objects as a list")
 	}
-	kind, version := strings.TrimSuffix(list.Kind, "List"), list.APIVersion
-	if kind == "" {
-		version = "" // a List has objects of any kind
+	o := Object{Document: d, APIVersion: list.APIVersion, Kind: strings.TrimSuffix(list.Kind, "List")}
+	if o.Kind == "" {
+		o.APIVersion = "" // a List has objects of any kind
 	}
-	for i, item := range items {
+	for i, item := range items.Items {
+		o.Path, o.items = yamledit.Element(path, i), append(slices.Clip(list.items), i)
 		var err error
-		o := Object{Document: d, Pointer: list.Pointer + "/items/" + strconv.Itoa(i), Path: yamledit.Element(path, i), APIVersion: version, Kind: kind}
 		if out, err = d.objects(out, item, o); err != nil {
 			return nil, err
 		}
@@ -131,21 +129,65 @@ func (d *Document) items(out []Object, value any, list Object) ([]Object, error)
 	return out, nil
 }
 
-// root returns what the document means with its patches, or nil if there is nothing but comments.
-func (d *Document) root() (any, error) {
-	if !d.loaded {
-		d.loaded = true
-		d.text, d.loadErr = yamledit.Parse(d.raw[d.from:d.to], d.isJSON)
-		d.value = d.text.Value
-		var e *yamledit.Error
-		if errors.As(d.loadErr, &e) {
-			d.loadErr = &Error{Source: d.Source, Line: d.line + max(e.Line, 1) - 1, Problem: e.Problem, Remedy: e.Remedy}
-		}
+// load parses the document, once.
+func (d *Document) load() error {
+	if d.loaded {
+		return d.loadErr
 	}
-	return d.value, d.loadErr
+	d.loaded = true
+	d.read, d.loadErr = yamledit.Parse(d.raw[d.from:d.to], d.isJSON)
+	d.root = d.read
+	var e *Error
+	if errors.As(d.loadErr, &e) {
+		e.Source, e.Line = d.Source, d.line+max(e.Line, 1)-1
+	}
+	return d.loadErr
 }
 
-// errorAt returns an error about a field.
+// FieldPath returns the path within the document of a field of the object.
+func (o Object) FieldPath(path string) string {
+	if o.Path == "" || path == "" || path[0] == '[' {
+		return o.Path + path
+	}
+	return o.Path + "." + path
+}
+
+// ErrorAt returns an error about a field of the object, whose path is that within the object.
+func (o Object) ErrorAt(path, problem, remedy string) *Error {
+	return o.Document.errorAt(o.FieldPath(path), problem, remedy)
+}
+
+// errorAt returns an error about a field; one without a place for an object that is in no document.
 func (d *Document) errorAt(path, problem, remedy string) *Error {
-	return &Error{Source: d.Source, Line: d.Line(path), Path: path, Problem: problem, Remedy: remedy}
+	e := &Error{Path: path, Problem: problem, Remedy: remedy}
+	if d != nil {
+		e.Source, e.Line = d.Source, d.Line(path)
+	}
+	return e
+}
+
+// Line returns the line of a field, or of the nearest one around it that the document has. The path
+// is that within the document, written as in an Error.
+func (d *Document) Line(path string) int {
+	_, line := d.find(path)
+	return line
+}
+
+// find returns the node of a field, nil if the document does not have it, and its line as Line returns it.
+func (d *Document) find(path string) (n *yamledit.Node, line int) {
+	if d.load() != nil || d.read == nil {
+		return nil, d.line
+	}
+	n, line = d.read.Find(path)
+	return n, d.line + line - 1
+}
+
+// display returns a value as a message quotes it: if the document has it, as it is spelled there.
+func (d *Document) display(path string, value *yamledit.Node) string {
+	if d != nil {
+		if n, _ := d.find(path); n != nil {
+			value = n
+		}
+	}
+	return value.Display()
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func one(t testing.TB, in string) *Document {
@@ -35,13 +36,13 @@ func TestObjects(t *testing.T) {
 		"a List gives its items, those of a List in it too": {
 			in: "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret}\n- apiVersion: v1\n  kind: List\n  items: [{apiVersion: v1, kind: Pod}]\n",
 			want: []Object{
-				{Pointer: "/items/0", Path: "items[0]", APIVersion: "v1", Kind: "Secret", JSON: []byte(`{"apiVersion":"v1","kind":"Secret"}`)},
-				{Pointer: "/items/1/items/0", Path: "items[1].items[0]", APIVersion: "v1", Kind: "Pod", JSON: []byte(`{"apiVersion":"v1","kind":"Pod"}`)},
+				{Path: "items[0]", APIVersion: "v1", Kind: "Secret", JSON: []byte(`{"apiVersion":"v1","kind":"Secret"}`)},
+				{Path: "items[1].items[0]", APIVersion: "v1", Kind: "Pod", JSON: []byte(`{"apiVersion":"v1","kind":"Pod"}`)},
 			},
 		},
 		"the items of a typed list may leave out their kind": {
 			in:   `{"apiVersion":"v1","kind":"PodList","items":[{"metadata":{"name":"a"}}]}`,
-			want: []Object{{Pointer: "/items/0", Path: "items[0]", APIVersion: "v1", Kind: "Pod", Name: "a", JSON: []byte(`{"metadata":{"name":"a"}}`)}},
+			want: []Object{{Path: "items[0]", APIVersion: "v1", Kind: "Pod", Name: "a", JSON: []byte(`{"metadata":{"name":"a"}}`)}},
 		},
 		"an empty list has no objects":    {in: "apiVersion: v1\nkind: List\nitems:\n"},
 		"comments alone are no object":    {in: "# nothing\n"},
@@ -65,7 +66,7 @@ func TestObjects(t *testing.T) {
 			for i := range got {
 				got[i].Document = nil
 			}
-			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(Document{})); diff != "" {
+			if diff := cmp.Diff(c.want, got, cmpopts.IgnoreUnexported(Object{})); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 		})

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,29 +16,15 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "-" {
-			continue
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			// An outer field hides an inner one of its name.
+			inner := fieldsOf(f.Type)
+			maps.Copy(inner, known)
+			known = inner
+		case f.IsExported() && name != "-":
+			known[cmp.Or(name, f.Name)] = f.Type
 		}
-		embedded := f.Type
-		if embedded.Kind() == reflect.Pointer {
-			embedded = embedded.Elem()
-		}
-		if f.Anonymous && name == "" && embedded.Kind() == reflect.Struct {
-			for inner, innerType := range fieldsOf(embedded) {
-				// An outer field hides an inner one of its name.
-				if _, ok := known[inner]; !ok {
-					known[inner] = innerType
-				}
-			}
-			continue
-		}
-		if !f.IsExported() {
-			continue
-		}
-		if name == "" {
-			name = f.Name
-		}
-		known[name] = f.Type
 	}
 	return known
 }
@@ -44,12 +32,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 // suggest gives the remedy for an unknown field: the known one that it is most likely meant to be, if any comes near.
 func suggest(key string, known map[string]reflect.Type) string {
 	best, nearest := "", 1+min(2, len(key)/3)
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if strings.EqualFold(name, key) {
 			best = name
 			break

@@ -3,7 +3,6 @@ package manifest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -37,10 +36,6 @@ func read(r io.Reader, source string, budget int) ([]*Document, int, error) {
 	return docs, len(data), err
 }
 
-func tooLong(source string, line, length int) *Error {
-	return &Error{Source: source, Line: line, Problem: fmt.Sprintf("the document is %d bytes long, more than %d", length, MaxDocumentBytes), Remedy: "split it"}
-}
-
 // Stdin is the source of what was read from standard input, which paths call "-".
 const Stdin = "stdin"
 
@@ -49,26 +44,19 @@ const Stdin = "stdin"
 // not exist or cannot be read, on a directory without manifests, and where Read fails.
 func ReadPaths(paths []string, recursive bool, stdin io.Reader) ([]*Document, error) {
 	var all []*Document
-	budget, stdinRead := MaxStreamBytes, false
-	for _, path := range paths {
-		if path == "-" {
-			if stdinRead {
-				return nil, &Error{Source: Stdin, Problem: "is given twice", Remedy: `give "-" once`}
-			}
-			stdinRead = true
-			docs, n, err := read(stdin, Stdin, budget)
-			if err != nil {
+	budget := MaxStreamBytes
+	for i, path := range paths {
+		files := []string{path}
+		if path == "-" && slices.Contains(paths[:i], path) {
+			return nil, &Error{Source: Stdin, Problem: "is given twice", Remedy: `give "-" once`}
+		} else if path != "-" {
+			var err error
+			if files, err = manifests(path, recursive); err != nil {
 				return nil, err
 			}
-			all, budget = append(all, docs...), budget-n
-			continue
-		}
-		files, err := manifests(path, recursive)
-		if err != nil {
-			return nil, err
 		}
 		for _, file := range files {
-			docs, n, err := readFile(file, budget)
+			docs, n, err := readFile(file, stdin, budget)
 			if err != nil {
 				return nil, err
 			}
@@ -78,15 +66,16 @@ func ReadPaths(paths []string, recursive bool, stdin io.Reader) ([]*Document, er
 	return all, nil
 }
 
-func readFile(path string, budget int) ([]*Document, int, error) {
+func readFile(path string, stdin io.Reader, budget int) ([]*Document, int, error) {
+	if path == "-" {
+		return read(stdin, Stdin, budget)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, unreadable(path, err)
 	}
-	docs, n, err := read(f, path, budget)
-	// Nothing was written, so an error of Close would have nothing to tell.
-	_ = f.Close()
-	return docs, n, err
+	defer func() { _ = f.Close() }() // nothing was written, so there is nothing to report
+	return read(f, path, budget)
 }
 
 // manifests returns the file that path is, or the manifests in the directory that it is.
@@ -103,13 +92,10 @@ func manifests(path string, recursive bool) ([]string, error) {
 		if err != nil {
 			return unreadable(file, err)
 		}
-		if entry.IsDir() {
-			if file != path && !recursive {
-				return fs.SkipDir
-			}
-			return nil
+		if entry.IsDir() && file != path && !recursive {
+			return fs.SkipDir
 		}
-		if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
+		if entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 			return nil
 		}
 		// A link to a directory, a socket or a pipe is no manifest, whatever it is called.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -39,17 +40,13 @@ func split(data []byte, source string) ([]*Document, error) {
 	if bytes.HasPrefix(data, byteOrderMark) {
 		s.from = len(byteOrderMark)
 	}
-	at, line := s.from, 0
-	for at < len(data) {
-		line++
-		end := len(data)
-		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
-			end = at + i + 1
-		}
-		if err := s.addLine(at, end, line); err != nil {
+	at, number := s.from, 0
+	for line := range bytes.Lines(data[at:]) {
+		number++
+		if err := s.addLine(string(bytes.TrimRight(line, "\r\n")), at, at+len(line), number); err != nil {
 			return nil, err
 		}
-		at = end
+		at += len(line)
 	}
 	if s.start < len(data) {
 		if err := s.finish(len(data)); err != nil {
@@ -59,35 +56,37 @@ func split(data []byte, source string) ([]*Document, error) {
 	return s.docs, nil
 }
 
+func (s *splitter) error(line int, problem, remedy string) error {
+	return &Error{Source: s.source, Line: line, Problem: problem, Remedy: remedy}
+}
+
 // addLine adds the line data[at:end] to the current document, or begins another with it.
-func (s *splitter) addLine(at, end, line int) error {
-	text := string(bytes.TrimRight(s.data[at:end], "\r\n"))
+func (s *splitter) addLine(text string, at, end, line int) error {
 	trimmed := strings.TrimSpace(text)
-	bare := trimmed == "" || trimmed[0] == '#'
-	switch {
-	case strings.HasPrefix(text, "---"):
-		if rest := strings.TrimSpace(text[3:]); rest != "" && rest[0] != '#' {
-			return &Error{
-				Source: s.source, Line: line, Problem: yamledit.Quote(text) + ` is no document separator: nothing but a comment may follow "---"`,
-				Remedy: "put the rest on the next line",
-			}
-		}
-		return s.separator(at, end, line)
-	case isEndMarker(text) && s.to < 0:
-		s.to = at
-	case s.to >= 0 && bare:
-		// Comments behind an end marker: they open the next document, if there is one.
-	case s.to >= 0 && text[0] == '%':
-		if err := s.next(at, line); err != nil {
+	isBare := trimmed == "" || trimmed[0] == '#'
+	isSeparator, isDirective := strings.HasPrefix(text, "---"), strings.HasPrefix(text, "%")
+	ended := s.to >= 0
+	if rest := strings.TrimSpace(text[min(3, len(text)):]); isSeparator && rest != "" && rest[0] != '#' {
+		return s.error(line, yamledit.Quote(text)+` is no document separator: nothing but a comment may follow "---"`, "put the rest on the next line")
+	}
+	if isSeparator && (s.content || s.separated || ended) || isDirective && ended {
+		if err := s.finish(at); err != nil {
 			return err
 		}
+		*s = splitter{source: s.source, data: s.data, docs: s.docs, start: at, from: at, line: line, to: -1}
+	}
+	switch {
+	case isSeparator:
+		s.separated, s.from, s.line = true, end, line+1
+	case isDirective && !s.content && !s.separated:
 		s.directives = true
-	case s.to >= 0 && isEndMarker(text):
-	case s.to >= 0:
-		return &Error{Source: s.source, Line: line, Problem: `content follows the end marker "..."; kubectl would leave it out`, Remedy: `put "---" before it`}
-	case text != "" && text[0] == '%' && !s.content && !s.separated:
-		s.directives = true
-	case !bare:
+	case ended && (isBare || isEndMarker(text)):
+		// Comments behind an end marker open the next document, if there is one.
+	case ended:
+		return s.error(line, `content follows the end marker "..."; kubectl would leave it out`, `put "---" before it`)
+	case isEndMarker(text):
+		s.to = at
+	case !isBare:
 		s.content = true
 	}
 	return nil
@@ -98,55 +97,30 @@ func isEndMarker(text string) bool {
 	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '\t')
 }
 
-func (s *splitter) separator(at, end, line int) error {
-	if s.content || s.separated || s.to >= 0 {
-		if err := s.next(at, line); err != nil {
-			return err
-		}
-	}
-	s.separated = true
-	s.from, s.line = end, line+1
-	return nil
-}
-
-// next ends the current document at an offset and begins another there.
-func (s *splitter) next(at, line int) error {
-	if err := s.finish(at); err != nil {
-		return err
-	}
-	s.start, s.from, s.line, s.to = at, at, line, -1
-	s.separated, s.directives, s.content = false, false, false
-	return nil
-}
-
+// finish ends the current document at an offset. One of several JSON values is a document each.
 func (s *splitter) finish(end int) error {
 	to := s.to
 	if to < 0 {
 		to = end
 	}
 	if s.directives && !s.separated {
-		return &Error{Source: s.source, Line: s.line, Problem: `a "%" directive has no document`, Remedy: `put "---" on the line behind it`}
+		return s.error(s.line, `a "%" directive has no document`, `put "---" on the line behind it`)
 	}
-	if end-s.start > MaxDocumentBytes {
-		return tooLong(s.source, s.line, end-s.start)
+	if length := end - s.start; length > MaxDocumentBytes {
+		return s.error(s.line, fmt.Sprintf("the document is %d bytes long, more than %d", length, MaxDocumentBytes), "split it")
 	}
-	d := Document{Source: s.source, line: s.line, separated: s.separated, directives: s.directives}
 	ends := jsonValues(s.data[s.from:to])
-	if len(ends) == 0 {
-		d.raw, d.from, d.to = s.data[s.start:end:end], s.from-s.start, to-s.start
-		s.add(d)
-		return nil
-	}
+	d := Document{Source: s.source, line: s.line, isJSON: len(ends) > 0, separated: s.separated, directives: s.directives}
 	start, from := s.start, s.from
-	for i, n := range ends {
-		valueEnd := s.from + n
-		stop := valueEnd
-		if i == len(ends)-1 {
-			stop, valueEnd = end, to
+	for _, n := range append(ends[:max(len(ends)-1, 0)], -1) { // -1: the last, or the only one
+		contentEnd, stop := s.from+n, s.from+n
+		if n < 0 {
+			contentEnd, stop = to, end
 		}
-		d.isJSON = true
-		d.raw, d.from, d.to = s.data[start:stop:stop], from-start, valueEnd-start
-		s.add(d)
+		d.Index = len(s.docs) + 1
+		d.raw, d.from, d.to = s.data[start:stop:stop], from-start, contentEnd-start
+		document := d
+		s.docs = append(s.docs, &document)
 		d.line += bytes.Count(s.data[from:stop], []byte("\n"))
 		d.separated, d.directives = false, false
 		start, from = stop, stop
@@ -154,15 +128,10 @@ func (s *splitter) finish(end int) error {
 	return nil
 }
 
-func (s *splitter) add(d Document) {
-	d.Index = len(s.docs) + 1
-	s.docs = append(s.docs, &d)
-}
-
 // jsonValues returns where each of the JSON objects ends that text consists of, with the white space behind it, or nothing where
 // text is anything else. Flow style YAML is not JSON, nor is JSON with a comment.
 func jsonValues(text []byte) []int {
-	if trimmed := bytes.TrimLeft(text, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) {
 		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -175,9 +144,6 @@ func jsonValues(text []byte) []int {
 			return nil
 		}
 		end := int(dec.InputOffset())
-		for end < len(text) && (text[end] == ' ' || text[end] == '\t' || text[end] == '\r' || text[end] == '\n') {
-			end++
-		}
-		ends = append(ends, end)
+		ends = append(ends, len(text)-len(bytes.TrimLeft(text[end:], " \t\r\n")))
 	}
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // checkScalar decodes one value that has no fields of its own, and says what is wrong with one that does not fit.
-func (t *typeChecker) checkScalar(value any, as reflect.Type, path string) {
-	text := yamledit.Encode(value)
+func (t *typeChecker) checkScalar(value *yamledit.Node, as reflect.Type, path string) {
+	text := value.JSON()
 	if as == reflect.TypeFor[resource.Quantity]() && isExcessive(strings.Trim(string(text), `"`)) {
 		t.add(path, t.document.display(path, value)+" is beyond what Kubernetes can count", quantityRemedy)
 		return
@@ -28,30 +28,30 @@ func (t *typeChecker) checkScalar(value any, as reflect.Type, path string) {
 	}
 	problem, remedy := whyNot(value, as)
 	// The reader looks for what the file has, not for what YAML made of it.
-	t.add(path, t.document.display(path, value)+" "+problem+t.whyNotString(path, value), remedy)
+	t.add(path, t.document.display(path, value)+" "+problem+t.whyNotString(path, value.Value), remedy)
 }
 
 // whyNotString says, behind what a value is not, why YAML took an unquoted scalar for something
 // other than its text; empty if it did not.
 func (t *typeChecker) whyNotString(path string, value any) string {
-	if t.document == nil || t.document.isJSON {
+	if t.document == nil {
 		return ""
 	}
-	n, _ := t.document.locate(path)
-	if n == nil || !yamledit.IsPlain(n) {
+	n, _ := t.document.find(path)
+	if n == nil || !n.Plain {
 		return ""
 	}
 	switch v := value.(type) {
 	case bool:
 		switch {
-		case strings.EqualFold(n.Value, strconv.FormatBool(v)):
+		case strings.EqualFold(n.Source, strconv.FormatBool(v)):
 			return ""
 		case v:
 			return ", since YAML reads an unquoted y, yes or on as true"
 		}
 		return ", since YAML reads an unquoted n, no or off as false"
 	case json.Number:
-		if v.String() != n.Value {
+		if v.String() != n.Source {
 			return ", since YAML reads it as the number " + v.String()
 		}
 	}
@@ -59,7 +59,7 @@ func (t *typeChecker) whyNotString(path string, value any) string {
 }
 
 // whyNot says what a value that does not fit a type ought to be, and how to write it.
-func whyNot(value any, as reflect.Type) (problem, remedy string) {
+func whyNot(value *yamledit.Node, as reflect.Type) (problem, remedy string) {
 	switch as {
 	case reflect.TypeFor[resource.Quantity]():
 		return "is not a quantity", quantityRemedy
@@ -75,8 +75,7 @@ func whyNot(value any, as reflect.Type) (problem, remedy string) {
 	}
 	switch as.Kind() {
 	case reflect.String:
-		switch value.(type) {
-		case *yamledit.Object, []any:
+		if value.Kind != yamledit.Scalar {
 			return "is not a string", "write a string"
 		}
 		return "is not a string", "put it in quotes"
@@ -88,9 +87,9 @@ func whyNot(value any, as reflect.Type) (problem, remedy string) {
 		return "is not base64 text", "encode the bytes as base64"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		lowest, highest := int64(math.MinInt64)>>(64-as.Bits()), int64(math.MaxInt64)>>(64-as.Bits())
-		return whyNotWhole(value, strconv.FormatInt(lowest, 10), strconv.FormatInt(highest, 10))
+		return whyNotWhole(value.Value, strconv.FormatInt(lowest, 10), strconv.FormatInt(highest, 10))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return whyNotWhole(value, "0", strconv.FormatUint(math.MaxUint64>>(64-as.Bits()), 10))
+		return whyNotWhole(value.Value, "0", strconv.FormatUint(math.MaxUint64>>(64-as.Bits()), 10))
 	}
 	return "does not fit", "write a value that JSON can hold"
 }

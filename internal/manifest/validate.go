@@ -103,7 +103,7 @@ func CheckPod(path string, spec *corev1.PodSpec, claims ...string) error {
 type podChecker struct {
 	volumes    map[string]bool
 	containers map[string]bool
-	found      []*Error
+	found      []error
 }
 
 func (c *podChecker) add(path, problem, remedy string) {

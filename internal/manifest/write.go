@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
 // Write writes the documents in the order given. A document that was not patched is written with its
@@ -68,7 +70,7 @@ func (d *Document) Bytes() ([]byte, error) {
 	if !d.Changed() {
 		return d.raw, nil
 	}
-	content := d.text.Edit(d.value)
+	content := yamledit.Edit(d.raw[d.from:d.to], d.isJSON, d.read, d.root)
 	if content == nil {
 		return nil, d.errorAt("", "cannot be written with its changes", "write the document more simply: without tags and unusual quoting")
 	}

@@ -3,25 +3,25 @@ package yamledit
 import (
 	"bytes"
 	"cmp"
-	"reflect"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// Edit returns the text changed so that it means another value; nil if it cannot be written so.
+// Edit returns a text, of which Parse made the node was, changed so that it means another value; nil if
+// it cannot be written so.
 //
 // It writes new text where the value differs and nowhere else. The result is read back, and it must
 // mean the value: YAML is too rich for an editor to foresee all of it. If it does not, larger edits
 // are tried: with all that aliases stand for written out, then with whole values instead of their
 // parts, up to the whole document.
-func (t *Text) Edit(value any) []byte {
+func Edit(text []byte, isJSON bool, was, want *Node) []byte {
 	for _, depth := range []int{maxDepth + 1, maxDepth, 6, 5, 4, 3, 2, 1, 0} {
-		e := &editor{layout: t.layout(), cursor: newCursor(t.text, t.isJSON), expand: depth <= maxDepth, depth: depth}
-		e.oneLine = e.expand
-		if out, ok := e.write(t, value); ok {
-			if got, _, err := parse(out, t.isJSON); err == nil && bytes.Equal(Encode(got), Encode(value)) {
+		e := &editor{cursor: cursor{text: text}, layout: layoutOf(text, isJSON, was), expand: depth <= maxDepth, depth: depth}
+		if out, ok := e.write(was, want); ok {
+			if got, err := Parse(out, isJSON); err == nil && equal(got, want, sameFloat) {
 				return out
 			}
 		}
@@ -29,11 +29,20 @@ func (t *Text) Edit(value any) []byte {
 	return nil
 }
 
+func sameText(a, b json.Number) bool { return a == b }
+
+// sameFloat reports whether two numbers are the same to kubectl, which may spell what it reads in another way.
+func sameFloat(a, b json.Number) bool {
+	x, xErr := a.Float64()
+	y, yErr := b.Float64()
+	return a == b || x == y && xErr == nil && yErr == nil
+}
+
 // editor collects the edits that make a text mean a changed value.
 type editor struct {
 	layout
-	*cursor
-	expand  bool // write out what aliases and merge keys stand for
+	cursor
+	expand  bool // write out what aliases and merge keys stand for, and strings in one line
 	depth   int  // a changed value as deep as this is written as a whole
 	splices []splice
 }
@@ -51,117 +60,52 @@ func (e *editor) splice(from, to int, text string) {
 	e.splices = append(e.splices, splice{from, to, text})
 }
 
-// slot is the place of a value: an entry of a mapping or a list, or the document.
-type slot struct {
-	key      string
-	node     *yaml.Node
-	start    int // of the entry: of its key or dash, or of its value
-	mark     int // behind the colon or dash
-	from, to int // of the value
-	inList   bool
-	inFlow   bool
-	column   int // of the collection that the entry belongs to
-}
-
 // write returns the text with the edits; ok is false if they overlap.
-func (e *editor) write(t *Text, value any) (out []byte, ok bool) {
-	// As in parse: a fault of the encoder must not end the program.
+func (e *editor) write(was, want *Node) (out []byte, ok bool) {
+	// As in Parse: a fault of the encoder must not end the program.
 	defer func() {
 		if recover() != nil {
 			out, ok = nil, false
 		}
 	}()
-	text := t.text
-	if !e.isJSON && !bytes.HasSuffix(text, []byte("\n")) {
+	length := len(e.text)
+	if !e.isJSON && !e.has(length-1, '\n') {
 		e.text = append(slices.Clip(e.text), '\n')
 	}
-	if t.nodes == nil { // JSON, of which nothing is known but that it is JSON
-		trimmed := bytes.TrimSpace(text)
-		from := bytes.Index(text, trimmed)
-		e.splice(from, from+len(trimmed), e.encode(value, yaml.FlowStyle, "\n"))
-	} else {
-		from := e.offset(t.nodes)
-		e.edit(slot{node: t.nodes, start: from, mark: from, from: from, to: e.end(t.nodes), inFlow: e.isJSON}, t.Value, value, 0)
-	}
+	e.edit(&Node{place: place{style: was.style & yaml.FlowStyle}}, was, want, 0)
 	slices.SortStableFunc(e.splices, func(a, b splice) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
-	source, done := text, 0
-	if !e.isJSON {
-		source = e.text
-	}
+	done := 0
 	for _, s := range e.splices {
-		if s.from < done || s.to < s.from || s.to > len(source) {
+		if s.from < done || s.to < s.from || s.to > len(e.text) {
 			return nil, false
 		}
-		out = append(out, source[done:s.from]...)
+		out = append(out, e.text[done:s.from]...)
 		out = append(out, strings.ReplaceAll(s.text, "\n", e.lineBreak)...)
 		done = s.to
 	}
-	return append(out, source[done:max(done, len(text))]...), true
+	return append(out, e.text[done:max(done, length)]...), true
 }
 
-// edit makes the value in a slot mean another one.
-func (e *editor) edit(s slot, was, is any, depth int) {
-	same := reflect.DeepEqual(was, is)
-	derived := s.node.Kind == yaml.AliasNode || hasMerge(s.node)
+// edit makes a value in a collection mean another one.
+func (e *editor) edit(in, was, want *Node, depth int) {
+	same := equal(was, want, sameText)
 	switch {
-	case same && !(e.expand && derived) && (!e.expand || len(s.node.Content) == 0):
-	case derived || depth >= e.depth && !same || !e.editEntries(s.node, was, is, depth):
-		e.replace(s, is)
+	case same && !(e.expand && was.derived) && (!e.expand || was.Kind == Scalar):
+	case was.derived || depth >= e.depth && !same || !e.editEntries(was, want, depth):
+		e.replace(in, was, want)
 	}
-}
-
-func hasMerge(n *yaml.Node) bool {
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		if isMerge(n.Content[i]) {
-			return true
-		}
-	}
-	return false
-}
-
-// slots returns the entries of a collection.
-func (e *editor) slots(n *yaml.Node) []slot {
-	var all []slot
-	at := e.start(n)
-	column := at - e.lineStart(at)
-	for i := 0; i < len(n.Content); i++ {
-		s := slot{inList: n.Kind == yaml.SequenceNode, inFlow: n.Style&yaml.FlowStyle != 0, column: column, start: at}
-		switch {
-		case !s.inList:
-			s.key, _ = keyOf(n.Content[i]) // that it has one was checked before
-			s.start = e.offset(n.Content[i])
-			s.mark = e.behindKey(n.Content[i])
-			i++
-		case !s.inFlow:
-			s.start = e.skipSpace(at)
-			s.mark = s.start + 1
-		}
-		s.node = n.Content[i]
-		if s.from, s.to = e.offset(s.node), e.end(s.node); isEmpty(s.node) && !s.inList {
-			s.from, s.to = s.mark, s.mark
-		}
-		if s.inList && s.inFlow {
-			s.start, s.mark = s.from, s.from
-		}
-		all = append(all, s)
-		at = s.to
-	}
-	return all
 }
 
 // editEntries reports whether it edited the entries of a collection. It does nothing if the values
 // are not collections of one kind, no entry stays, or the entries are not on lines of their own.
-func (e *editor) editEntries(n *yaml.Node, was, is any, depth int) bool {
+func (e *editor) editEntries(was, want *Node, depth int) bool {
 	before, ok := len(e.splices), false
-	switch is := is.(type) {
-	case *Object:
-		if was, isMap := was.(*Object); isMap {
-			ok = e.editMapping(e.slots(n), was, is, depth)
-		}
-	case []any:
-		if was, isList := was.([]any); isList {
-			ok = e.editList(e.slots(n), was, is, depth)
-		}
+	switch {
+	case was.Kind != want.Kind:
+	case was.Kind == Object:
+		ok = e.editFields(was, want, depth)
+	case was.Kind == List:
+		ok = e.editItems(was, want, depth)
 	}
 	if !ok {
 		e.splices = e.splices[:before]
@@ -169,78 +113,73 @@ func (e *editor) editEntries(n *yaml.Node, was, is any, depth int) bool {
 	return ok
 }
 
-func (e *editor) editMapping(slots []slot, was, is *Object, depth int) bool {
-	kept := 0
-	for i, s := range slots {
-		value, stays := is.Fields[s.key]
-		if !stays {
-			if !e.remove(slots, i) {
-				return false
-			}
-			continue
+func (e *editor) editFields(was, want *Node, depth int) bool {
+	all, kept := was.children(), 0
+	for i, key := range was.Keys {
+		if value := want.Fields[key]; value != nil {
+			kept++
+			e.edit(was, all[i], value, depth+1)
+		} else if !e.remove(was, all, i) {
+			return false
 		}
-		kept++
-		e.edit(s, was.Fields[s.key], value, depth+1)
 	}
-	for _, key := range is.Keys {
-		if _, old := was.Fields[key]; !old && (kept == 0 || !e.insert(slots, len(slots), key, is.Fields[key])) {
+	for _, key := range want.Keys {
+		if was.Fields[key] == nil && (kept == 0 || !e.insert(was, all, len(all), key, want.Fields[key])) {
 			return false
 		}
 	}
 	return kept > 0
 }
 
-func (e *editor) editList(slots []slot, was, is []any, depth int) bool {
-	head, tail := 0, 0
-	for head < min(len(was), len(is)) && reflect.DeepEqual(was[head], is[head]) {
+func (e *editor) editItems(in, to *Node, depth int) bool {
+	was, want := in.Items, to.Items
+	head, tail, fewer := 0, 0, min(len(was), len(want))
+	for head < fewer && equal(was[head], want[head], sameText) {
 		head++
 	}
-	for tail < min(len(was), len(is))-head && reflect.DeepEqual(was[len(was)-1-tail], is[len(is)-1-tail]) {
+	for tail < fewer-head && equal(was[len(was)-1-tail], want[len(want)-1-tail], sameText) {
 		tail++
 	}
-	if len(was) == 0 || len(is) == 0 {
-		return false
-	}
-	for i := range was {
-		switch j := i + len(is) - len(was); {
+	for i, item := range was {
+		switch {
 		case i >= len(was)-tail:
-			e.edit(slots[i], was[i], is[j], depth+1)
-		case i < len(is)-tail:
-			e.edit(slots[i], was[i], is[i], depth+1)
-		case !e.remove(slots, i):
+			e.edit(in, item, want[i+len(want)-len(was)], depth+1)
+		case i < len(want)-tail:
+			e.edit(in, item, want[i], depth+1)
+		case !e.remove(in, was, i):
 			return false
 		}
 	}
-	for j := len(was) - tail; j < len(is)-tail; j++ {
-		if !e.insert(slots, len(was)-tail, "", is[j]) {
+	for j := len(was) - tail; j < len(want)-tail; j++ {
+		if fewer == 0 || !e.insert(in, was, len(was)-tail, "", want[j]) {
 			return false
 		}
 	}
-	return true
+	return fewer > 0
 }
 
 // insert reports whether it could add an entry before the one at index i.
-func (e *editor) insert(slots []slot, i int, key string, value any) bool {
-	like := slots[max(i-1, 0)]
-	if like.inFlow {
-		e.insertFlow(slots, i, key, value)
+func (e *editor) insert(in *Node, all []*Node, i int, key string, value *Node) bool {
+	like := all[max(i-1, 0)]
+	if in.isFlow() {
+		e.insertFlow(in, all, i, key, value)
 		return true
 	}
-	text := e.marker(like, key) + e.behind(like, value)
+	column := e.column(in.start)
+	text := e.marker(in, key) + e.behind(in, value)
 	if i == 0 {
-		e.splice(like.start, like.start, text+"\n"+spaces(like.column))
+		e.splice(like.entry, like.entry, text+"\n"+spaces(column))
 		return true
 	}
 	next, ok := e.nextLine(like.to)
-	e.splice(next, next, spaces(like.column)+text+"\n")
+	e.splice(next, next, spaces(column)+text+"\n")
 	return ok
 }
 
-func (e *editor) insertFlow(slots []slot, i int, key string, value any) {
+func (e *editor) insertFlow(in *Node, all []*Node, i int, key string, value *Node) {
 	// What stands before the last entry shows what to put between two.
-	space, last := e.space, slots[len(slots)-1]
-	line := e.text[:last.start]
-	if lead := line[len(bytes.TrimRight(line, " \t\r\n")):]; len(slots) > 1 || bytes.IndexByte(lead, '\n') >= 0 {
+	space, line := e.space, e.text[:all[len(all)-1].entry]
+	if lead := line[len(bytes.TrimRight(line, " \t\r\n")):]; len(all) > 1 || bytes.IndexByte(lead, '\n') >= 0 {
 		space = strings.ReplaceAll(string(lead), "\r", "")
 	}
 	lead := ""
@@ -248,28 +187,28 @@ func (e *editor) insertFlow(slots []slot, i int, key string, value any) {
 		lead = space[line:]
 	}
 	text := e.encode(value, yaml.FlowStyle, lead)
-	if !last.inList {
-		text = e.marker(last, key) + e.space + text
+	if in.Kind == Object {
+		text = e.marker(in, key) + e.space + text
 	}
 	if i == 0 {
-		e.splice(slots[0].start, slots[0].start, text+","+space)
+		e.splice(all[0].entry, all[0].entry, text+","+space)
 	} else {
-		e.splice(slots[i-1].to, slots[i-1].to, ","+space+text)
+		e.splice(all[i-1].to, all[i-1].to, ","+space+text)
 	}
 }
 
 // remove reports whether it could remove the entry at index i.
-func (e *editor) remove(slots []slot, i int) bool {
-	s := slots[i]
-	start := e.lineStart(s.start)
-	next, ok := e.nextLine(s.to)
+func (e *editor) remove(in *Node, all []*Node, i int) bool {
+	n := all[i]
+	start := e.lineStart(n.entry)
+	next, ok := e.nextLine(n.to)
 	switch {
-	case !s.inFlow && ok && len(bytes.TrimSpace(e.text[start:s.start])) == 0:
+	case !in.isFlow() && ok && len(bytes.TrimSpace(e.text[start:n.entry])) == 0:
 		e.splice(start, next, "")
-	case i < len(slots)-1:
-		e.splice(s.start, slots[i+1].start, "")
-	case s.inFlow && i > 0:
-		e.splice(slots[i-1].to, s.to, "")
+	case i < len(all)-1:
+		e.splice(n.entry, all[i+1].entry, "")
+	case in.isFlow() && i > 0:
+		e.splice(all[i-1].to, n.to, "")
 	default:
 		return false
 	}
@@ -284,49 +223,60 @@ func (e *editor) nextLine(at int) (next int, ok bool) {
 }
 
 // replace writes a value in the place of another.
-func (e *editor) replace(s slot, value any) {
-	old := target(s.node)
-	wasFlow := s.inFlow || old.Style&yaml.FlowStyle != 0 || old.Kind != yaml.ScalarNode && len(old.Content) == 0
-	wasBlock := !wasFlow && s.node.Kind != yaml.ScalarNode && s.node.Kind != yaml.AliasNode
-	isBlock := isFilled(value) && !wasFlow
+func (e *editor) replace(in, was, want *Node) {
+	wasFlow := in.isFlow() || was.isFlow() || was.Kind != Scalar && len(was.children()) == 0
+	wasBlock := !wasFlow && was.Kind != Scalar && !was.alias
+	isBlock := want.isFilled() && !wasFlow
 	switch {
-	case isBlock && wasBlock && isList(value) == (old.Kind == yaml.SequenceNode) && e.start(s.node) == s.from:
-		e.splice(s.from, s.to, e.encode(value, 0, "\n"+spaces(s.from-e.lineStart(s.from))))
+	case isBlock && wasBlock && want.Kind == was.Kind && was.start == was.from:
+		e.splice(was.from, was.to, e.encode(want, 0, "\n"+spaces(e.column(was.from))))
 	case isBlock:
-		e.splice(s.mark, s.to, e.behind(s, value))
-	case wasBlock && s.mark < s.from:
-		e.splice(s.mark, s.to, " "+e.encode(value, yaml.FlowStyle, ""))
+		e.splice(was.mark, was.to, e.behind(in, want))
+	case wasBlock && was.mark < was.from:
+		e.splice(was.mark, was.to, " "+e.encode(want, yaml.FlowStyle, ""))
 	default:
-		line := string(e.text[e.lineStart(s.from):s.from])
+		line := string(e.text[e.lineStart(was.from):was.from])
 		lead := "\n" + line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		style := yaml.FlowStyle
-		quotes := old.Style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
-		text, isString := value.(string)
+		quotes := was.style & (yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle)
+		text, isString := want.Value.(string)
 		switch {
 		case isString && quotes != 0 && !strings.Contains(text, "\n"):
 			style = quotes
-		case isString && !s.inFlow:
+		case isString && !in.isFlow():
 			style = 0
 		}
-		if text = e.encode(value, style, lead); s.from > 0 && !e.isJSON && strings.IndexByte(":-?", e.text[s.from-1]) >= 0 {
+		if text = e.encode(want, style, lead); was.from > 0 && !e.isJSON && strings.IndexByte(":-?", e.text[was.from-1]) >= 0 {
 			text = " " + text
 		}
-		e.splice(s.from, s.to, text)
+		e.splice(was.from, was.to, text)
 	}
+}
+
+func (e *editor) column(at int) int { return at - e.lineStart(at) }
+
+// marker returns what stands before a value in a collection.
+func (e *editor) marker(in *Node, key string) string {
+	if in.Kind == List {
+		return "-"
+	}
+	return e.encode(&Node{Value: key}, yaml.FlowStyle, "") + ":"
+}
+
+// behind returns a value in block style with what separates it from its marker.
+func (e *editor) behind(in, value *Node) string {
+	column := e.column(in.start)
+	switch {
+	case !value.isFilled():
+		return " " + e.encode(value, 0, "\n"+spaces(column))
+	case in.Kind == List:
+		return " " + e.encode(value, 0, "\n"+spaces(column+2))
+	case value.Kind != List || !e.compact:
+		column += e.step
+	}
+	lead := "\n" + spaces(column)
+	return lead + e.encode(value, 0, lead)
 }
 
 // isFilled reports whether a value is a collection with entries.
-func isFilled(value any) bool {
-	switch v := value.(type) {
-	case *Object:
-		return len(v.Keys) > 0
-	case []any:
-		return len(v) > 0
-	}
-	return false
-}
-
-func isList(value any) bool {
-	_, ok := value.([]any)
-	return ok
-}
+func (n *Node) isFilled() bool { return len(n.Keys)+len(n.Items) > 0 }

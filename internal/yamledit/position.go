@@ -2,78 +2,191 @@ package yamledit
 
 import (
 	"bytes"
-	"encoding/json"
 	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-var jsonMask = regexp.MustCompile(`\\(u[0-9A-Fa-f]{4}|.)|[^\x20-\x7e\r\n]`)
+// place says where a node stands: offsets in its text.
+type place struct {
+	entry    int // of its key or dash, or of itself
+	mark     int // behind the colon or dash
+	from, to int
+	start    int // behind its tag and anchor
+	style    yaml.Style
+	alias    bool // the rest is that of the anchor
+	derived  bool // it is an alias or has a merge key
 
-// masked returns YAML in which every node stands where it stands in the text. That is the text
-// itself, or for JSON, some of whose escapes and characters YAML does not know, the text without them.
-func masked(text []byte, isJSON bool) []byte {
-	if !isJSON {
-		return text
-	}
-	return jsonMask.ReplaceAllFunc(text, func(m []byte) []byte {
-		if m[0] == '\t' {
-			return []byte(" ")
+	size  int // with what aliases stand for, in the measure of maxCopied
+	depth int // of what is below it
+}
+
+func (p *place) isFlow() bool { return p.style&yaml.FlowStyle != 0 }
+
+// builder makes nodes of those of yaml.v3, in the order of the text. It rejects what the parsers let
+// pass: duplicate keys, keys that JSON cannot have, aliases within what they stand for, too much
+// depth, and too many copies by aliases.
+type builder struct {
+	cursor
+	copied  int
+	anchors map[*yaml.Node]*Node
+}
+
+func (b *builder) build(y *yaml.Node, depth int) (*Node, error) {
+	n := &Node{Line: y.Line, Source: y.Value, Plain: isPlain(y), place: place{style: y.Style, from: b.offset(y), size: 16 + len(y.Value)}}
+	n.start = b.behindProperties(n.from)
+	if y.Kind == yaml.AliasNode {
+		anchor := b.anchors[y.Alias]
+		if anchor == nil {
+			return nil, &Error{Line: y.Line, Problem: "alias " + Quote("*"+y.Value) + " stands for a value that holds the alias", Remedy: "write the value out"}
 		}
-		return bytes.Repeat([]byte("x"), len(m))
-	})
+		if b.copied += anchor.size; b.copied > maxCopied {
+			return nil, &Error{Line: y.Line, Problem: "aliases repeat too much", Remedy: "write the values out"}
+		}
+		from, line := n.from, n.Line
+		n = &Node{}
+		*n = *anchor
+		n.Line, n.from, n.start, n.to = line, from, from, min(from+1+len(y.Value), len(b.text))
+		n.alias, n.derived = true, true
+	}
+	if depth+n.depth > maxDepth {
+		return nil, errTooDeep(n.Line)
+	}
+	var err error
+	switch y.Kind {
+	case yaml.ScalarNode:
+		n.to = b.scalarEnd(n)
+	case yaml.SequenceNode:
+		err = b.items(n, y, depth+1)
+	case yaml.MappingNode:
+		err = b.fields(n, y, depth+1)
+	}
+	if y.Anchor != "" {
+		b.anchors[y] = n
+	}
+	return n, err
 }
 
-// unmask gives the strings of JSON the values that they have without the mask.
-func unmask(n *yaml.Node, c *cursor, text []byte) {
-	if from := c.offset(n); n.Style&yaml.DoubleQuotedStyle != 0 {
-		_ = json.Unmarshal(text[from:c.end(n)], &n.Value) // that it is JSON was checked before
+func (b *builder) items(n *Node, y *yaml.Node, depth int) error {
+	n.Kind = List
+	at := n.start
+	for _, item := range y.Content {
+		child, err := b.build(item, depth)
+		if err != nil {
+			return err
+		}
+		if child.entry, child.mark = child.from, child.from; !n.isFlow() {
+			child.entry = b.skipSpace(at)
+			child.mark = child.entry + 1
+		}
+		n.grow(child)
+		n.Items = append(n.Items, child)
+		at = child.to
 	}
-	for _, child := range n.Content {
-		unmask(child, c, text)
-	}
+	n.to = b.collectionEnd(n.start, at)
+	return nil
 }
 
-// cursor finds where the nodes of a text begin and end.
+// fields adds the fields of a mapping in the order in which their keys are met, those of merge keys
+// among them. As in kubectl, the later of an own and a merged key wins, and the earlier of two sources.
+func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
+	n.Kind, n.Fields = Object, map[string]*Node{}
+	own := map[string]bool{}
+	at := n.start
+	for i := 0; i < len(y.Content); i += 2 {
+		key, err := b.build(y.Content[i], depth)
+		if err != nil {
+			return err
+		}
+		value, err := b.build(y.Content[i+1], depth)
+		if err != nil {
+			return err
+		}
+		n.grow(key)
+		n.grow(value.under(key))
+		value.mark = key.to
+		if colon := b.skipSpace(key.to); b.has(colon, ':') {
+			value.mark = colon + 1
+		}
+		// The parser may say that a value without text stands anywhere before the next one.
+		if value.Plain && value.Source == "" && !value.alias {
+			value.from, value.start, value.to = value.mark, value.mark, value.mark
+		}
+		at = value.to
+		if y.Content[i].Tag == "!!merge" && key.Source == "<<" {
+			if err := n.merge(value); err != nil {
+				return err
+			}
+			continue
+		}
+		name, ok := keyOf(y.Content[i])
+		switch {
+		case !ok:
+			return &Error{Line: key.Line, Problem: key.Display() + " cannot be a key", Remedy: "put a string in quotes there"}
+		case own[name]:
+			return errTwice(name, key.Line)
+		}
+		own[name] = true
+		n.set(name, value)
+	}
+	n.to = b.collectionEnd(n.start, at)
+	return nil
+}
+
+// merge adds the fields of the value of a merge key.
+func (n *Node) merge(value *Node) error {
+	n.derived = true
+	sources := []*Node{value}
+	if value.Kind == List {
+		sources = value.Items
+	}
+	for _, from := range slices.Backward(sources) {
+		if from.Kind != Object {
+			return &Error{Line: from.Line, Problem: "the merge key << is given " + from.Display(), Remedy: "give it a mapping"}
+		}
+		for _, key := range from.Keys {
+			n.set(key, from.Fields[key])
+		}
+	}
+	return nil
+}
+
+func (n *Node) set(key string, value *Node) {
+	if n.Fields[key] == nil {
+		n.Keys = append(n.Keys, key)
+	}
+	n.Fields[key] = value
+}
+
+func (n *Node) grow(child *Node) {
+	n.size, n.depth = n.size+child.size, max(n.depth, 1+child.depth)
+}
+
+// cursor finds where the nodes of a YAML text begin and end.
 type cursor struct {
-	text         []byte // masked
-	lines        []int  // where each line begins, as the parser counts them
-	ascii        bool
+	text         []byte
 	at           int
 	line, column int // of at, 1-based; columns are characters
 }
 
-func newCursor(text []byte, isJSON bool) *cursor {
-	c := &cursor{text: masked(text, isJSON), lines: []int{0}, ascii: true}
-	for at, size := 0, 0; at < len(c.text); at += size {
-		var char rune
-		char, size = utf8.DecodeRune(c.text[at:])
-		c.ascii = c.ascii && size == 1
+// offset returns where a node begins that does not stand before those of earlier calls.
+func (c *cursor) offset(y *yaml.Node) int {
+	for c.at < len(c.text) && (c.line < y.Line || c.line == y.Line && c.column < y.Column) {
+		char, size := utf8.DecodeRune(c.text[c.at:])
+		c.at += size
+		c.column++
 		switch char {
 		case '\r':
-			if c.has(at+1, '\n') {
+			if c.has(c.at, '\n') {
 				continue
 			}
 			fallthrough
 		case '\n', '\u0085', '\u2028', '\u2029':
-			c.lines = append(c.lines, at+size)
+			c.line++
+			c.column = 1
 		}
-	}
-	return c
-}
-
-// offset returns where a node begins. Within a long line it is fast for nodes that are asked for in their order.
-func (c *cursor) offset(n *yaml.Node) int {
-	if n.Line != c.line || n.Column < c.column {
-		c.at, c.line, c.column = c.lines[min(max(n.Line, 1), len(c.lines))-1], n.Line, 1
-	}
-	if c.ascii {
-		return min(c.at+n.Column-c.column, len(c.text))
-	}
-	for ; c.at < len(c.text) && c.column < n.Column; c.column++ {
-		_, size := utf8.DecodeRune(c.text[c.at:])
-		c.at += size
 	}
 	return c.at
 }
@@ -107,9 +220,7 @@ func (c *cursor) lineEnd(at int) int {
 
 var properties = regexp.MustCompile(`^[!&][^\s,\[\]{}]*`)
 
-// start returns where a node begins behind its tag and anchor.
-func (c *cursor) start(n *yaml.Node) int {
-	at := c.offset(n)
+func (c *cursor) behindProperties(at int) int {
 	for {
 		found := properties.FindIndex(c.text[at:])
 		if found == nil {
@@ -119,77 +230,47 @@ func (c *cursor) start(n *yaml.Node) int {
 	}
 }
 
-// end returns the offset behind a node, without what may stand between it and the next: for a block
-// scalar the line break of its last line too.
-func (c *cursor) end(n *yaml.Node) int {
-	at, last := c.start(n), len(c.text)
-	switch {
-	case n.Kind == yaml.AliasNode:
-		return min(at+1+len(n.Value), last)
-	case n.Kind != yaml.ScalarNode:
-		flow := c.has(at, '{') || c.has(at, '[') // and not one pair in a flow list, which needs no brackets
-		if flow {
-			at++
-		}
-		if last := len(n.Content) - 1; last >= 0 {
-			if at = c.end(n.Content[last]); n.Kind == yaml.MappingNode && isEmpty(n.Content[last]) {
-				at = c.behindKey(n.Content[last-1])
-			}
-		}
-		for flow && at < last && c.text[at] != ']' && c.text[at] != '}' {
-			at = max(c.skipSpace(at), at+1)
-		}
-		if flow {
-			at++
-		}
-		return min(at, last)
-	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
-		return c.quoteEnd(at)
+// collectionEnd returns the offset behind a collection whose last entry ends at an offset. One pair in
+// a flow list needs no brackets.
+func (c *cursor) collectionEnd(start, at int) int {
+	if !c.has(start, '{') && !c.has(start, '[') {
+		return min(at, len(c.text))
+	}
+	for at = max(at, start+1); at < len(c.text) && c.text[at] != ']' && c.text[at] != '}'; {
+		at = max(c.skipSpace(at), at+1)
+	}
+	return min(at+1, len(c.text))
+}
+
+var quoted = regexp.MustCompile(`^(?s:"(\\.|[^"\\])*"|'(''|[^'])*')`)
+
+// scalarEnd returns the offset behind a scalar: for a block scalar behind the last line with text, or
+// that is kept, without its line break.
+func (c *cursor) scalarEnd(n *Node) int {
+	at, last := n.start, len(c.text)
+	if n.style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+		return at + len(quoted.Find(c.text[at:]))
 	}
 	header := at
-	block := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	block := n.style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 	if block {
 		at = c.lineEnd(at)
 	}
 	// Nothing but its white space can be spelled in another way.
-	for _, char := range bytes.Join(bytes.Fields([]byte(n.Value)), nil) {
+	for _, char := range bytes.Join(bytes.Fields([]byte(n.Source)), nil) {
 		for at < last && c.text[at] != char {
 			at++
 		}
 		at = min(at+1, last)
 	}
-	if block {
-		at = c.lineEnd(at)
-		if bytes.IndexByte(c.text[header:c.lineEnd(header)], '+') >= 0 {
-			for i := len(n.Value) - 1; i > 0 && n.Value[i] == '\n' && n.Value[i-1] == '\n'; i-- {
-				at = c.lineEnd(min(at+1, last))
-			}
+	if !block {
+		return at
+	}
+	at = c.lineEnd(at)
+	if bytes.IndexByte(c.text[header:c.lineEnd(header)], '+') >= 0 {
+		for i := len(n.Source) - 1; i > 0 && n.Source[i] == '\n' && n.Source[i-1] == '\n'; i-- {
+			at = c.lineEnd(min(at+1, last))
 		}
 	}
 	return at
-}
-
-// behindKey returns the offset behind a key and its colon, if it has one.
-func (c *cursor) behindKey(key *yaml.Node) int {
-	end := c.end(key)
-	if at := c.skipSpace(end); c.has(at, ':') {
-		return at + 1
-	}
-	return end
-}
-
-// isEmpty reports whether a value has no text. The parser may say that it stands anywhere before the next one.
-func isEmpty(n *yaml.Node) bool { return n.Value == "" && IsPlain(n) }
-
-func (c *cursor) quoteEnd(at int) int {
-	mark := c.text[at]
-	for at++; at < len(c.text); at++ {
-		switch {
-		case mark == '"' && c.text[at] == '\\', mark == '\'' && c.text[at] == mark && c.has(at+1, mark):
-			at++
-		case c.text[at] == mark:
-			return at + 1
-		}
-	}
-	return len(c.text)
 }

@@ -149,8 +149,10 @@ func (o options) run(s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	if err := in.patch(results); err != nil {
-		return err
+	for _, r := range results {
+		if err := r.object.Patch(r.patch); err != nil {
+			return err
+		}
 	}
 	if err := o.write(s, in, results, whose); err != nil {
 		return err
@@ -184,21 +186,6 @@ func (o options) write(s cli.Streams, in *input, results []result, whose string)
 		writeNotes(s.ErrOut, in.notes)
 	}
 	return err
-}
-
-// patch carries out on the documents what the results change.
-func (in *input) patch(results []result) error {
-	for _, r := range results {
-		err := r.object.Document.Patch(r.object.Pointer, r.patch)
-		var at *manifest.Error
-		if errors.As(err, &at) && at.Path == "" {
-			at.Path = r.object.Path
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // writeFindings writes what an output for programs cannot hold.
