@@ -143,7 +143,7 @@ lint: ## Run golangci-lint in every module
 	@$(call each,$(TOOL) golangci-lint run ./...)
 
 .PHONY: verify
-verify: verify-generate verify-arrows verify-shape verify-prose verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+verify: verify-generate verify-imports verify-shape verify-prose verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
 	@echo "make verify: all is as it should be"
 
 .PHONY: verify-generate
@@ -159,9 +159,9 @@ verify-generate: ## Check that generated files are what make generate writes
 	done; \
 	[ -z "$$bad" ] || { echo "make verify: generated files differ:$$bad; run 'make generate', remove what is left over and commit the result" >&2; exit 1; }
 
-.PHONY: verify-arrows
-verify-arrows: ## Check which package imports which
-	$(GO) test -count=1 ./internal/arrows
+.PHONY: verify-imports
+verify-imports: ## Check the diagram of imports in CONTRIBUTING.md, and what is linked
+	$(GO) test -count=1 ./internal/imports
 
 .PHONY: verify-prose
 verify-prose: ## Check the words of comments, messages and documents
