@@ -3,12 +3,9 @@ package certs
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +50,8 @@ type cluster struct {
 
 	mu      sync.Mutex
 	version int
+
+	connected map[*SelfManaged]connection // of connect alone
 }
 
 func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
@@ -62,70 +61,11 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 		clock:     clocktesting.NewFakeClock(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)),
 		events:    events.NewFakeRecorder(1000),
 		logs:      &strings.Builder{},
+		connected: map[*SelfManaged]connection{},
 	}
-	c.PrependReactor("create", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		create, ok := action.(clienttesting.CreateAction)
-		if !ok {
-			return false, nil, nil
-		}
-		object := create.GetObject().DeepCopyObject()
-		accessor, err := meta.Accessor(object)
-		if err != nil {
-			return true, nil, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.stamp(accessor)
-		return true, object, c.Tracker().Create(action.GetResource(), object, action.GetNamespace())
-	})
-	c.PrependReactor("update", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		update, ok := action.(clienttesting.UpdateAction)
-		if !ok {
-			return false, nil, nil
-		}
-		object := update.GetObject().DeepCopyObject()
-		accessor, err := meta.Accessor(object)
-		if err != nil {
-			return true, nil, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		live, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), accessor.GetName())
-		if err != nil {
-			return true, nil, err
-		}
-		if err := sameVersion(action, live, accessor.GetResourceVersion()); err != nil {
-			return true, nil, err
-		}
-		c.stamp(accessor)
-		return true, object, c.Tracker().Update(action.GetResource(), object, action.GetNamespace())
-	})
-	c.PrependReactor("patch", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		patch, ok := action.(clienttesting.PatchActionImpl)
-		if !ok {
-			return false, nil, nil
-		}
-		sent := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(patch.GetPatch(), &sent.Object); err != nil {
-			return true, nil, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		live, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), patch.GetName())
-		if err != nil {
-			return true, nil, err
-		}
-		if err := sameVersion(action, live, sent.GetResourceVersion()); err != nil {
-			return true, nil, err
-		}
-		c.version++
-		sent.SetResourceVersion(strconv.Itoa(c.version))
-		if err := c.Tracker().Apply(action.GetResource(), sent, action.GetNamespace(), patch.PatchOptions); err != nil {
-			return true, nil, err
-		}
-		result, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), patch.GetName())
-		return true, result, err
-	})
+	c.PrependReactor("create", "*", c.create)
+	c.PrependReactor("update", "*", c.update)
+	c.PrependReactor("patch", "*", c.apply)
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *admissionv1.MutatingWebhookConfiguration:
@@ -141,18 +81,80 @@ func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
 	return c
 }
 
+func (c *cluster) create(action clienttesting.Action) (bool, runtime.Object, error) {
+	create, ok := action.(clienttesting.CreateAction)
+	if !ok {
+		return false, nil, nil
+	}
+	object := create.GetObject().DeepCopyObject()
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return true, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stamp(accessor)
+	return true, object, c.Tracker().Create(action.GetResource(), object, action.GetNamespace())
+}
+
+func (c *cluster) update(action clienttesting.Action) (bool, runtime.Object, error) {
+	update, ok := action.(clienttesting.UpdateAction)
+	if !ok {
+		return false, nil, nil
+	}
+	object := update.GetObject().DeepCopyObject()
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return true, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkVersion(action, accessor.GetName(), accessor.GetResourceVersion()); err != nil {
+		return true, nil, err
+	}
+	c.stamp(accessor)
+	return true, object, c.Tracker().Update(action.GetResource(), object, action.GetNamespace())
+}
+
+func (c *cluster) apply(action clienttesting.Action) (bool, runtime.Object, error) {
+	patch, ok := action.(clienttesting.PatchActionImpl)
+	if !ok {
+		return false, nil, nil
+	}
+	sent := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(patch.GetPatch(), &sent.Object); err != nil {
+		return true, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.checkVersion(action, patch.GetName(), sent.GetResourceVersion()); err != nil {
+		return true, nil, err
+	}
+	c.stamp(sent)
+	if err := c.Tracker().Apply(action.GetResource(), sent, action.GetNamespace(), patch.PatchOptions); err != nil {
+		return true, nil, err
+	}
+	result, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), patch.GetName())
+	return true, result, err
+}
+
 func (c *cluster) stamp(object metav1.Object) {
 	c.version++
 	object.SetResourceVersion(strconv.Itoa(c.version))
 }
 
-func sameVersion(action clienttesting.Action, live runtime.Object, version string) error {
+// checkVersion returns a conflict if the live object has another resourceVersion than the one sent. None sent fits all.
+func (c *cluster) checkVersion(action clienttesting.Action, name, version string) error {
+	live, err := c.Tracker().Get(action.GetResource(), action.GetNamespace(), name)
+	if err != nil {
+		return err
+	}
 	accessor, err := meta.Accessor(live)
 	if err != nil {
 		return err
 	}
 	if version != "" && version != accessor.GetResourceVersion() {
-		return apierrors.NewConflict(action.GetResource().GroupResource(), accessor.GetName(), fmt.Errorf("version %s, not %s", accessor.GetResourceVersion(), version))
+		return apierrors.NewConflict(action.GetResource().GroupResource(), name, fmt.Errorf("version %s, not %s", accessor.GetResourceVersion(), version))
 	}
 	return nil
 }
@@ -315,28 +317,6 @@ func validatingHooks(names ...string) *admissionv1.ValidatingWebhookConfiguratio
 
 func service(path string) admissionv1.WebhookClientConfig {
 	return admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: namespace, Name: "shmkeeper-webhook", Path: &path}}
-}
-
-// handshake connects to source as the API server does: by the Service's name, trusting a bundle and nothing else, at a time.
-func handshake(source Source, bundle []byte, at time.Time, edit ...func(*tls.Config)) error {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(bundle)
-	client := &tls.Config{
-		RootCAs: roots, ServerName: serverName, Time: func() time.Time { return at }, MinVersion: tls.VersionTLS12,
-		CurvePreferences: []tls.CurveID{tls.X25519}, // cheaper than the default, which is hybrid
-	}
-	for _, e := range edit {
-		e(client)
-	}
-	server := &tls.Config{}
-	TLSConfig(source)(server)
-	near, far := net.Pipe()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	served := make(chan error, 1)
-	go func() { served <- errors.Join(tls.Server(far, server).HandshakeContext(ctx), far.Close()) }()
-	err := tls.Client(near, client).HandshakeContext(ctx)
-	return errors.Join(err, near.Close(), <-served)
 }
 
 func syncOrFail(t *testing.T, replicas ...*SelfManaged) {

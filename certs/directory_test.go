@@ -47,61 +47,89 @@ func mount(t *testing.T, dir string, a *authority, now time.Time, life time.Dura
 	}
 }
 
-func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
+// following is a Directory that runs until the test ends, and the time by its clock.
+type following struct {
+	*Directory
+	path  string
+	clock *clocktesting.FakePassiveClock
+}
+
+func follow(t *testing.T) following {
+	t.Helper()
+	f := following{path: t.TempDir(), clock: clocktesting.NewFakePassiveClock(time.Now())}
+	var err error
+	if f.Directory, err = NewDirectory(DirectoryOptions{Path: f.path, Poll: 20 * time.Millisecond, Clock: f.clock}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// mounted writes a leaf that lives so long, waits until it is loaded, and returns the bundle of its CA.
+func (f following) mounted(t *testing.T, life, ofCA time.Duration) []byte {
+	t.Helper()
 	now := time.Now()
-	clock := clocktesting.NewFakePassiveClock(now)
-	dir := t.TempDir()
-	d, err := NewDirectory(DirectoryOptions{Path: dir, Poll: 20 * time.Millisecond, Clock: clock})
+	ca, err := newAuthority(now, ofCA, maxSkew)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Start(ctx) }()
+	mount(t, f.path, ca, now, life)
+	eventually(t, "the files are loaded", func() bool { return f.Ready() == nil && f.CANotAfter().Equal(ca.cert.NotAfter) })
+	bundle, err := certutil.EncodeCertificates(ca.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle
+}
 
-	want := "no serving certificate is loaded yet: see that \"" + dir + "\" holds tls.crt and tls.key, and that they belong together"
-	if err := d.Ready(); err == nil || err.Error() != want {
+func (f following) wantUnready(t *testing.T, want string) {
+	t.Helper()
+	if err := f.Ready(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
+}
+
+func TestDirectory_FilesComeLater(t *testing.T) {
+	d := follow(t)
+	d.wantUnready(t, "no serving certificate is loaded yet: see that \""+d.path+"\" holds tls.crt and tls.key, and that they belong together")
 	if !d.NotAfter().IsZero() || !d.CANotAfter().IsZero() {
 		t.Error("nothing is loaded, but something expires")
 	}
-	one, err := newAuthority(now, 10*time.Hour, maxSkew)
-	if err != nil {
-		t.Fatal(err)
+	bundle := d.mounted(t, time.Hour, 10*time.Hour)
+	if err := handshake(d, bundle, d.clock.Now()); err != nil {
+		t.Error(err)
 	}
-	mount(t, dir, one, now, time.Hour)
-	eventually(t, "files that come later are loaded", func() bool { return d.Ready() == nil })
-	bundle, err := certutil.EncodeCertificates(one.cert)
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func TestDirectory_RenewedCertificate(t *testing.T) {
+	d := follow(t)
+	old := d.mounted(t, time.Hour, 10*time.Hour)
+	now := d.clock.Now()
+	d.clock.SetTime(now.Add(2 * time.Hour))
+	end := d.NotAfter().UTC().Format(time.RFC3339)
+	d.wantUnready(t, "the serving certificate expired at "+end+": see that the issuer of the files in \""+d.path+"\" renews them")
+	bundle := d.mounted(t, 5*time.Hour, 20*time.Hour)
 	if err := handshake(d, bundle, now); err != nil {
 		t.Error(err)
 	}
-	if !d.CANotAfter().Equal(one.cert.NotAfter) {
-		t.Errorf("the CA ends at %s, not %s", d.CANotAfter(), one.cert.NotAfter)
-	}
-
-	clock.SetTime(now.Add(2 * time.Hour))
-	end := d.NotAfter().UTC().Format(time.RFC3339)
-	want = "the serving certificate expired at " + end + ": see that the issuer of the files in \"" + dir + "\" renews them"
-	if err := d.Ready(); err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-
-	two, err := newAuthority(now, 20*time.Hour, maxSkew)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mount(t, dir, two, now, 5*time.Hour)
-	eventually(t, "a renewed certificate is loaded", func() bool { return d.Ready() == nil })
-	if handshake(d, bundle, now) == nil {
+	if handshake(d, old, now) == nil {
 		t.Error("the old certificate is still served")
 	}
+}
 
-	// A pair that does not fit is half of an update, or a mistake: the last good one is served.
-	if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("x"), 0o600); err != nil {
+// A pair that does not fit is half of an update, or a mistake: the last good one is served.
+func TestDirectory_PairThatDoesNotFit(t *testing.T) {
+	d := follow(t)
+	bundle := d.mounted(t, time.Hour, 10*time.Hour)
+	if err := os.WriteFile(filepath.Join(d.path, "tls.key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	failures := testutil.ToFloat64(certwatchermetrics.ReadCertificateErrors)
@@ -109,13 +137,12 @@ func TestADirectoryIsFollowedWithoutARestart(t *testing.T) {
 	if err := d.Ready(); err != nil {
 		t.Error(err)
 	}
-	cancel()
-	if err := <-ended; err != nil {
+	if err := handshake(d, bundle, d.clock.Now()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAnOutageOfADirectoryIsLoggedOnceAndTheNextOneToo(t *testing.T) {
+func TestDirectory_LogsAnOutageOnce(t *testing.T) {
 	logged := 0
 	dir := t.TempDir()
 	d, err := NewDirectory(DirectoryOptions{Path: dir, Log: funcr.New(func(string, string) { logged++ }, funcr.Options{})})
@@ -155,7 +182,7 @@ func TestAnOutageOfADirectoryIsLoggedOnceAndTheNextOneToo(t *testing.T) {
 	outage()
 }
 
-func TestADirectoryThatCannotWorkIsRefused(t *testing.T) {
+func TestNewDirectory_InvalidOptions(t *testing.T) {
 	for want, options := range map[string]DirectoryOptions{
 		"the certificate directory has no path: name the directory that holds tls.crt and tls.key": {},
 		"the certificate directory cannot be read every -1s: give a positive duration":             {Path: "x", Poll: -time.Second},

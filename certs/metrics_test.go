@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func TestTheMetricsTellWhenLeafAndCAExpire(t *testing.T) {
+func TestRegisterMetrics(t *testing.T) {
 	const help = `# HELP shmkeeper_serving_certificate_expiry_timestamp_seconds When the certificate that this replica serves expires, in seconds since 1970; 0 while there is none.
 # TYPE shmkeeper_serving_certificate_expiry_timestamp_seconds gauge
 shmkeeper_serving_certificate_expiry_timestamp_seconds %s

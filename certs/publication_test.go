@@ -47,7 +47,7 @@ func TestBundleWriter_OwnsCABundleAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWhatIsAbsentIsNeitherCreatedNorAnError(t *testing.T) {
+func TestBundleWriter_AbsentConfiguration(t *testing.T) {
 	c := newCluster(t, validatingHooks("c.shmkeeper.dev"))
 	r := c.replica(t)
 	injectOrFail(t, c.injector(r))
@@ -61,7 +61,7 @@ func TestWhatIsAbsentIsNeitherCreatedNorAnError(t *testing.T) {
 	}
 }
 
-func TestABundleThatIsPublishedAlreadyIsNotAppliedAgain(t *testing.T) {
+func TestBundleWriter_AppliesNothingTwice(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t)
 	i := c.injector(r)
@@ -74,134 +74,8 @@ func TestABundleThatIsPublishedAlreadyIsNotAppliedAgain(t *testing.T) {
 	}
 }
 
-// maxOthers is how many certificates of others a shared bundle keeps.
-const maxOthers = 16
-
-// cert-manager's injector adds its CA to the bundle. Taking it away would be answered by adding it, without end.
-func TestWhatCertManagersInjectorHasAddedStays(t *testing.T) {
-	begin := newCluster(t).clock.Now()
-	// strangers are CAs of somebody else, each of them a minute younger than the one before.
-	strangers := func(n int, from time.Time) (pem [][]byte) {
-		for i := range n {
-			a, err := newAuthority(from.Add(time.Duration(i)*time.Minute), 24*time.Hour, maxSkew)
-			if err != nil {
-				t.Fatal(err)
-			}
-			one, _, err := a.encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			pem = append(pem, one)
-		}
-		return pem
-	}
-	many := strangers(maxOthers+4, begin)
-	stranger, other, expired := many[0], many[1], strangers(1, begin.Add(-24*time.Hour))[0]
-	issuer, err := newAuthority(begin, 24*time.Hour, maxSkew)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := issuer.sign([]string{serverName}, begin, 3*time.Hour, maxSkew)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served, _ := encodeLeaf(t, leaf)
-	noCertificate := []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-	for name, c := range map[string]struct {
-		annotation string
-		stays      bool
-	}{
-		"a CA of a Certificate": {"cert-manager.io/inject-ca-from", true},
-		"a CA of a Secret":      {"cert-manager.io/inject-ca-from-secret", true},
-		"the API server's CA":   {"cert-manager.io/inject-apiserver-ca", true},
-		"nobody who was asked":  {"example.org/inject-ca-from", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			hooks := mutatingHooks("a.shmkeeper.dev")
-			hooks.Annotations = map[string]string{c.annotation: "true"}
-			cluster := newCluster(t, hooks)
-			r := cluster.replica(t)
-			i := cluster.injector(r)
-			injectOrFail(t, i)
-			// after is what becomes of a bundle that somebody has written.
-			after := func(bundle []byte) []byte {
-				configurations := cluster.AdmissionregistrationV1().MutatingWebhookConfigurations()
-				live, err := configurations.Get(t.Context(), hooksName, metav1.GetOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				live.Webhooks[0].ClientConfig.CABundle = bundle
-				must(t)(configurations.Update(t.Context(), live, metav1.UpdateOptions{}))
-				injectOrFail(t, i)
-				if live, err = configurations.Get(t.Context(), hooksName, metav1.GetOptions{}); err != nil {
-					t.Fatal(err)
-				}
-				return live.Webhooks[0].ClientConfig.CABundle
-			}
-			own := r.CABundle()
-			for what, b := range map[string]struct {
-				bundle []byte
-				stay   [][]byte
-			}{
-				"what was added":         {slices.Concat(own, stranger), [][]byte{stranger}},
-				"another CA alone":       {stranger, [][]byte{stranger}},
-				"two in the wrong order": {slices.Concat(other, stranger), [][]byte{stranger, other}},
-				"the same twice":         {slices.Concat(stranger, stranger), [][]byte{stranger}},
-				"one that has expired":   {slices.Concat(expired, stranger), [][]byte{stranger}},
-				"what is no CA's":        {served, [][]byte{served}},
-				"too many":               {slices.Concat(many...), many[4:]},
-				"no CA":                  {},
-				"no PEM":                 {bundle: []byte("?")},
-				"no certificate":         {bundle: noCertificate},
-				"garbage beside a CA":    {slices.Concat([]byte("?\n"), noCertificate, stranger, []byte("?")), [][]byte{stranger}},
-				"garbage beside both":    {slices.Concat(own, noCertificate, stranger), [][]byte{stranger}},
-				"a key beside a CA":      {slices.Concat(keyOf(t, issuer), stranger), [][]byte{stranger}},
-			} {
-				want := own
-				if c.stays {
-					want = slices.Concat(own, slices.Concat(b.stay...))
-				}
-				if diff := cmp.Diff(string(want), string(after(b.bundle))); diff != "" {
-					t.Errorf("%s: %s", what, diff)
-				}
-			}
-
-			// The bundle changes while the other's CA is there, and again when that has expired.
-			after(slices.Concat(own, stranger))
-			for _, stays := range []bool{c.stays, false} {
-				cluster.deleteSecret(t)
-				syncOrFail(t, r)
-				injectOrFail(t, i)
-				if bytes.Equal(r.CABundle(), own) {
-					t.Fatal("the bundle has not changed")
-				}
-				if yes, err := cluster.publication().Published(t.Context(), r.CABundle()); !yes || err != nil {
-					t.Errorf("the own bundle was not published: %v", err)
-				}
-				live, err := cluster.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooksName, metav1.GetOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if stayed := bytes.Contains(live.Webhooks[0].ClientConfig.CABundle, stranger); stayed != stays {
-					t.Errorf("after a change of the bundle, what was added stays: %t, want %t", stayed, stays)
-				}
-				cluster.clock.Step(25 * time.Hour)
-			}
-		})
-	}
-}
-
-func keyOf(t *testing.T, a *authority) []byte {
-	t.Helper()
-	_, key, err := a.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // A replica that has not read the Secret for a while must not put its old bundle over the new one.
-func TestAReplicaThatKnowsAnOlderBundleDoesNotPublishIt(t *testing.T) {
+func TestBundleWriter_OlderBundle(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	fast, slow := c.replica(t), c.replica(t)
 	syncOrFail(t, fast, slow)
@@ -229,7 +103,7 @@ func (i interrupted) FreshCABundle(ctx context.Context) ([]byte, error) {
 	return bundle, err
 }
 
-func TestAnApplyThatWasOvertakenIsAConflict(t *testing.T) {
+func TestBundleWriter_OvertakenApply(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"))
 	r, other := c.replica(t), c.replica(t)
 	syncOrFail(t, r)
@@ -248,6 +122,7 @@ func TestAnApplyThatWasOvertakenIsAConflict(t *testing.T) {
 
 // TestSelfManaged_Start runs the loop itself, by the system's clock, beside one that publishes. What wakes that in a cluster is tested in package webhookconfig.
 func TestSelfManaged_Start(t *testing.T) {
+	t.Parallel() // it waits for its certificates to age
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t, func(o *Options) {
 		o.Clock, o.Resync, o.Settle = nil, 20*time.Millisecond, 20*time.Millisecond

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestAChangeOfCAGoesInSteps restarts everything after each step, so that nothing but the Secret carries the change on.
-func TestAChangeOfCAGoesInSteps(t *testing.T) {
+// TestSelfManaged_RotationSteps restarts everything after each step, so that nothing but the Secret carries the change on.
+func TestSelfManaged_RotationSteps(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	at := func(hours float64) {
 		c.clock.SetTime(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours * float64(time.Hour))))

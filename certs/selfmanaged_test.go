@@ -16,7 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestTheLeafServesTheServiceNameAndNothingElse(t *testing.T) {
+func TestSelfManaged_LeafServesTheServiceNameAlone(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t)
 	syncOrFail(t, r)
@@ -46,7 +46,7 @@ func TestTheLeafServesTheServiceNameAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestReplicasThatStartTogetherShareOneCA(t *testing.T) {
+func TestSelfManaged_ReplicasShareOneCA(t *testing.T) {
 	c := newCluster(t)
 	replicas := make([]*SelfManaged, 8)
 	var group sync.WaitGroup
@@ -72,7 +72,7 @@ func TestReplicasThatStartTogetherShareOneCA(t *testing.T) {
 	}
 }
 
-func TestReadyTellsWhatIsMissing(t *testing.T) {
+func TestSelfManaged_Ready(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t)
 	ready := func(want string) {
@@ -105,7 +105,7 @@ func TestReadyTellsWhatIsMissing(t *testing.T) {
 	ready("")
 }
 
-func TestALeafIsReplacedAfterTwoThirdsOfItsLife(t *testing.T) {
+func TestSelfManaged_ReplacesLeafAfterTwoThirds(t *testing.T) {
 	c := newCluster(t)
 	r := c.replica(t)
 	syncOrFail(t, r)
@@ -122,7 +122,7 @@ func TestALeafIsReplacedAfterTwoThirdsOfItsLife(t *testing.T) {
 	}
 }
 
-func TestADeletedSecretBeginsAChangeOfCAWithoutAFailedHandshake(t *testing.T) {
+func TestSelfManaged_DeletedSecret(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	one, two := c.replica(t), c.replica(t)
 	inject := c.injector(one)
@@ -135,7 +135,7 @@ func TestADeletedSecretBeginsAChangeOfCAWithoutAFailedHandshake(t *testing.T) {
 	for range 40 {
 		syncOrFail(t, two, one)
 		for _, r := range []*SelfManaged{one, two} {
-			if err := handshake(r, c.bundle(t), c.clock.Now()); err != nil {
+			if err := c.connect(r, c.bundle(t)); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.Ready(); err != nil {
@@ -230,11 +230,12 @@ func garbage(kind string) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("not what it says")})
 }
 
-func TestADamagedSecretIsRecovered(t *testing.T) {
+func TestSelfManaged_DamagedSecret(t *testing.T) {
 	names := slices.Sorted(maps.Keys(damage(t, newCluster(t))))
 	for _, name := range names {
 		for _, fate := range []string{"by a replica that remembers", "by a replica that has just started"} {
 			t.Run(name+", "+fate, func(t *testing.T) {
+				t.Parallel()
 				c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 				serving, repairer := c.replica(t), c.replica(t)
 				syncOrFail(t, serving)
@@ -258,11 +259,11 @@ func TestADamagedSecretIsRecovered(t *testing.T) {
 				// The replica that was not involved is reached all the time, whichever replica publishes.
 				publisher := c.injector(repairer)
 				for range 40 {
-					if err := handshake(serving, c.bundle(t), c.clock.Now()); err != nil {
+					if err := c.connect(serving, c.bundle(t)); err != nil {
 						t.Fatal(err)
 					}
 					if repairer.Ready() == nil {
-						if err := handshake(repairer, c.bundle(t), c.clock.Now()); err != nil {
+						if err := c.connect(repairer, c.bundle(t)); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -295,7 +296,7 @@ func noKeyIn(t *testing.T, logs string, before []byte, after *corev1.Secret) {
 	}
 }
 
-func TestACAThatSomebodyPutsInTheSecretIsTakenUpWithoutAFailedHandshake(t *testing.T) {
+func TestSelfManaged_CAOfTheUser(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	one, two := c.replica(t), c.replica(t)
 	inject := c.injector(one)
@@ -315,7 +316,7 @@ func TestACAThatSomebodyPutsInTheSecretIsTakenUpWithoutAFailedHandshake(t *testi
 	for range 40 {
 		syncOrFail(t, one)
 		for _, r := range []*SelfManaged{one, two} {
-			if err := handshake(r, c.bundle(t), c.clock.Now()); err != nil {
+			if err := c.connect(r, c.bundle(t)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -330,7 +331,7 @@ func TestACAThatSomebodyPutsInTheSecretIsTakenUpWithoutAFailedHandshake(t *testi
 	}
 }
 
-func TestACAThatExpiredWhileNobodyRanIsReplaced(t *testing.T) {
+func TestSelfManaged_ExpiredCA(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	syncOrFail(t, c.replica(t))
 	c.clock.Step(1000 * time.Hour)
@@ -346,7 +347,7 @@ func TestACAThatExpiredWhileNobodyRanIsReplaced(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
+func TestNewSelfManaged_InvalidOptions(t *testing.T) {
 	c := newCluster(t)
 	for want, edit := range map[string]func(*Options){
 		"the self-managed certificates have no client: give Options.Client":                        func(o *Options) { o.Client = nil },

@@ -14,9 +14,6 @@ import (
 // is to be empty in the end. Nothing may be added to it; what is short enough is taken off it, or
 // the test fails.
 var unfinished = []string{
-	"certs/cluster_test.go: newCluster",
-	"certs/directory_test.go: TestADirectoryIsFollowedWithoutARestart",
-	"certs/publication_test.go: TestWhatCertManagersInjectorHasAddedStays",
 	"internal/webhookconfig/envtest_test.go: TestOnAnAPIServer",
 	"test/node/incident/scenarios_test.go: TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
 }
