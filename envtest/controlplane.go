@@ -83,7 +83,7 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 
 // start makes one attempt of Start.
 func start(ctx context.Context, programs Programs, opts Options) (_ *ControlPlane, err error) {
-	dir, release, err := newScratch()
+	dir, release, err := newTempDir()
 	if err != nil {
 		return nil, err
 	}

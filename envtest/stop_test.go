@@ -96,7 +96,7 @@ func TestStart_NothingOutlivesItsParent(t *testing.T) {
 
 	// It had no chance to remove its folder either: the next one does.
 	left := func() []string {
-		dirs, err := filepath.Glob(filepath.Join(tmp, scratchPrefix+"*"))
+		dirs, err := filepath.Glob(filepath.Join(tmp, tempDirPrefix+"*"))
 		if err != nil {
 			t.Fatal(err)
 		}

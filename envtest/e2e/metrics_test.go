@@ -118,8 +118,8 @@ func TestMetrics_RequireTheRight(t *testing.T) {
 	token := s.token(t, ns, "prometheus")
 	s.policies(t, webPolicy())
 	s.serve(t, scraper.replica)
-	a, enforce := s.asker(t), s.namespace(t, "enforce", nil)
-	a.must(t, enforce, webPod("web"), answer{Notes: mutated("web")})
+	a, enforce := s.apiClient(t), s.namespace(t, "enforce", nil)
+	a.must(t, enforce, webPod("web"), response{Notes: mutated("web")})
 	a.create(t, enforce, webPod("disk", onDisk))
 	var body string
 	eventually(t, func() error {

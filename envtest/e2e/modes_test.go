@@ -15,7 +15,7 @@ import (
 var modes = []string{"audit", "warn", "enforce"}
 
 func TestMode_LeastOfThree(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	var policies []v1alpha1.SharedMemoryPolicy
 	for _, mode := range modes {
 		policies = append(policies, newPolicy(mode, fmt.Sprintf(`{mode: %s, match: [{podSelector: {matchLabels: {app: %s}}}], sizing: {fixed: {size: 256Mi}}}`, title(mode), mode)))
@@ -50,7 +50,7 @@ func TestMode_LeastOfThree(t *testing.T) {
 
 // mode creates a Pod that is to be changed and one that is to be refused, under the
 // policy of the same name as its mode.
-func (a *asker) mode(t *testing.T, ns, namespace, policy, effective string) {
+func (a *apiClient) mode(t *testing.T, ns, namespace, policy, effective string) {
 	t.Helper()
 	matched := func(p *corev1.Pod) { p.Labels["app"] = policy }
 	plain, disk := webPod("plain-"+policy, matched), webPod("disk-"+policy, matched, onDisk)
@@ -58,8 +58,8 @@ func (a *asker) mode(t *testing.T, ns, namespace, policy, effective string) {
 	if namespace == "enforce" {
 		webhook = "enforce.pods"
 	}
-	wantPlain := answer{Notes: judged(webhook, policy, effective, "Mutated", "AddVolume")}
-	wantDisk := answer{Notes: judged(webhook, policy, effective, "Violating", "NotMemory")}
+	wantPlain := response{Notes: judged(webhook, policy, effective, "Mutated", "AddVolume")}
+	wantDisk := response{Notes: judged(webhook, policy, effective, "Violating", "NotMemory")}
 	switch effective {
 	case "enforce":
 		wantPlain.Notes = mutated(policy)
@@ -97,7 +97,7 @@ func mode(t *testing.T, text string) v1alpha1.Mode {
 func title(mode string) string { return strings.ToUpper(mode[:1]) + mode[1:] }
 
 func TestMode_Unknown(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforcing", nil)
 	warning := []string{`label shmkeeper.dev/mode of the namespace: mode "enforcing" is unknown and counts as audit: write audit, warn or enforce`}
@@ -108,7 +108,7 @@ func TestMode_Unknown(t *testing.T) {
 		{webPod("plain"), judged("report.pods", "web", "audit", "Mutated", "AddVolume")},
 		{webPod("disk", onDisk), judged("report.pods", "web", "audit", "Violating", "NotMemory")},
 	} {
-		got := a.must(t, ns, c.pod, answer{Warnings: warning, Notes: c.want})
+		got := a.must(t, ns, c.pod, response{Warnings: warning, Notes: c.want})
 		if err := untouched(c.pod, got); err != nil {
 			t.Error(err)
 		}
@@ -118,9 +118,9 @@ func TestMode_Unknown(t *testing.T) {
 // TestDeny_IsForbidden is about the whole of the status: what controllers read,
 // which treat 422 as a mistake of theirs, and what people read.
 func TestDeny_IsForbidden(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	notes := judged("enforce.pods", "web", "enforce", "Violating", "NotMemory")
-	a.must(t, ns, webPod("disk", onDisk), answer{Code: 403, Error: refusedForDisk("web"), Notes: notes})
+	a.must(t, ns, webPod("disk", onDisk), response{Code: 403, Error: refusedForDisk("web"), Notes: notes})
 }

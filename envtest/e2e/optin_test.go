@@ -16,7 +16,7 @@ import (
 )
 
 func TestNamespaceSelector_UnlabelledIsNotSent(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	// These two do not come under the rules even where someone labels them.
 	for _, name := range []string{metav1.NamespaceSystem, install.Namespace} {
@@ -27,13 +27,13 @@ func TestNamespaceSelector_UnlabelledIsNotSent(t *testing.T) {
 	// The API server learns of namespaces in their order, so once it knows this one
 	// it knows the others.
 	control := s.namespace(t, "enforce", nil)
-	a.must(t, control, webPod("web"), answer{Notes: mutated("web")})
+	a.must(t, control, webPod("web"), response{Notes: mutated("web")})
 
 	before := s.webhookCalls(t)
 	for _, namespace := range []string{unlabelled, metav1.NamespaceSystem, install.Namespace} {
 		for _, pod := range []*corev1.Pod{webPod("opt-in"), webPod("opt-in-disk", onDisk)} {
 			got := a.create(t, namespace, pod)
-			if err := got.differs(answer{}); err != nil {
+			if err := got.differs(response{}); err != nil {
 				t.Fatalf("Pod %q in namespace %q: %v", pod.Name, namespace, err)
 			}
 			t.Cleanup(func() { s.deletePod(t, namespace, pod.Name) })
@@ -62,15 +62,15 @@ func TestNamespaceSelector_UnlabelledIsNotSent(t *testing.T) {
 }
 
 func TestMatchCondition_UnmatchedIsNotSent(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	a.must(t, ns, webPod("web"), answer{Notes: mutated("web")})
+	a.must(t, ns, webPod("web"), response{Notes: mutated("web")})
 
 	before := s.webhookCalls(t)
 	other := webPod("other", func(p *corev1.Pod) { p.Labels["app"] = "other" })
 	got := a.create(t, ns, other)
-	if err := got.differs(answer{}); err != nil {
+	if err := got.differs(response{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := untouched(other, got.pod); err != nil {

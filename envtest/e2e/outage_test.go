@@ -17,14 +17,14 @@ import (
 )
 
 func TestDryRun_AnsweredLikeARealRequest(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	for _, mode := range modes {
 		ns := s.namespace(t, mode, nil)
 		for _, pod := range []*corev1.Pod{webPod("plain"), webPod("disk", onDisk)} {
 			t.Run(mode+" "+pod.Name, func(t *testing.T) {
 				pods := a.kube.CoreV1().Pods(ns)
-				var dry answer
+				var dry response
 				eventually(t, func() error {
 					dry = a.create(t, ns, pod, metav1.DryRunAll)
 					if (mode == "enforce") != (dry.Notes["enforce.pods/mode"] == "enforce") || dry.Notes == nil || mode == "warn" && len(dry.Warnings) == 0 {
@@ -51,10 +51,10 @@ func TestDryRun_AnsweredLikeARealRequest(t *testing.T) {
 }
 
 func TestOutage_RejectsInEnforcingNamespacesOnly(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	enforce, warn, audit, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "warn", nil), s.namespace(t, "audit", nil), s.namespace(t, "", nil)
-	a.must(t, enforce, webPod("before"), answer{Notes: mutated("web")})
+	a.must(t, enforce, webPod("before"), response{Notes: mutated("web")})
 	s.serve(t)
 
 	got := a.create(t, enforce, webPod("web"))
@@ -74,7 +74,7 @@ func TestOutage_RejectsInEnforcingNamespacesOnly(t *testing.T) {
 	} {
 		start := time.Now()
 		got := a.create(t, c.namespace, c.pod)
-		if err := got.differs(answer{}); err != nil {
+		if err := got.differs(response{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -93,7 +93,7 @@ func TestOutage_RejectsInEnforcingNamespacesOnly(t *testing.T) {
 }
 
 func TestEnforce_PodThatWasNotMutated(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	notes := judged("enforce.pods", "web", "enforce", "Violating", "NoMount")
 	refused := `violates SharedMemoryPolicy "web": ` + noMountWords
 
@@ -102,17 +102,17 @@ func TestEnforce_PodThatWasNotMutated(t *testing.T) {
 		p.Spec.Mutation = "Disabled"
 		s.policies(t, p)
 		ns := s.namespace(t, "enforce", nil)
-		a.must(t, ns, webPod("web"), answer{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev", refused), Notes: notes})
+		a.must(t, ns, webPod("web"), response{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev", refused), Notes: notes})
 	})
 	t.Run("because the mutating webhook was not called", func(t *testing.T) {
 		s.policies(t, webPolicy())
 		ns := s.namespace(t, "enforce", nil)
 		s.withoutMutation(t)
 		notes["enforce.pods/outcome"], notes["enforce.pods/reason"] = "Mutated", "AddVolume"
-		a.must(t, ns, webPod("web"), answer{Code: 403, Notes: notes, Error: deniedBy("enforce.pods.shmkeeper.dev",
+		a.must(t, ns, webPod("web"), response{Code: 403, Notes: notes, Error: deniedBy("enforce.pods.shmkeeper.dev",
 			refused+notMutated)})
 		audit := s.namespace(t, "audit", nil)
-		a.must(t, audit, webPod("web"), answer{Notes: judged("report.pods", "web", "audit", "Mutated", "AddVolume")})
+		a.must(t, audit, webPod("web"), response{Notes: judged("report.pods", "web", "audit", "Mutated", "AddVolume")})
 	})
 }
 
@@ -153,10 +153,10 @@ func (s *suite) withoutMutation(t *testing.T) {
 }
 
 func TestAWebhookConfigurationThatWasDeletedComesBack(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	a.must(t, ns, webPod("before"), answer{Notes: mutated("web")})
+	a.must(t, ns, webPod("before"), response{Notes: mutated("web")})
 	configurations := s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	before, err := configurations.Get(t.Context(), "shmkeeper", metav1.GetOptions{})
 	if err != nil {
@@ -201,33 +201,33 @@ func TestAWebhookConfigurationThatWasDeletedComesBack(t *testing.T) {
 		}
 		return fmt.Errorf("there is no event %q, but %q", want, got)
 	})
-	a.must(t, ns, webPod("after"), answer{Notes: mutated("web")})
+	a.must(t, ns, webPod("after"), response{Notes: mutated("web")})
 }
 
 func TestCreate_NameAndNamespaceOfTheRequest(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}, namespaceSelector: {matchLabels: {team: a}}}], sizing: {fixed: {size: 256Mi}}}`))
 	ours, others := s.namespace(t, "enforce", map[string]string{"team": "a"}), s.namespace(t, "enforce", map[string]string{"team": "b"})
 	unnamed := webPod("", func(p *corev1.Pod) { p.GenerateName = "web-" })
 
-	got := a.must(t, ours, unnamed, answer{Notes: mutated("web")})
+	got := a.must(t, ours, unnamed, response{Notes: mutated("web")})
 	if err := sized(got, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
 	}
 	if got.Namespace != ours || !strings.HasPrefix(got.Name, "web-") || got.Name == "web-" {
 		t.Errorf("the Pod is %q in namespace %q", got.Name, got.Namespace)
 	}
-	got = a.must(t, others, unnamed, answer{})
+	got = a.must(t, others, unnamed, response{})
 	if err := untouched(unnamed, got); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAdmission_AsksNobody(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	a.must(t, ns, webPod("web"), answer{Notes: mutated("web")})
+	a.must(t, ns, webPod("web"), response{Notes: mutated("web")})
 	// What the server does in the background, after an earlier test say, falls into some rounds. What it asked for each Pod would be in all of them.
 	round := 0
 	eventually(t, func() error {
@@ -241,7 +241,7 @@ func TestAdmission_AsksNobody(t *testing.T) {
 }
 
 // askedWhilePodsAreAdmitted has Pods admitted and refused, and returns what the server asked the API server for in the meantime.
-func (s *suite) askedWhilePodsAreAdmitted(t *testing.T, a *asker, ns, prefix string) (asked []string) {
+func (s *suite) askedWhilePodsAreAdmitted(t *testing.T, a *apiClient, ns, prefix string) (asked []string) {
 	t.Helper()
 	calls := s.webhookCalls(t)
 	before, err := s.cp.AuditEvents()
@@ -252,10 +252,10 @@ func (s *suite) askedWhilePodsAreAdmitted(t *testing.T, a *asker, ns, prefix str
 	const pods = 50
 	for i := range pods {
 		name := fmt.Sprintf("%s-%d", prefix, i)
-		want, pod := answer{Notes: mutated("web")}, webPod(name)
+		want, pod := response{Notes: mutated("web")}, webPod(name)
 		if i%5 == 0 { // a refusal asks no more than an admission
 			pod = webPod(name, onDisk)
-			want = answer{Code: 403, Error: refusedForDisk("web"), Notes: judged("enforce.pods", "web", "enforce", "Violating", "NotMemory")}
+			want = response{Code: 403, Error: refusedForDisk("web"), Notes: judged("enforce.pods", "web", "enforce", "Violating", "NotMemory")}
 		}
 		if err := a.create(t, ns, pod).differs(want); err != nil {
 			t.Fatal(err)

@@ -131,7 +131,7 @@ func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryR
 			got.Warnings = append(got.Warnings, warning)
 		}
 	}
-	told := a.told(t, pod.Namespace)
+	told := a.auditEvent(t, pod.Namespace)
 	if told != nil {
 		got.Messages = append(got.Messages, told["detail"])
 	}
@@ -164,10 +164,10 @@ func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryR
 	return got
 }
 
-// told returns what the audit log has of the Pod that was created last in a namespace,
+// auditEvent returns what the audit log has of the Pod that was created last in a namespace,
 // by the mutating webhook if that changed it, or else by the validating one; nil
 // where neither said anything.
-func (a apiServer) told(t *testing.T, namespace string) map[string]string {
+func (a apiServer) auditEvent(t *testing.T, namespace string) map[string]string {
 	t.Helper()
 	var told map[string]string
 	eventually(t, func() error {

@@ -16,7 +16,7 @@ import (
 )
 
 func TestReinvocation_ContainerAddedLater(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	s.later(t, ns, func(pod *corev1.Pod) []patch {
@@ -50,7 +50,7 @@ func TestReinvocation_ContainerAddedLater(t *testing.T) {
 
 // A second evaluation finds nothing to do if another webhook changed nothing that matters.
 func TestReinvocation_FixedPoint(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	for name, spec := range map[string]string{
 		"a fixed size":     `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 256Mi}}}`,
 		"a part of memory": `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`,
@@ -107,7 +107,7 @@ func TestReinvocation_FixedPoint(t *testing.T) {
 	}
 }
 
-func twoContainers(a answer) error {
+func twoContainers(a response) error {
 	if a.Error != "" || len(a.pod.Spec.Containers) != 2 {
 		return fmt.Errorf("the other webhook did not add its container: %s %+v", a.Error, a.pod)
 	}
@@ -117,7 +117,7 @@ func twoContainers(a answer) error {
 // What another webhook makes of the memory stays, as long as a full volume and the reserve fit in
 // it: 257Mi and 32Mi. Nothing remembers what was added before.
 func TestReinvocation_OverwrittenMemory(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	overwrite := func(kind, memory string) patch {

@@ -15,7 +15,7 @@ import (
 // All containers that would share the runtime's /dev/shm share the volume: regular, sidecar and
 // init. One that has a volume of its own there keeps it, and nobody gets that one.
 func TestSharing_GroupOfContainers(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	always := corev1.ContainerRestartPolicyAlways
@@ -34,7 +34,7 @@ func TestSharing_GroupOfContainers(t *testing.T) {
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory},
 		}}}
 	})
-	created := a.must(t, ns, pod, answer{Notes: mutated("web")})
+	created := a.must(t, ns, pod, response{Notes: mutated("web")})
 	mounted := map[string]string{}
 	for _, list := range [][]corev1.Container{created.Spec.InitContainers, created.Spec.Containers} {
 		for _, c := range list {
@@ -66,20 +66,20 @@ func TestSharing_GroupOfContainers(t *testing.T) {
 // The server that keeps the match condition knows the mirrors, so that Pods with images from a
 // mirror are sent and matched.
 func TestImageMirrors(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, newPolicy("web", `{match: [{images: ["ghcr.io/team/*"]}], sizing: {fixed: {size: 256Mi}}}`))
 	ns := s.namespace(t, "enforce", nil)
 	pulling := func(name, image string) *corev1.Pod {
 		return webPod(name, func(p *corev1.Pod) { p.Spec.Containers[0].Image = image })
 	}
-	a.must(t, ns, pulling("original", "ghcr.io/team/web:1"), answer{Notes: mutated("web")})
-	a.must(t, ns, pulling("unknown", "harbor.local/ghcr/team/web:1"), answer{})
+	a.must(t, ns, pulling("original", "ghcr.io/team/web:1"), response{Notes: mutated("web")})
+	a.must(t, ns, pulling("unknown", "harbor.local/ghcr/team/web:1"), response{})
 
 	// All replicas have the same flags, so those without mirrors go.
 	s.exchange(t, "--image-mirrors=harbor.local/ghcr=ghcr.io,mirror:5000=docker.io")
-	a.must(t, ns, pulling("mirrored", "harbor.local/ghcr/team/web:1"), answer{Notes: mutated("web")})
-	a.must(t, ns, pulling("other", "harbor.local/quay/team/web:1"), answer{})
-	a.must(t, ns, pulling("same", "ghcr.io/team/web:1"), answer{Notes: mutated("web")})
+	a.must(t, ns, pulling("mirrored", "harbor.local/ghcr/team/web:1"), response{Notes: mutated("web")})
+	a.must(t, ns, pulling("other", "harbor.local/quay/team/web:1"), response{})
+	a.must(t, ns, pulling("same", "ghcr.io/team/web:1"), response{Notes: mutated("web")})
 }
 
 // exchange stops the replica that the tests share and has one with further flags in its place,

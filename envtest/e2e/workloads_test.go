@@ -17,7 +17,7 @@ import (
 )
 
 func TestWarnWorkloads_Deployment(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
 	refused := deploymentOf(webPod("refused", onDisk))
@@ -27,13 +27,13 @@ func TestWarnWorkloads_Deployment(t *testing.T) {
 		"changed": `Pods of this Deployment will be changed by SharedMemoryPolicy "web", which ` + changeWords,
 	}
 	for _, d := range []*appsv1.Deployment{refused, changed} {
-		create := func(ns string, dryRun ...string) answer {
-			return a.ask(t, func() error {
+		create := func(ns string, dryRun ...string) response {
+			return a.send(t, func() error {
 				_, err := a.kube.AppsV1().Deployments(ns).Create(t.Context(), d, metav1.CreateOptions{DryRun: dryRun})
 				return err
 			})
 		}
-		want := answer{Warnings: []string{warned[d.Name]}, Notes: judged("templates", "web", "enforce", "Violating", "NotMemory")}
+		want := response{Warnings: []string{warned[d.Name]}, Notes: judged("templates", "web", "enforce", "Violating", "NotMemory")}
 		if d == changed {
 			want.Notes = judged("templates", "web", "enforce", "Mutated", "AddVolume")
 		}
@@ -42,7 +42,7 @@ func TestWarnWorkloads_Deployment(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.deleteDeployment(t, ns, d.Name)
-		if err := create(unlabelled).differs(answer{}); err != nil {
+		if err := create(unlabelled).differs(response{}); err != nil {
 			t.Fatal(err)
 		}
 		s.deleteDeployment(t, unlabelled, d.Name)
@@ -59,11 +59,11 @@ func TestWarnWorkloads_Deployment(t *testing.T) {
 	}
 
 	// Scaling it is not news.
-	scaled := a.ask(t, func() error {
+	scaled := a.send(t, func() error {
 		_, err := a.kube.AppsV1().Deployments(ns).Patch(t.Context(), "changed", types.MergePatchType, []byte(`{"spec":{"replicas":2}}`), metav1.PatchOptions{})
 		return err
 	})
-	if err := scaled.differs(answer{}); err != nil {
+	if err := scaled.differs(response{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -97,7 +97,7 @@ func failsWith(d *appsv1.Deployment, message string) error {
 }
 
 func TestDeployment_LikeAuthentiks(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, libraryPolicy(t, "authentik-proxy-outposts"))
 	ns := s.namespace(t, "enforce", nil)
 	s.limitRange(t, ns, corev1.LimitRangeItem{

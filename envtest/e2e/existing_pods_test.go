@@ -14,19 +14,19 @@ import (
 )
 
 func TestResize_BelowWhatIsRequired(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
-	a.must(t, ns, webPod("web", onNode), answer{Notes: mutated("web")})
+	a.must(t, ns, webPod("web", onNode), response{Notes: mutated("web")})
 	s.running(t, ns, "web")
-	resize := func(change func(*corev1.Pod)) answer {
+	resize := func(change func(*corev1.Pod)) response {
 		pod, err := s.kube.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		change(pod)
-		return a.ask(t, func() error {
+		return a.send(t, func() error {
 			_, err := a.kube.CoreV1().Pods(ns).UpdateResize(t.Context(), "web", pod, metav1.UpdateOptions{})
 			return err
 		})
@@ -43,14 +43,14 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 			p.Spec.Volumes[0].EmptyDir.SizeLimit = &q
 		}
 	}
-	allowed := answer{} // an update that is admitted is not noted
-	refused := func(detail string) answer {
-		return answer{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)}
+	allowed := response{} // an update that is admitted is not noted
+	refused := func(detail string) response {
+		return response{Code: 403, Error: deniedBy("enforce.pods.shmkeeper.dev", `violates SharedMemoryPolicy "web": `+detail)}
 	}
 	for _, c := range []struct {
 		name   string
 		change func(*corev1.Pod)
-		want   answer
+		want   response
 	}{
 		{"the memory limit below the memory cost and the reserve", memory("288Mi", "128Mi"), refused(`container "web" would be OOM-killed before the volume is full: ` +
 			`256Mi of files at /dev/shm cost 257Mi with their kernel memory, and its memory limit is 288Mi, which must hold 32Mi for the process too ` +
@@ -73,7 +73,7 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 // A size that is a part of the memory grows when the memory does. The volume of the running Pod
 // does not, and that is no reason to refuse the memory.
 func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`))
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
@@ -92,7 +92,7 @@ func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.running(t, ns, "web")
-	resize := func(limit, size string) answer {
+	resize := func(limit, size string) response {
 		pod, err := s.kube.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 		pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
 		q := resource.MustParse(size)
 		pod.Spec.Volumes[0].EmptyDir.SizeLimit = &q
-		return a.ask(t, func() error {
+		return a.send(t, func() error {
 			_, err := a.kube.CoreV1().Pods(ns).UpdateResize(t.Context(), "web", pod, metav1.UpdateOptions{})
 			return err
 		})
@@ -109,16 +109,16 @@ func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 	if smaller.Code != 403 || !strings.Contains(smaller.Error, `container "web" mounts volume "shmkeeper-shm" of 255Mi at /dev/shm and needs `) {
 		t.Errorf("more memory and a smaller sizeLimit: %d %s", smaller.Code, smaller.Error)
 	}
-	if err := resize("2Gi", "256Mi").differs(answer{}); err != nil {
+	if err := resize("2Gi", "256Mi").differs(response{}); err != nil {
 		t.Errorf("more memory: %v", err)
 	}
-	if err := resize("3Gi", "256Mi").differs(answer{}); err != nil {
+	if err := resize("3Gi", "256Mi").differs(response{}); err != nil {
 		t.Errorf("still more memory: %v", err)
 	}
 }
 
 func TestEphemeralContainers_Volume(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
@@ -128,16 +128,16 @@ func TestEphemeralContainers_Volume(t *testing.T) {
 			EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory},
 		}})
 		p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "scratch", MountPath: "/scratch"}}
-	}), answer{Notes: mutated("web")})
+	}), response{Notes: mutated("web")})
 	s.running(t, ns, "web")
-	debug := func(c corev1.EphemeralContainerCommon) answer {
+	debug := func(c corev1.EphemeralContainerCommon) response {
 		pod, err := s.kube.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Image = "busybox"
 		pod.Spec.EphemeralContainers = append(pod.Spec.EphemeralContainers, corev1.EphemeralContainer{EphemeralContainerCommon: c})
-		return a.ask(t, func() error {
+		return a.send(t, func() error {
 			_, err := a.kube.CoreV1().Pods(ns).UpdateEphemeralContainers(t.Context(), "web", pod, metav1.UpdateOptions{})
 			return err
 		})
@@ -149,7 +149,7 @@ func TestEphemeralContainers_Volume(t *testing.T) {
 		"scratch": {VolumeMounts: []corev1.VolumeMount{{Name: "scratch", MountPath: "/dev/shm"}}},
 	} {
 		c.Name = name
-		if err := debug(c).differs(answer{}); err != nil {
+		if err := debug(c).differs(response{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

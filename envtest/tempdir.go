@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	scratchPrefix = "shmkeeper-envtest-"
-	scratchLock   = "in-use"
+	tempDirPrefix = "shmkeeper-envtest-"
+	tempDirLock   = "in-use"
 )
 
-// newScratch makes a folder for one control plane and locks it until release is called or this process ends. Those that processes have left behind
+// newTempDir makes a folder for one control plane and locks it until release is called or this process ends. Those that processes have left behind
 // which panicked or were killed are removed first, since each has a database in it.
-func newScratch() (dir string, release func(), err error) {
+func newTempDir() (dir string, release func(), err error) {
 	sweep(os.TempDir())
-	dir, err = os.MkdirTemp("", scratchPrefix)
+	dir, err = os.MkdirTemp("", tempDirPrefix)
 	if err != nil {
 		return "", nil, fmt.Errorf("the folder of the control plane: %w; set TMPDIR to a folder that can be written to", err)
 	}
@@ -26,7 +26,7 @@ func newScratch() (dir string, release func(), err error) {
 	}
 	// It gets its name once it is locked, so that nobody ever sees it without a lock in a folder that is in use.
 	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, scratchLock))
+		err = os.Rename(f.Name(), filepath.Join(dir, tempDirLock))
 	}
 	if err != nil {
 		_ = f.Close() // the error that counts is err
@@ -37,7 +37,7 @@ func newScratch() (dir string, release func(), err error) {
 
 // sweep removes the folders that nobody uses any more. What cannot be removed is somebody else's.
 func sweep(tmp string) {
-	locks, err := filepath.Glob(filepath.Join(tmp, scratchPrefix+"*", scratchLock))
+	locks, err := filepath.Glob(filepath.Join(tmp, tempDirPrefix+"*", tempDirLock))
 	if err != nil {
 		return
 	}

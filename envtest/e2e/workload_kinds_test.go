@@ -78,13 +78,13 @@ func (w workload) of(t *testing.T, pod *corev1.Pod) *unstructured.Unstructured {
 }
 
 // create asks for the workload; nothing of it stays after the test.
-func (w workload) create(t *testing.T, a *asker, namespace string, object *unstructured.Unstructured, dryRun ...string) answer {
+func (w workload) create(t *testing.T, a *apiClient, namespace string, object *unstructured.Unstructured, dryRun ...string) response {
 	t.Helper()
 	body, err := object.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := a.ask(t, func() error {
+	got := a.send(t, func() error {
 		return w.client(a.kube).Post().Namespace(namespace).Resource(w.resource).
 			VersionedParams(&metav1.CreateOptions{DryRun: dryRun}, scheme.ParameterCodec).
 			SetHeader("Content-Type", "application/json").Body(body).Do(t.Context()).Error()
@@ -105,19 +105,19 @@ func (w workload) create(t *testing.T, a *asker, namespace string, object *unstr
 }
 
 // patch merges into the workload.
-func (w workload) patch(t *testing.T, a *asker, namespace, name string, change map[string]any) answer {
+func (w workload) patch(t *testing.T, a *apiClient, namespace, name string, change map[string]any) response {
 	t.Helper()
 	body, err := json.Marshal(change)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.ask(t, func() error {
+	return a.send(t, func() error {
 		return w.client(a.kube).Patch(types.MergePatchType).Namespace(namespace).Resource(w.resource).Name(name).Body(body).Do(t.Context()).Error()
 	})
 }
 
 // stored returns the workload as the API server has it.
-func (w workload) stored(t *testing.T, a *asker, namespace, name string) *unstructured.Unstructured {
+func (w workload) stored(t *testing.T, a *apiClient, namespace, name string) *unstructured.Unstructured {
 	t.Helper()
 	text, err := w.client(a.kube).Get().Namespace(namespace).Resource(w.resource).Name(name).SetHeader("Accept", "application/json").Do(t.Context()).Raw()
 	if err != nil {
@@ -131,7 +131,7 @@ func (w workload) stored(t *testing.T, a *asker, namespace, name string) *unstru
 }
 
 func TestWarnWorkloads_EachKind(t *testing.T) {
-	s, a := shared, shared.asker(t)
+	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns, unlabelled := s.namespace(t, "enforce", nil), s.namespace(t, "", nil)
 	for _, w := range workloads() {
@@ -152,7 +152,7 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 		} {
 			t.Run(w.kind+" whose Pods will be "+c.name, func(t *testing.T) {
 				object := w.of(t, c.pod)
-				warned := answer{Warnings: []string{c.words}, Notes: judged("templates", "web", "enforce", c.outcome, c.reason)}
+				warned := response{Warnings: []string{c.words}, Notes: judged("templates", "web", "enforce", c.outcome, c.reason)}
 				if w.spec["suspend"] == true && w.kind == "Job" && c.outcome == "Mutated" {
 					warned.Warnings = append(warned.Warnings, "the workload is suspended: whatever starts it counts the memory of the template, "+
 						"and the Pods get more: raise the template's memory as well")
@@ -162,13 +162,13 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 					t.Fatal(err)
 				}
 				// Where shmkeeper is not asked it is stored as it is written.
-				if err := w.create(t, a, unlabelled, object).differs(answer{}); err != nil {
+				if err := w.create(t, a, unlabelled, object).differs(response{}); err != nil {
 					t.Fatal(err)
 				}
 				w.sameAs(t, w.stored(t, a, unlabelled, c.name), w.stored(t, a, ns, c.name))
 
 				labelled := map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": "yes"}}}
-				if err := w.patch(t, a, ns, c.name, labelled).differs(answer{}); err != nil {
+				if err := w.patch(t, a, ns, c.name, labelled).differs(response{}); err != nil {
 					t.Errorf("an update that leaves the template alone: %v", err)
 				}
 				annotated := map[string]any{}

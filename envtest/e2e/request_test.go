@@ -85,9 +85,9 @@ func refusedForDisk(policy string) string {
 	return deniedBy("enforce.pods.shmkeeper.dev", fmt.Sprintf("violates SharedMemoryPolicy %q: %s", policy, diskDetail))
 }
 
-// asker asks the API server, and reads all that comes of it: the answer, the
+// apiClient asks the API server, and reads all that comes of it: the answer, the
 // warnings, and the line in the audit log.
-type asker struct {
+type apiClient struct {
 	kube     kubernetes.Interface
 	warnings *warnings
 	audit    *auditLog
@@ -108,10 +108,10 @@ func (a *auditIDs) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// asker returns a client that sends one request after the other, as an administrator.
-func (s *suite) asker(t *testing.T) *asker {
+// apiClient returns a client that sends one request after the other, as an administrator.
+func (s *suite) apiClient(t *testing.T) *apiClient {
 	t.Helper()
-	a := &asker{warnings: &warnings{}, audit: &auditLog{path: s.cp.AuditLog}, ids: &auditIDs{}}
+	a := &apiClient{warnings: &warnings{}, audit: &auditLog{path: s.cp.AuditLog}, ids: &auditIDs{}}
 	config := rest.CopyConfig(s.cp.Config)
 	config.WarningHandler = a.warnings
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -128,8 +128,8 @@ func (s *suite) asker(t *testing.T) *asker {
 	return a
 }
 
-// answer is what came of a request.
-type answer struct {
+// response is what came of a request.
+type response struct {
 	// Error is the message of a refusal, and Code its HTTP status.
 	Error string
 	Code  int32
@@ -143,12 +143,12 @@ type answer struct {
 	pod   *corev1.Pod
 }
 
-// ask sends one request and collects what comes of it.
-func (a *asker) ask(t *testing.T, request func() error) answer {
+// send sends one request and collects what comes of it.
+func (a *apiClient) send(t *testing.T, request func() error) response {
 	t.Helper()
 	a.warnings.take()
 	err := request()
-	got := answer{Warnings: a.warnings.take(), event: a.told(t, a.ids.last)}
+	got := response{Warnings: a.warnings.take(), event: a.auditEvent(t, a.ids.last)}
 	var status apierrors.APIStatus
 	switch {
 	case errors.As(err, &status):
@@ -169,8 +169,8 @@ func (a *asker) ask(t *testing.T, request func() error) answer {
 	return got
 }
 
-// told returns the event of a request in the audit log.
-func (a *asker) told(t *testing.T, id types.UID) (found auditv1.Event) {
+// auditEvent returns the event of a request in the audit log.
+func (a *apiClient) auditEvent(t *testing.T, id types.UID) (found auditv1.Event) {
 	t.Helper()
 	eventually(t, func() error {
 		lines, err := a.audit.lines()
@@ -196,10 +196,10 @@ func (a *asker) told(t *testing.T, id types.UID) (found auditv1.Event) {
 }
 
 // create asks for a Pod.
-func (a *asker) create(t *testing.T, namespace string, pod *corev1.Pod, dryRun ...string) answer {
+func (a *apiClient) create(t *testing.T, namespace string, pod *corev1.Pod, dryRun ...string) response {
 	t.Helper()
 	var created *corev1.Pod
-	got := a.ask(t, func() (err error) {
+	got := a.send(t, func() (err error) {
 		created, err = a.kube.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: dryRun})
 		return err
 	})
@@ -209,7 +209,7 @@ func (a *asker) create(t *testing.T, namespace string, pod *corev1.Pod, dryRun .
 
 // must creates a Pod and wants the answer to be as it is given. What was set up for
 // it takes a moment to arrive everywhere, so it is tried by dry runs first.
-func (a *asker) must(t *testing.T, namespace string, pod *corev1.Pod, want answer) *corev1.Pod {
+func (a *apiClient) must(t *testing.T, namespace string, pod *corev1.Pod, want response) *corev1.Pod {
 	t.Helper()
 	eventually(t, func() error { return a.create(t, namespace, pod, metav1.DryRunAll).differs(want) })
 	got := a.create(t, namespace, pod)
@@ -220,7 +220,7 @@ func (a *asker) must(t *testing.T, namespace string, pod *corev1.Pod, want answe
 }
 
 // differs says in what the answer is not the wanted one.
-func (a answer) differs(want answer) error {
+func (a response) differs(want response) error {
 	type words struct {
 		Error    string
 		Code     int32
