@@ -7,54 +7,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
-
-// manyPolicies returns the library and as many policies for other workloads as make n, by label,
-// image, namespace and path in equal parts.
-func manyPolicies(tb testing.TB, n int) policy.Set {
-	var compiled []policy.Policy
-	for _, file := range policies.All() {
-		var p v1alpha1.SharedMemoryPolicy
-		if err := yaml.UnmarshalStrict(file.YAML, &p); err != nil {
-			tb.Fatal(err)
-		}
-		compiled = append(compiled, mustCompile(tb, &p))
-	}
-	for i := len(compiled); i < n; i++ {
-		p := filesPolicy("18", "168h", "1500", "", "")
-		p.Name = fmt.Sprintf("policy-%d", i)
-		unique := fmt.Sprintf("app-%d", i)
-		m := &p.Spec.Match[0]
-		*m = v1alpha1.Match{}
-		switch i % 4 {
-		case 0:
-			m.PodSelector = &metav1.LabelSelector{
-				MatchLabels: map[string]string{
-					"app":                          unique,
-					"app.kubernetes.io/managed-by": "goauthentik.io",
-				},
-			}
-		case 1:
-			m.Images = []string{"ghcr.io/goauthentik/" + unique}
-		case 2:
-			m.Images = []string{"registry.example.org/" + unique + "/*"}
-		case 3:
-			m.NamespaceSelector = &metav1.LabelSelector{
-				MatchLabels: map[string]string{"kubernetes.io/metadata.name": unique},
-			}
-			m.TmpfsPaths = v1alpha1.TmpfsPathsDetect
-		}
-		compiled = append(compiled, mustCompile(tb, p))
-	}
-	return policy.NewSet(compiled...)
-}
 
 func incident(tb testing.TB) policy.Subject {
 	subject, _ := policy.NewSubject(policytest.ParsePod(policytest.IncidentPod))
@@ -68,7 +25,7 @@ func incident(tb testing.TB) policy.Subject {
 func BenchmarkEvaluate(b *testing.B) {
 	for _, n := range []int{20, 500, 5000} {
 		b.Run(fmt.Sprintf("policies=%d", n), func(b *testing.B) {
-			set, subject := manyPolicies(b, n), incident(b)
+			set, subject := policytest.ManyPolicies(b, n), incident(b)
 			if e := evaluate(set, subject); e.Outcome != policy.Mutated {
 				b.Fatal(told(&e))
 			}
@@ -82,7 +39,7 @@ func BenchmarkEvaluate(b *testing.B) {
 
 // BenchmarkEvaluate_Before does what a validating webhook does for a Pod that nobody mutated.
 func BenchmarkEvaluate_Before(b *testing.B) {
-	set, subject := manyPolicies(b, 500), incident(b)
+	set, subject := policytest.ManyPolicies(b, 500), incident(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		e := set.Evaluate(subject)
@@ -92,7 +49,7 @@ func BenchmarkEvaluate_Before(b *testing.B) {
 
 // BenchmarkEvaluate_Patch does what a mutating webhook does for each Pod.
 func BenchmarkEvaluate_Patch(b *testing.B) {
-	set, subject := manyPolicies(b, 500), incident(b)
+	set, subject := policytest.ManyPolicies(b, 500), incident(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		set.Evaluate(subject).Plan.Patch(subject)
@@ -101,7 +58,7 @@ func BenchmarkEvaluate_Patch(b *testing.B) {
 
 // BenchmarkEvaluate_NotMatched evaluates a Pod that no policy matches.
 func BenchmarkEvaluate_NotMatched(b *testing.B) {
-	set := manyPolicies(b, 500)
+	set := policytest.ManyPolicies(b, 500)
 	subject, _ := policy.NewSubject(
 		policytest.ParsePod(
 			"{metadata: {labels: {app: web, tier: front}}, spec: {containers: [{name: web, image: 'registry.example.org/web:1'}]}}",
@@ -166,7 +123,7 @@ func fullPod(quarters int) *corev1.Pod {
 // there are. (Its time is a matter for the benchmark.)
 func TestEvaluate_AllocatesLittle(t *testing.T) {
 	for _, n := range []int{500, 5000} {
-		set, subject := manyPolicies(t, n), incident(t)
+		set, subject := policytest.ManyPolicies(t, n), incident(t)
 		if got := testing.AllocsPerRun(100, func() { set.Evaluate(subject) }); got > 40 {
 			t.Errorf("with %d policies: %.0f allocations, want at most 40", n, got)
 		}

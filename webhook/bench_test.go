@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -10,39 +9,11 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	"sigs.k8s.io/yaml"
 
-	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
-
-// manyPolicies returns the library, and policies for other workloads up to n.
-func manyPolicies(tb testing.TB, n int) policy.Set {
-	tb.Helper()
-	var compiled []policy.Policy
-	for _, file := range policies.All() {
-		var p v1alpha1.SharedMemoryPolicy
-		if err := yaml.UnmarshalStrict(file.YAML, &p); err != nil {
-			tb.Fatal(err)
-		}
-		c, errs := policy.Compile(&p)
-		if len(errs) > 0 {
-			tb.Fatal(errs.ToAggregate())
-		}
-		compiled = append(compiled, c)
-	}
-	for i := len(compiled); i < n; i++ {
-		app := fmt.Sprintf("app-%d", i)
-		match := "{podSelector: {matchLabels: {app: " + app + "}}}"
-		if i%2 == 0 {
-			match = "{images: [ghcr.io/goauthentik/" + app + "]}"
-		}
-		compiled = append(compiled, compileNamed(tb, app, "{match: ["+match+"], sizing: {fixed: {size: 1Gi}}}"))
-	}
-	return policy.NewSet(compiled...)
-}
 
 // BenchmarkValidate measures what a validating request costs, with 500 policies: the evaluation and the
 // violations alone, and the whole handler with the decoding of the Pod. The Pod is the
@@ -50,7 +21,7 @@ func manyPolicies(tb testing.TB, n int) policy.Set {
 func BenchmarkValidate(b *testing.B) {
 	o := options(b, raising)
 	o.Cluster = fakeCluster{
-		set:        manyPolicies(b, 500),
+		set:        policytest.ManyPolicies(b, 500),
 		namespaces: map[string]map[string]string{"authentik": {v1alpha1.LabelMode: "enforce", corev1.LabelMetadataName: "authentik"}},
 	}
 	o.Metrics = NewMetrics(prometheus.NewRegistry())

@@ -7,27 +7,12 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
-
-func newPolicy(name string, match ...v1alpha1.Match) *v1alpha1.SharedMemoryPolicy {
-	return &v1alpha1.SharedMemoryPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: name, UID: "1", Generation: 1},
-		Spec: v1alpha1.SharedMemoryPolicySpec{
-			Match:  match,
-			Sizing: &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse("256Mi")}},
-		},
-	}
-}
-
-// appPolicy returns a valid policy for the Pods of one app.
-func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
-	return newPolicy(name, v1alpha1.Match{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}})
-}
 
 // later returns the next version of a policy.
 func later(p *v1alpha1.SharedMemoryPolicy, change func(*v1alpha1.SharedMemoryPolicy)) *v1alpha1.SharedMemoryPolicy {
@@ -49,7 +34,7 @@ func namesInForce(s *policyStore) (out []string) {
 
 func TestPolicyStore_KeepsTheLastVersionThatCompiles(t *testing.T) {
 	s := newPolicyStore(policy.Mirrors{})
-	first := appPolicy("a", "a")
+	first := policytest.AppPolicy("a", "a")
 	s.add(first)
 	broken := later(first, breakIt)
 	if changed, valid := s.add(broken); !changed || valid {
@@ -80,8 +65,8 @@ func TestPolicyStore_KeepsTheLastVersionThatCompiles(t *testing.T) {
 
 func TestPolicyStore_ForgetsThePolicyThatHadTheName(t *testing.T) {
 	s := newPolicyStore(policy.Mirrors{})
-	s.add(appPolicy("a", "a"))
-	other := appPolicy("a", "a")
+	s.add(policytest.AppPolicy("a", "a"))
+	other := policytest.AppPolicy("a", "a")
 	other.UID = "2"
 	breakIt(other)
 	if changed, _ := s.add(other); !changed {
@@ -94,7 +79,7 @@ func TestPolicyStore_ForgetsThePolicyThatHadTheName(t *testing.T) {
 
 func TestPolicyStore_CompilesAVersionOnce(t *testing.T) {
 	s := newPolicyStore(policy.Mirrors{})
-	p := appPolicy("a", "a")
+	p := policytest.AppPolicy("a", "a")
 	s.add(p)
 	if changed, valid := s.add(p.DeepCopy()); changed || !valid {
 		t.Errorf("the same version is taken as changed %v, valid %v", changed, valid)
@@ -126,7 +111,7 @@ func TestPolicyStore_ImageMirrors(t *testing.T) {
 		want    bool
 	}{"with the mirror": {mirrors, true}, "without it": {policy.Mirrors{}, false}} {
 		s := newPolicyStore(tc.mirrors)
-		s.add(newPolicy("a", v1alpha1.Match{Images: []string{"ghcr.io/goauthentik/proxy"}}))
+		s.add(policytest.NewPolicy("a", v1alpha1.Match{Images: []string{"ghcr.io/goauthentik/proxy"}}))
 		if e := s.set().Evaluate(subject); (e.Outcome != policy.NotMatched) != tc.want {
 			t.Errorf("%s: the outcome is %s", name, e.Outcome)
 		}
@@ -139,11 +124,11 @@ func TestPolicyStore_ImageMirrors(t *testing.T) {
 
 func TestPolicyStore_MatchConditionThatCannotBeNarrow(t *testing.T) {
 	s := newPolicyStore(policy.Mirrors{})
-	s.add(appPolicy("a", "a"))
+	s.add(policytest.AppPolicy("a", "a"))
 	if got := s.matchCondition(); !got.Narrow || got.Expression == "true" {
 		t.Errorf("of a policy with a label: %+v", got)
 	}
-	s.add(newPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}))
+	s.add(policytest.NewPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}))
 	if got := s.matchCondition(); got.Narrow || got.Expression != "true" || got.Revision != 2 {
 		t.Errorf("of a policy for every Pod: %+v", got)
 	}
@@ -153,7 +138,7 @@ func TestPolicyStore_MatchConditionThatCannotBeNarrow(t *testing.T) {
 func BenchmarkSetOfThousandPolicies(b *testing.B) {
 	s := newPolicyStore(policy.Mirrors{})
 	for i := range 1000 {
-		s.add(appPolicy(fmt.Sprint("p", i), fmt.Sprint("app-", i)))
+		s.add(policytest.AppPolicy(fmt.Sprint("p", i), fmt.Sprint("app-", i)))
 	}
 	for b.Loop() {
 		s.set()
@@ -162,7 +147,7 @@ func BenchmarkSetOfThousandPolicies(b *testing.B) {
 
 // Replicas can be compared by it: they see policies in another order, and may have missed a version.
 func TestPolicyStore_FingerprintTellsStoresApart(t *testing.T) {
-	a, b := appPolicy("a", "a"), appPolicy("b", "b")
+	a, b := policytest.AppPolicy("a", "a"), policytest.AppPolicy("b", "b")
 	of := func(policies ...*v1alpha1.SharedMemoryPolicy) float64 {
 		s := newPolicyStore(policy.Mirrors{})
 		for _, p := range policies {

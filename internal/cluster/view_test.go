@@ -15,6 +15,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -142,7 +143,7 @@ func TestTransformsKeepWhatIsUsed(t *testing.T) {
 	if diff := cmp.Diff(any(kept), got); diff != "" {
 		t.Errorf("a quota that does not limit memory (-want +got):\n%s", diff)
 	}
-	p := appPolicy("a", "a")
+	p := policytest.AppPolicy("a", "a")
 	p.ManagedFields = want.ManagedFields
 	p.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "shmkeeper.dev/description": "d"}
 	if _, err := withoutManagedFields(p); err != nil || p.ManagedFields != nil || len(p.Annotations) != 1 {

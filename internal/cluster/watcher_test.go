@@ -14,6 +14,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -59,7 +60,7 @@ func TestPolicyWatcher_BuildsTheSetOnceForAllPoliciesThereAre(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.Start(ctx) }()
 	for i := range 1000 {
-		w.OnAdd(appPolicy(fmt.Sprint("p", i), "a"), true)
+		w.OnAdd(policytest.AppPolicy(fmt.Sprint("p", i), "a"), true)
 	}
 	if w.view.inForce.Load() != nil || len(w.view.Policies().Policies()) != 0 {
 		t.Error("policies are in force before all are taken")
@@ -76,10 +77,10 @@ func TestPolicyWatcher_BuildsTheSetOnceForAllPoliciesThereAre(t *testing.T) {
 	if got, ok := w.view.MatchCondition(); !ok || got.Revision != 1000 {
 		t.Errorf("the match condition is %+v, %v", got, ok)
 	}
-	bad := appPolicy("bad", "a")
+	bad := policytest.AppPolicy("bad", "a")
 	breakIt(bad)
 	w.OnAdd(bad, false)
-	w.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: appPolicy("p0", "a")})
+	w.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: policytest.AppPolicy("p0", "a")})
 	eventually(t, "a deletion counts", func() bool { return len(w.view.Policies().Policies()) == 999 })
 	if n := testutil.ToFloat64(w.metrics.compileErrors); n != 1 {
 		t.Errorf("%v compile errors are counted, want 1", n)
@@ -87,7 +88,7 @@ func TestPolicyWatcher_BuildsTheSetOnceForAllPoliciesThereAre(t *testing.T) {
 	counted := func(accepted string) float64 { return testutil.ToFloat64(w.metrics.policies.WithLabelValues(accepted)) }
 	eventually(t, "999 policies count as accepted and 1 as not", func() bool { return counted("true") == 999 && counted("false") == 1 })
 	eventually(t, "the match condition counts as narrow", func() bool { return testutil.ToFloat64(w.metrics.narrow) == 1 })
-	w.OnAdd(newPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}), false)
+	w.OnAdd(policytest.NewPolicy("any", v1alpha1.Match{PodSelector: &metav1.LabelSelector{}}), false)
 	eventually(t, "it does no more", func() bool { return testutil.ToFloat64(w.metrics.narrow) == 0 })
 	cancel()
 	if err := <-done; err != nil {

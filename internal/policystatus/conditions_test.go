@@ -4,26 +4,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
-
-// appPolicy returns a valid policy for the Pods of one app.
-func appPolicy() *v1alpha1.SharedMemoryPolicy {
-	return &v1alpha1.SharedMemoryPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1", Generation: 1},
-		Spec: v1alpha1.SharedMemoryPolicySpec{
-			Match:  []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "a"}}}},
-			Sizing: &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse("256Mi")}},
-		},
-	}
-}
 
 func breakIt(p *v1alpha1.SharedMemoryPolicy) { p.Spec.MountPath = "relative" }
 
@@ -38,7 +27,7 @@ func stateOf(p *v1alpha1.SharedMemoryPolicy) cluster.PolicyState {
 
 func TestConditions(t *testing.T) {
 	about := func(change func(*v1alpha1.SharedMemoryPolicy)) cluster.PolicyState {
-		p := appPolicy()
+		p := policytest.AppPolicy("a", "a")
 		change(p)
 		return stateOf(p)
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -29,7 +30,7 @@ func (m *matchCondition) Covers(int64) (bool, bool)          { return m.covered,
 func (m *matchCondition) Changes() <-chan event.GenericEvent { return nil }
 
 func TestReconcile_SaysWhenPodsAreNotSent(t *testing.T) {
-	p := appPolicy()
+	p := policytest.AppPolicy("a", "a")
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)

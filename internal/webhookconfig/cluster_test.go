@@ -55,17 +55,6 @@ type testCluster struct {
 	n     int
 }
 
-// appPolicy returns a valid policy for the Pods of one app.
-func appPolicy(name, app string) *v1alpha1.SharedMemoryPolicy {
-	return &v1alpha1.SharedMemoryPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1alpha1.SharedMemoryPolicySpec{
-			Match:  []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}}},
-			Sizing: &v1alpha1.Sizing{Fixed: &v1alpha1.Fixed{Size: resource.MustParse("256Mi")}},
-		},
-	}
-}
-
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/internal/policystatus"
 	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -60,7 +61,7 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 
 	t.Run("a policy that is accepted has its Pods sent, and no others", func(t *testing.T) {
-		p := appPolicy("a", "a")
+		p := policytest.AppPolicy("a", "a")
 		c.create(t, p)
 		got := c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
 		if s := got.Status; s.ObservedGeneration != 1 || s.SizeLimit == nil || s.SizeLimit.String() != "256Mi" || s.MemoryCost == nil || s.MemoryCost.Cmp(*s.SizeLimit) <= 0 {
@@ -93,7 +94,7 @@ func TestOnAnAPIServer(t *testing.T) {
 	})
 
 	t.Run("a size that fills is reported", func(t *testing.T) {
-		p := appPolicy("forever", "f")
+		p := policytest.AppPolicy("forever", "f")
 		p.Spec.Sizing = &v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: resource.MustParse("1500")}}
 		c.create(t, p)
 		got := c.waitFor(t, "forever", v1alpha1.ConditionSizeSufficient, metav1.ConditionFalse)
@@ -246,7 +247,7 @@ func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
 	c := startCluster(t)
 	view := c.startServing(t)
 	eventually(t, "the view is synced", view.Synced)
-	p := appPolicy("first", "a")
+	p := policytest.AppPolicy("first", "a")
 	c.create(t, p)
 	// damage leaves one configuration edited and the other deleted, and the policy with no status.
 	damage := func(seconds int32) {

@@ -182,11 +182,7 @@ func (c Case) Set(tb testing.TB) policy.Set {
 	tb.Helper()
 	var compiled []policy.Policy
 	for _, source := range c.AllPolicies(tb) {
-		p, errs := policy.Compile(&source)
-		if len(errs) > 0 {
-			tb.Fatalf("case %q: policy %q: %v", c.Name, source.Name, errs.ToAggregate())
-		}
-		compiled = append(compiled, p)
+		compiled = append(compiled, compile(tb, &source))
 	}
 	mirrors, err := policy.ParseMirrors(c.ImageMirrors)
 	if err != nil {
