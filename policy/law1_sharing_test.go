@@ -24,7 +24,7 @@ type sharing struct {
 
 func sharedStaysShared(t *rapid.T, r *reached) {
 	weights := usual
-	weights.init, weights.sidecar, weights.second, weights.at, weights.otherPath = 9, 6, 9, 4, 5
+	weights.init, weights.sidecar, weights.second, weights.at, weights.otherPath = 9, 8, 9, 4, 5
 	weights.wild, weights.nothing, weights.skipped, weights.node = 1, 1, 0, 0
 	weights.onlyMem, weights.noSizing, weights.overrides, weights.guess = 1, 0, 1, 1
 	w := genWorld(t, weights)

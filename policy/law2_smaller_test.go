@@ -20,8 +20,8 @@ import (
 // that handles what is mounted in every way but Require.
 func genMounted(t *rapid.T) *world {
 	weights := usual
-	weights.at, weights.wild, weights.crio, weights.nothing, weights.skipped = 9, 0, 8, 1, 0
-	weights.odd, weights.twice, weights.unbounded, weights.noSizing, weights.guess = 0, 0, 10, 0, 0
+	weights.at, weights.wild, weights.crio, weights.nothing, weights.skipped = 10, 0, 10, 1, 0
+	weights.odd, weights.twice, weights.unbounded, weights.noSizing, weights.guess = 0, 0, 8, 0, 0
 	weights.init, weights.sidecar, weights.second, weights.device, weights.remount = 3, 2, 4, 0, 1
 	weights.overrides, weights.named, weights.otherPath, weights.beside = 0, 3, 2, 1
 	w := genWorld(t, weights)

@@ -98,7 +98,7 @@ func genPaying(t *rapid.T) *world {
 	weights.at, weights.wild, weights.odd, weights.twice, weights.below = 7, 0, 0, 0, 1
 	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 1, 0, 0, 0, 0
 	weights.guess, weights.named, weights.noSizing, weights.overrides, weights.ours = 0, 8, 0, 0, 3
-	weights.onlyMem, weights.podLevel, weights.guaranteed, weights.vpa, weights.unset = 1, 5, 4, 6, 2
+	weights.onlyMem, weights.podLevel, weights.guaranteed, weights.vpa, weights.unset = 1, 5, 4, 8, 2
 	w := genWorld(t, weights)
 	p := w.policies[0]
 	if r := &container(w.pod, "web").Resources; memoryLimit(r) > 0 && w.pod.Spec.Resources == nil &&

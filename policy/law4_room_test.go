@@ -21,9 +21,9 @@ import (
 // reports whether they are.
 func genRoom(t *rapid.T) (w *world, boundary bool) {
 	weights := usual
-	weights.at, weights.below, weights.wild, weights.odd, weights.twice = 10, 4, 1, 0, 0
+	weights.at, weights.below, weights.wild, weights.odd, weights.twice = 10, 8, 1, 0, 0
 	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 0, 0, 0, 0, 0
-	weights.guess, weights.overrides, weights.podLevel, weights.below, weights.vpa = 0, 0, 5, 7, 1
+	weights.guess, weights.overrides, weights.podLevel, weights.vpa = 0, 0, 5, 1
 	weights.noSizing = 0
 	w = genWorld(t, weights)
 	p := w.policies[0]
@@ -33,8 +33,8 @@ func genRoom(t *rapid.T) (w *world, boundary bool) {
 	p.Spec.Match = []v1alpha1.Match{{PodSelector: &metav1.LabelSelector{}}}
 	p.Spec.Exclude = nil
 	switch {
-	case odds(t, "at the boundary", 8):
-		boundary = w.toBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
+	case odds(t, "at the boundary", 10):
+		boundary = w.toBoundary(p, pick[int64](t, "off by", -1, -1, -1, 0, 1))
 	case odds(t, "at the boundary of the Pod", 10):
 		boundary = w.toPodBoundary(p, pick[int64](t, "off by", -1, -1, 0, 1))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -26,6 +27,9 @@ func fixedPoint(t *rapid.T, r *reached) {
 	weights.podLevel, weights.guaranteed, weights.quota, weights.wild = 1, 1, 0, 0
 	weights.excluded, weights.guess = 0, 0
 	w := genWorld(t, weights)
+	if s := &w.policies[0].Spec; odds(t, "any Pod", 9) {
+		s.Match = append(s.Match, v1alpha1.Match{PodSelector: &metav1.LabelSelector{}})
+	}
 	e, after := w.evaluate(t)
 	mutated := e.Outcome == policy.Mutated
 	if !mutated && !e.Plan.Empty() {

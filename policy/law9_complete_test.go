@@ -24,7 +24,7 @@ func plainPodIsFixed(t *rapid.T, r *reached) {
 	weights.at, weights.below, weights.skipped, weights.node, weights.device = 0, 0, 0, 0, 0
 	weights.remount, weights.overrides, weights.crio, weights.guess, weights.noSizing = 0, 0, 0, 7, 0
 	weights.texts = 8
-	weights.onlyMem, weights.podLevel = 1, 4
+	weights.onlyMem, weights.podLevel = 1, 6
 	w := genWorld(t, weights)
 	p := w.policies[0]
 	p.Spec.Mode, p.Spec.Mutation = v1alpha1.Enforce, ""
