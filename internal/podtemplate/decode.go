@@ -12,20 +12,27 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
-// decode decodes a value as an API server does: a field that the type does not have is left out,
-// and one of the wrong type is a problem, which names it by its path below the place. For nil it
-// returns the zero value.
-func decode[T any](w *walker, value any, p *place, path string) (out T, problem string) {
-	if value == nil {
-		return out, ""
+// reader decodes values at or below a place, up to the first that does not fit.
+type reader struct {
+	*walker
+	place   *place
+	problem string // with the first value that does not fit; empty for none
+}
+
+// read decodes a value as an API server does: a field that the type does not have is left out, and
+// one of the wrong type is a problem, which names it by its path below the place. For nil, and after
+// a problem, it returns the zero value.
+func read[T any](r *reader, value any, path string) (out T) {
+	switch {
+	case value == nil || r.problem != "":
+	case !r.measure(value, r.place, 0):
+		r.problem = "is larger or deeper than what is looked at: " + remedy
+	default:
+		if err := convert(value, path, &out); err != nil {
+			r.problem = "cannot be read: " + err.Error()
+		}
 	}
-	if !w.measure(value, p, 0) {
-		return out, fmt.Sprintf("is larger or deeper than what is looked at: %s", remedy)
-	}
-	if err := convert(value, path, &out); err != nil {
-		return out, "cannot be read: " + err.Error()
-	}
-	return out, ""
+	return out
 }
 
 // measure reports whether a value that is to be decoded is within the bounds, and takes it off them:

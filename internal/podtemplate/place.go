@@ -12,7 +12,6 @@ type place struct {
 	up     *place
 	key    string // of a map's field
 	listed bool   // an item of a list, and not a field
-	index  int
 	depth  int
 	length int // of the pointer, at least
 }
@@ -27,7 +26,7 @@ func (p *place) field(key string) *place {
 
 func (p *place) item(index int) *place {
 	next := p.field(strconv.Itoa(index))
-	next.listed, next.index = true, index
+	next.listed = true
 	return next
 }
 

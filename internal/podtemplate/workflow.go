@@ -25,70 +25,47 @@ func isWorkflow(m map[string]any) bool {
 // here, and is missing in the templates.
 func (w *walker) workflowOf(m map[string]any, p *place) *workflow {
 	flow := &workflow{volumes: map[string]corev1.Volume{}}
-	volumes, problem := decode[[]corev1.Volume](w, m["volumes"], p, "volumes")
-	if problem != "" {
-		w.skip(p, problem)
-	}
-	for _, v := range volumes {
+	for _, v := range readAlone[[]corev1.Volume](w, m, p, "volumes") {
 		flow.volumes[v.Name] = v
 	}
-	claims, problem := decode[[]corev1.PersistentVolumeClaim](w, m["volumeClaimTemplates"], p,
-		"volumeClaimTemplates")
-	if problem != "" {
-		w.skip(p, problem)
-	}
-	for _, c := range claims {
+	for _, c := range readAlone[[]corev1.PersistentVolumeClaim](w, m, p, "volumeClaimTemplates") {
 		flow.volumes[c.Name] = corev1.Volume{Name: c.Name, VolumeSource: corev1.VolumeSource{
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: c.Name},
 		}}
 	}
-	flow.meta, problem = decode[metav1.ObjectMeta](w, m["podMetadata"], p, "podMetadata")
-	if problem != "" {
-		w.skip(p, problem)
-	}
+	flow.meta = readAlone[metav1.ObjectMeta](w, m, p, "podMetadata")
 	return flow
+}
+
+// readAlone decodes a field, and reports it if it does not fit.
+func readAlone[T any](w *walker, m map[string]any, p *place, field string) T {
+	r := &reader{walker: w, place: p}
+	out := read[T](r, m[field], field)
+	if r.problem != "" {
+		w.skip(p, r.problem)
+	}
+	return out
 }
 
 // addContainer reports the Pod that a controller puts together from the main container, under the
 // given field, and what stands beside it.
 func (w *walker) addContainer(m map[string]any, main string, p *place, s surroundings) {
+	r := &reader{walker: w, place: p}
 	var spec corev1.PodSpec
-	var problem string
 	if main == "containerSet" {
-		spec.Containers, problem = w.containerSet(m, p)
+		spec.Containers = r.containerSet(m)
 	} else {
-		var c corev1.Container
-		c, problem = decode[corev1.Container](w, m[main], p, main)
+		c := read[corev1.Container](r, m[main], main)
 		if c.Name == "" || s.group == "argoproj.io" {
 			c.Name = "main" // argo-workflows workflow/common/common.go MainContainerName
 		}
 		spec.Containers = []corev1.Container{c}
 	}
-	part := func(read func() string) {
-		if problem == "" {
-			problem = read()
-		}
-	}
-	part(func() (why string) {
-		var sidecars []corev1.Container
-		sidecars, why = decode[[]corev1.Container](w, m["sidecars"], p, "sidecars")
-		spec.Containers = append(spec.Containers, sidecars...)
-		return why
-	})
-	part(func() (why string) {
-		spec.InitContainers, why = decode[[]corev1.Container](w, m["initContainers"], p, "initContainers")
-		return why
-	})
-	part(func() (why string) {
-		spec.Volumes, why = decode[[]corev1.Volume](w, m["volumes"], p, "volumes")
-		return why
-	})
-	var meta metav1.ObjectMeta
-	part(func() (why string) {
-		meta, why = decode[metav1.ObjectMeta](w, m["metadata"], p, "metadata")
-		return why
-	})
-	if problem == "" && s.workflow != nil {
+	spec.Containers = append(spec.Containers, read[[]corev1.Container](r, m["sidecars"], "sidecars")...)
+	spec.InitContainers = read[[]corev1.Container](r, m["initContainers"], "initContainers")
+	spec.Volumes = read[[]corev1.Volume](r, m["volumes"], "volumes")
+	meta := read[metav1.ObjectMeta](r, m["metadata"], "metadata")
+	if r.problem == "" && s.workflow != nil {
 		s.workflow.addVolumes(&spec)
 		common := s.workflow.meta
 		if !w.spend(len(common.Labels)+len(common.Annotations), 0, p) {
@@ -97,30 +74,23 @@ func (w *walker) addContainer(m map[string]any, main string, p *place, s surroun
 		meta.Labels = merge(common.Labels, meta.Labels)
 		meta.Annotations = merge(common.Annotations, meta.Annotations)
 	}
-	w.add(p, s, Template{Form: Container, Meta: &meta, Spec: &spec}, problem)
+	r.add(s, Template{Form: Container, Meta: &meta, Spec: &spec})
 }
 
 // containerSet returns the containers of a set, each with the mounts that all of them have.
-func (w *walker) containerSet(m map[string]any, p *place) ([]corev1.Container, string) {
-	const field = "containerSet"
-	list, problem := decode[[]corev1.Container](w, lookup(m, field, "containers"), p,
-		field+".containers")
-	if problem != "" {
-		return nil, problem
+func (r *reader) containerSet(m map[string]any) []corev1.Container {
+	list := read[[]corev1.Container](r, lookup(m, "containerSet", "containers"), "containerSet.containers")
+	mounts := read[[]corev1.VolumeMount](r, lookup(m, "containerSet", "volumeMounts"), "containerSet.volumeMounts")
+	if r.problem == "" && !r.spend(len(list)*len(mounts), 0, r.place) {
+		r.problem = fmt.Sprintf("has %d containers with %d mounts each: %s", len(list), len(mounts), remedy)
 	}
-	mounts, problem := decode[[]corev1.VolumeMount](w, lookup(m, field, "volumeMounts"), p,
-		field+".volumeMounts")
-	if problem != "" {
-		return nil, problem
-	}
-	if !w.spend(len(list)*len(mounts), 0, p) {
-		return nil, fmt.Sprintf("has %d containers with %d mounts each: %s", len(list), len(mounts),
-			remedy)
+	if r.problem != "" {
+		return nil
 	}
 	for i := range list {
 		list[i].VolumeMounts = slices.Concat(list[i].VolumeMounts, mounts)
 	}
-	return list, ""
+	return list
 }
 
 // addVolumes adds those of the workflow's volumes that the containers mount, in the order of the
@@ -130,13 +100,11 @@ func (f *workflow) addVolumes(spec *corev1.PodSpec) {
 	for _, v := range spec.Volumes {
 		have[v.Name] = true
 	}
-	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range list {
-			for _, mount := range list[i].VolumeMounts {
-				if v, ok := f.volumes[mount.Name]; ok && !have[mount.Name] {
-					spec.Volumes = append(spec.Volumes, v)
-					have[mount.Name] = true
-				}
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, mount := range c.VolumeMounts {
+			if v, ok := f.volumes[mount.Name]; ok && !have[mount.Name] {
+				spec.Volumes = append(spec.Volumes, v)
+				have[mount.Name] = true
 			}
 		}
 	}
