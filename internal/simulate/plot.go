@@ -55,9 +55,9 @@ func Plot(curves []Curve, title string) (*plot.Plot, error) {
 	p := plot.New()
 	style(p, title, unit)
 
-	top := highest(curves)
+	top, reach := tops(curves)
 	p.X.Min, p.X.Max = 0, max(unit.count(spanOf(curves)), 1e-9)
-	p.Y.Min, p.Y.Max = 0, max(axisTop(curves, top)*headroom, 1e-9)
+	p.Y.Min, p.Y.Max = 0, max(reach*headroom, 1e-9)
 	p.Add(horizontalGrid())
 
 	// Limits first, then lines from the largest volume to the smallest, then dots: what matters most lies on top.
@@ -89,7 +89,7 @@ func style(p *plot.Plot, title string, unit Unit) {
 	p.Title.Padding = 12
 	p.X.Label.Text = unit.String() + "s"
 	p.Y.Label.Text = "MiB used"
-	p.X.Tick.Marker = timeTicks(unit)
+	p.X.Tick.Marker = ticker(timeSteps[unit], maxTimeTicks)
 	p.Y.Tick.Marker = ticker(mebibyteSteps, maxSizeTicks)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Label.TextStyle.Font = sans(11)
@@ -116,24 +116,19 @@ func horizontalGrid() *plotter.Grid {
 	return g
 }
 
-// highest returns the largest use of all curves, in MiB.
-func highest(curves []Curve) float64 {
-	top := 0.0
+// tops returns the largest use of all curves, and what the picture must hold: every curve, and every limit that is not far above
+// them. Both are in MiB.
+func tops(curves []Curve) (use, reach float64) {
 	for _, c := range curves {
-		top = max(top, float64(c.PeakBytes)/mebibyte)
+		use = max(use, float64(c.PeakBytes)/mebibyte)
 	}
-	return top
-}
-
-// axisTop returns what the picture must hold, in MiB: every curve, and every limit that is not far above them.
-func axisTop(curves []Curve, top float64) float64 {
-	reach := top
+	reach = use
 	for _, c := range curves {
-		if drawable(c, top) {
+		if drawable(c, use) {
 			reach = max(reach, float64(c.Volume.Bytes)/mebibyte)
 		}
 	}
-	return reach
+	return use, reach
 }
 
 // drawable reports whether the size of a volume is near enough to the use of all volumes, top in MiB, to be drawn.
@@ -246,9 +241,11 @@ func legend(p *plot.Plot, curves []Curve, lines []*plotter.Line, top float64) {
 
 // Steps from one tick to the next that people count in, smallest first. Beyond the last the step doubles.
 var (
-	minuteSteps   = []float64{1, 2, 5, 10, 15, 30, 60}
-	hourSteps     = []float64{1, 2, 3, 6, 12, 24}
-	daySteps      = []float64{1, 2, 7, 14, 28, 91, 182, 365}
+	timeSteps = map[Unit][]float64{
+		Minute: {1, 2, 5, 10, 15, 30, 60},
+		Hour:   {1, 2, 3, 6, 12, 24},
+		Day:    {1, 2, 7, 14, 28, 91, 182, 365},
+	}
 	mebibyteSteps = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
 )
 
@@ -256,16 +253,6 @@ const (
 	maxTimeTicks = 15
 	maxSizeTicks = 9
 )
-
-func timeTicks(unit Unit) plot.Ticker {
-	switch unit {
-	case Day:
-		return ticker(daySteps, maxTimeTicks)
-	case Hour:
-		return ticker(hourSteps, maxTimeTicks)
-	}
-	return ticker(minuteSteps, maxTimeTicks)
-}
 
 // ticker labels the whole multiples of the smallest step that gives no more ticks than asked for. An axis too short for two steps
 // gets the library's own ticks, which know fractions.

@@ -73,16 +73,16 @@ func TestTicksAreNumbersThatPeopleCountIn(t *testing.T) {
 		high   float64
 		want   string
 	}{
-		"two weeks by days":                  {timeTicks(Day), 14, "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14"},
-		"a month by two days":                {timeTicks(Day), 30, "0 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30"},
-		"a quarter by weeks":                 {timeTicks(Day), 90, "0 7 14 21 28 35 42 49 56 63 70 77 84"},
-		"a century by doubled years":         {timeTicks(Day), 36500, "0 2920 5840 8760 11680 14600 17520 20440 23360 26280 29200 32120 35040"},
-		"a day and a half by three hours":    {timeTicks(Hour), 36, "0 3 6 9 12 15 18 21 24 27 30 33 36"},
-		"an hour by five minutes":            {timeTicks(Minute), 60, "0 5 10 15 20 25 30 35 40 45 50 55 60"},
+		"two weeks by days":                  {ticker(timeSteps[Day], maxTimeTicks), 14, "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14"},
+		"a month by two days":                {ticker(timeSteps[Day], maxTimeTicks), 30, "0 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30"},
+		"a quarter by weeks":                 {ticker(timeSteps[Day], maxTimeTicks), 90, "0 7 14 21 28 35 42 49 56 63 70 77 84"},
+		"a century by doubled years":         {ticker(timeSteps[Day], maxTimeTicks), 36500, "0 2920 5840 8760 11680 14600 17520 20440 23360 26280 29200 32120 35040"},
+		"a day and a half by three hours":    {ticker(timeSteps[Hour], maxTimeTicks), 36, "0 3 6 9 12 15 18 21 24 27 30 33 36"},
+		"an hour by five minutes":            {ticker(timeSteps[Minute], maxTimeTicks), 60, "0 5 10 15 20 25 30 35 40 45 50 55 60"},
 		"a volume in powers of two":          {ticker(mebibyteSteps, maxSizeTicks), 950, "0 128 256 384 512 640 768 896"},
 		"a small volume too":                 {ticker(mebibyteSteps, maxSizeTicks), 8.5, "0 1 2 3 4 5 6 7 8"},
 		"a huge volume in doubled steps":     {ticker(mebibyteSteps, maxSizeTicks), 1e6, "0 131072 262144 393216 524288 655360 786432 917504"},
-		"fractions where no whole unit fits": {timeTicks(Minute), 0.5, "0.00 0.25 0.50"},
+		"fractions where no whole unit fits": {ticker(timeSteps[Minute], maxTimeTicks), 0.5, "0.00 0.25 0.50"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			var labels []string

@@ -25,58 +25,30 @@ func Run(m Workload, volumes []Volume, o Options) ([]Curve, error) {
 	if err := validate(m, volumes, o); err != nil {
 		return nil, err
 	}
-	fills := newFills(m, volumes, o)
+	fills := make([]fill, len(volumes))
+	for i, v := range volumes {
+		fills[i] = newFill(m, v, o)
+	}
 	arrivals := newArrivals(m, o)
 	next := arrivals.next()
-	for i := int64(0); ; i++ {
-		at := sampleTime(i, o)
-		for ; next < at; next = arrivals.next() {
+	for at := time.Duration(0); ; at = min(at+o.Step, o.Span) {
+		for ; next < int64(at); next = arrivals.next() {
 			for f := range fills {
 				fills[f].arrive(next, int64(m.Batch))
 			}
 		}
 		for f := range fills {
-			fills[f].sample(at)
+			fills[f].sample(int64(at))
 		}
-		if at == int64(o.Span) {
-			return curves(fills), nil
-		}
-	}
-}
-
-// sampleTime returns the moment of sample i in nanoseconds: i steps, and the span in place of what lies beyond it.
-func sampleTime(i int64, o Options) int64 {
-	if i > int64(o.Span/o.Step) {
-		return int64(o.Span)
-	}
-	return i * int64(o.Step)
-}
-
-func newFills(m Workload, volumes []Volume, o Options) []fill {
-	samples := int(o.Span/o.Step) + 2
-	fills := make([]fill, len(volumes))
-	for i, v := range volumes {
-		fills[i] = fill{
-			curve: Curve{
-				Volume:      v,
-				Capacity:    v.Bytes / m.BytesPerFile,
-				Samples:     make([]Sample, 0, samples),
-				FirstENOSPC: Never,
-			},
-			bytesPerFile: m.BytesPerFile,
-			expiry:       expiryOf(m, o.Span),
+		if at == o.Span {
+			break
 		}
 	}
-	return fills
-}
-
-func curves(fills []fill) []Curve {
-	out := make([]Curve, len(fills))
+	curves := make([]Curve, len(fills))
 	for i, f := range fills {
-		out[i] = f.curve
-		out[i].PeakBytes = f.curve.Peak * f.bytesPerFile
+		curves[i] = f.curve
 	}
-	return out
+	return curves, nil
 }
 
 // arrivals represents a Poisson process: the gaps between two arrivals are exponential and independent.

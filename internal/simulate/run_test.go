@@ -90,7 +90,7 @@ func TestFilesGoWhenTheyAreDue(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			m := Workload{CreatedPerMinute: 1, Batch: 1, Retention: c.retention, SweepInterval: c.sweep, BytesPerFile: 1}
-			f := newFills(m, []Volume{{"v", 9}}, Options{Span: time.Hour, Step: time.Hour})[0]
+			f := newFill(m, Volume{"v", 9}, Options{Span: time.Hour, Step: time.Hour})
 			f.arrive(c.created, 1)
 			f.sample(c.last)
 			f.sample(c.last + 1)
@@ -108,12 +108,12 @@ func TestFilesGoWhenTheyAreDue(t *testing.T) {
 
 func TestABatchThatHalfFitsIsHalfRefused(t *testing.T) {
 	m := Workload{CreatedPerMinute: 1, Batch: 5, BytesPerFile: 4096}
-	f := newFills(m, []Volume{{"seven files and a bit", 7*4096 + 4095}}, Options{Span: time.Hour, Step: time.Hour})[0]
+	f := newFill(m, Volume{"seven files and a bit", 7*4096 + 4095}, Options{Span: time.Hour, Step: time.Hour})
 	f.arrive(1, 5)
 	f.arrive(2, 5)
 	f.arrive(3, 5)
 	f.sample(4)
-	got := curves([]fill{f})[0]
+	got := f.curve
 	want := Curve{
 		Volume:      Volume{"seven files and a bit", 7*4096 + 4095},
 		Capacity:    7,
@@ -137,7 +137,7 @@ func TestAVolumeSmallerThanAFileRefusesAll(t *testing.T) {
 func TestMemoryIsBoundedByWhatIsAlive(t *testing.T) {
 	m := Workload{CreatedPerMinute: 60, Batch: 1, Retention: time.Hour, BytesPerFile: 1}
 	o := Options{Span: 30 * day, Step: 30 * day}
-	f := newFills(m, []Volume{{"v", 1 << 40}}, o)[0]
+	f := newFill(m, Volume{"v", 1 << 40}, o)
 	a := newArrivals(m, o)
 	longest := 0
 	for at := a.next(); at < int64(o.Span); at = a.next() {

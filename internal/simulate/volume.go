@@ -8,15 +8,6 @@ type expiry struct {
 	retention, sweep int64 // nanoseconds
 }
 
-// expiryOf leaves out a retention that no file of the run outlives.
-func expiryOf(m Workload, span time.Duration) expiry {
-	return expiry{
-		ever:      m.Retention > 0 && m.Retention < span,
-		retention: int64(m.Retention),
-		sweep:     int64(m.SweepInterval),
-	}
-}
-
 // due returns the tick that deletes a file created at the given moment: the first sweep that finds it OLDER than the retention.
 func (e expiry) due(created int64) int64 {
 	if e.sweep == 0 {
@@ -45,6 +36,24 @@ type fill struct {
 	// alive is a queue: files are created in order of time and due in the same order. Taking from the front and letting append
 	// reallocate what is left keeps it no longer than a small multiple of the cohorts alive.
 	alive []cohort
+}
+
+func newFill(m Workload, v Volume, o Options) fill {
+	return fill{
+		curve: Curve{
+			Volume:      v,
+			Capacity:    v.Bytes / m.BytesPerFile,
+			Samples:     make([]Sample, 0, o.Span/o.Step+2),
+			FirstENOSPC: Never,
+		},
+		bytesPerFile: m.BytesPerFile,
+		expiry: expiry{
+			// A retention that no file of the run outlives is left out.
+			ever:      m.Retention > 0 && m.Retention < o.Span,
+			retention: int64(m.Retention),
+			sweep:     int64(m.SweepInterval),
+		},
+	}
 }
 
 // pass deletes what was due before now. Sweeps need no turn of their own: between two looks at the volume nothing is created, so
@@ -77,6 +86,7 @@ func (f *fill) arrive(now, batch int64) {
 	}
 	f.files += accepted
 	f.curve.Peak = max(f.curve.Peak, f.files)
+	f.curve.PeakBytes = f.curve.Peak * f.bytesPerFile
 	if f.expiry.ever {
 		f.keep(f.expiry.due(now), accepted)
 	}
