@@ -26,70 +26,41 @@ import (
 // that the policy's own rules check them and every mistake is reported at once.
 type modelFlag struct {
 	name string
-	// field is the path below spec.sizing that the compiler's errors have.
+	// field is the path below spec.sizing, as the compiler's errors have it.
 	field string
-	usage string
 	// example is a value of a flag that is required; empty for the others.
 	example string
-	// at returns a pointer to the field.
-	at func(s *v1alpha1.Sizing) any
+	usage   string
 }
 
 var modelFlags = []modelFlag{
-	{
-		"files-per-minute", "files.createdPerMinute", "`NUMBER` of files created a minute, on average over the busiest stretch of the retention; decimals are allowed",
-		"18", func(s *v1alpha1.Sizing) any { return &s.Files.CreatedPerMinute },
-	},
-	{
-		"retention", "files.retention", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.Retention },
-	},
-	{
-		"sweep-interval", "files.sweepInterval", "`DURATION` from one deletion of old files to the next",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.SweepInterval },
-	},
-	{
-		"file-size", "files.fileSize", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki",
-		"1500", func(s *v1alpha1.Sizing) any { return &s.Files.FileSize },
-	},
-	{
-		"batch", "files.batch", "`NUMBER` of files created at once",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.Batch },
-	},
-	{
-		"name-length", "files.nameLength", "`LENGTH` of the files' names in bytes: those of 40 and more cost kernel memory of their own; without it 40 to 71",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.NameLength },
-	},
-	{
-		"overflow-probability", "files.overflowProbability", "accepted `PROBABILITY` that the files alive at a moment need more than the required size",
-		"", func(s *v1alpha1.Sizing) any { return &s.Files.OverflowProbability },
-	},
-	{
-		"headroom", "headroomPercent", "spare room on top of the required size, in `PERCENT`",
-		"", func(s *v1alpha1.Sizing) any { return &s.HeadroomPercent },
-	},
-	{
-		"min", "min", "smallest `SIZE` to give, in whole MiB",
-		"", func(s *v1alpha1.Sizing) any { return &s.Min },
-	},
-	{
-		"max", "max", "largest `SIZE` to give, in whole MiB",
-		"", func(s *v1alpha1.Sizing) any { return &s.Max },
-	},
-	{
-		"page-size", "pageSize", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki",
-		"", func(s *v1alpha1.Sizing) any { return &s.PageSize },
-	},
-	{
-		"kernel-bytes-per-file", "kernelBytesPerFile", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3",
-		"", func(s *v1alpha1.Sizing) any { return &s.KernelBytesPerFile },
-	},
+	{"files-per-minute", "files.createdPerMinute", "18", "`NUMBER` of files created a minute, on average over the busiest stretch of the retention; decimals are allowed"},
+	{"retention", "files.retention", "", "`DURATION` after which a file may be deleted, such as 168h; without it nothing is ever deleted"},
+	{"sweep-interval", "files.sweepInterval", "", "`DURATION` from one deletion of old files to the next"},
+	{"file-size", "files.fileSize", "1500", "`SIZE` of one file, in bytes or as a quantity: 1500 or 16Ki"},
+	{"batch", "files.batch", "", "`NUMBER` of files created at once"},
+	{"name-length", "files.nameLength", "", "`LENGTH` of the files' names in bytes: those of 40 and more cost kernel memory of their own; without it 40 to 71"},
+	{"overflow-probability", "files.overflowProbability", "", "accepted `PROBABILITY` that the files alive at a moment need more than the required size"},
+	{"headroom", "headroomPercent", "", "spare room on top of the required size, in `PERCENT`"},
+	{"min", "min", "", "smallest `SIZE` to give, in whole MiB"},
+	{"max", "max", "", "largest `SIZE` to give, in whole MiB"},
+	{"page-size", "pageSize", "", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki"},
+	{"kernel-bytes-per-file", "kernelBytesPerFile", "", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3"},
+}
+
+// in returns the field of a flag; its name in Go is that in YAML but for the case of the first letter.
+func (f modelFlag) in(s *v1alpha1.Sizing) reflect.Value {
+	at := reflect.ValueOf(s).Elem()
+	for name := range strings.SplitSeq(f.field, ".") {
+		at = reflect.Indirect(at).FieldByName(strings.ToUpper(name[:1]) + name[1:])
+	}
+	return at
 }
 
 // set writes a text into the field of a flag. It fails, in words that name the flag, on what the
 // field's type cannot hold; the compiler checks the rest.
 func (f modelFlag) set(s *v1alpha1.Sizing, text string) error {
-	switch at := f.at(s).(type) {
+	switch at := f.in(s).Addr().Interface().(type) {
 	case *string:
 		*at = text
 	case **v1alpha1.Duration:
@@ -100,25 +71,23 @@ func (f modelFlag) set(s *v1alpha1.Sizing, text string) error {
 			return fmt.Errorf("--%s: %s is not a whole number within the range: write one such as 20", f.name, cli.Quote(text))
 		}
 		*at = new(int32(n))
-	case *resource.Quantity:
+	default:
 		q, err := QuantityFlag(f.name, text)
 		if err != nil {
 			return err
 		}
-		*at = q
-	case **resource.Quantity:
-		q, err := QuantityFlag(f.name, text)
-		if err != nil {
-			return err
+		if field := f.in(s); field.Kind() == reflect.Pointer {
+			field.Set(reflect.ValueOf(&q))
+		} else {
+			field.Set(reflect.ValueOf(q))
 		}
-		*at = &q
 	}
 	return nil
 }
 
 // text returns the value of the field of a flag; empty for none.
 func (f modelFlag) text(s *v1alpha1.Sizing) string {
-	value := reflect.ValueOf(f.at(s)).Elem()
+	value := f.in(s)
 	if value.IsZero() {
 		return ""
 	}
