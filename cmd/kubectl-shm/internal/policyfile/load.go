@@ -5,10 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
@@ -36,26 +35,27 @@ func (l Policy) Reserve() sizing.Bytes {
 // Load reads the policies that the names stand for: names of the built-in library, files, and
 // directories. No names stand for the whole library. The error holds all that is wrong with them.
 func Load(names []string, stdin io.Reader) ([]Policy, error) {
-	var all cli.Errors
-	var loaded []Policy
 	if len(names) == 0 {
 		names = BuiltInNames()
 	}
+	var l loader
 	for _, name := range names {
 		docs, err := policyDocuments(name, stdin)
-		if err != nil {
-			all.Add(err)
-			continue
+		l.wrong.Add(err)
+		before := len(l.wrong)
+		found := false
+		for _, d := range docs {
+			objects, err := d.Objects()
+			l.wrong.Add(err)
+			objects = slices.DeleteFunc(objects, func(o manifest.Object) bool { return !Is(o) })
+			found = found || len(objects) > 0
+			l.compile(objects)
 		}
-		found, err := policiesIn(docs)
-		if err == nil && len(found) == 0 {
-			err = &manifest.Error{Source: cli.SourceOf(name), Problem: "there is no SharedMemoryPolicy in it", Remedy: "name a file that has one"}
+		if err == nil && !found && len(l.wrong) == before {
+			l.wrong.Add(&manifest.Error{Source: cli.SourceOf(name), Problem: "there is no SharedMemoryPolicy in it", Remedy: "name a file that has one"})
 		}
-		all.Add(err)
-		loaded = append(loaded, found...)
 	}
-	all.Add(sameNames(loaded))
-	return loaded, all.Err()
+	return l.result()
 }
 
 // builtInSource begins the source of a policy of the library.
@@ -98,76 +98,48 @@ func BuiltInNames() []string {
 	return names
 }
 
-// policiesIn decodes and compiles the policies among the objects of documents.
-func policiesIn(docs []*manifest.Document) ([]Policy, error) {
-	var all cli.Errors
-	var found []manifest.Object
-	for _, d := range docs {
-		objects, err := d.Objects()
-		all.Add(err)
-		for _, o := range objects {
-			if Is(o) {
-				found = append(found, o)
-			}
-		}
-	}
-	loaded, err := compileEach(found)
-	all.Add(err)
-	return loaded, all.Err()
-}
-
 // Compile decodes and compiles policies, each of which has a name of its own.
 func Compile(objects []manifest.Object) ([]Policy, error) {
-	var all cli.Errors
-	loaded, err := compileEach(objects)
-	all.Add(err)
-	all.Add(sameNames(loaded))
-	return loaded, all.Err()
+	var l loader
+	l.compile(objects)
+	return l.result()
 }
 
-func compileEach(objects []manifest.Object) ([]Policy, error) {
-	var all cli.Errors
-	var loaded []Policy
+// loader collects policies, and all that is wrong with them.
+type loader struct {
+	policies []Policy
+	wrong    cli.Errors
+}
+
+func (l *loader) compile(objects []manifest.Object) {
 	for _, o := range objects {
-		l, _, err := Read(o)
-		all.Add(err)
+		p, _, err := Read(o)
+		l.wrong.Add(err)
 		if err == nil {
-			loaded = append(loaded, l)
+			l.policies = append(l.policies, p)
 		}
 	}
-	return loaded, all.Err()
+}
+
+// result returns the policies, and an error if two of them have one name: a cluster could have only
+// one of them.
+func (l *loader) result() ([]Policy, error) {
+	first := map[string]manifest.Object{}
+	for _, p := range l.policies {
+		name := p.Compiled.Name()
+		if o, found := first[name]; found {
+			l.wrong.Add(p.Object.ErrorAt("metadata.name", fmt.Sprintf("%q is also the name of the policy at %s", name, Position(o)), "rename or remove one of them"))
+			continue
+		}
+		first[name] = p.Object
+	}
+	return l.policies, l.wrong.Err()
 }
 
 // Is reports whether an object is a SharedMemoryPolicy, of whatever version.
 func Is(o manifest.Object) bool {
 	group, _, _ := strings.Cut(o.APIVersion, "/")
 	return o.Kind == v1alpha1.Kind && group == v1alpha1.GroupVersion.Group
-}
-
-func checkVersion(o manifest.Object) error {
-	if o.APIVersion == v1alpha1.GroupVersion.String() {
-		return nil
-	}
-	return o.ErrorAt("apiVersion", strconv.Quote(o.APIVersion)+" is not a version of "+v1alpha1.Kind, "write "+v1alpha1.GroupVersion.String())
-}
-
-func policyError(o manifest.Object, e *field.Error) *manifest.Error {
-	return o.ErrorAt(e.Field, e.ErrorBody(), "")
-}
-
-// sameNames returns an error if two policies have one name: a cluster could have only one of them.
-func sameNames(loaded []Policy) error {
-	var all cli.Errors
-	first := map[string]manifest.Object{}
-	for _, l := range loaded {
-		name := l.Compiled.Name()
-		if o, found := first[name]; found {
-			all.Add(l.Object.ErrorAt("metadata.name", fmt.Sprintf("%q is also the name of the policy at %s", name, Position(o)), "rename or remove one of them"))
-			continue
-		}
-		first[name] = l.Object
-	}
-	return all.Err()
 }
 
 // Position returns where an object begins.

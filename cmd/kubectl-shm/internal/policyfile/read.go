@@ -23,8 +23,8 @@ import (
 // evaluate by.
 func Read(o manifest.Object) (l Policy, ok bool, err error) {
 	l.Object = o
-	if err := checkVersion(o); err != nil {
-		return l, false, err
+	if served := v1alpha1.GroupVersion.String(); o.APIVersion != served {
+		return l, false, o.ErrorAt("apiVersion", fmt.Sprintf("%q is not a version of %s", o.APIVersion, v1alpha1.Kind), "write "+served)
 	}
 	var all cli.Errors
 	var wrong []string // the fields of the errors so far
@@ -50,7 +50,7 @@ func Read(o manifest.Object) (l Policy, ok bool, err error) {
 	compiled, errs := policy.Compile(source)
 	for _, e := range errs {
 		if !slices.ContainsFunc(wrong, func(path string) bool { return follows(e.Field, path) }) {
-			all.Add(policyError(o, e))
+			all.Add(o.ErrorAt(e.Field, e.ErrorBody(), ""))
 		}
 	}
 	l.Compiled = compiled
