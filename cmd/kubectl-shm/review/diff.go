@@ -90,21 +90,13 @@ func colored(diff string) string {
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
 		text := strings.TrimSuffix(line, "\n")
-		color := ""
-		switch {
-		case strings.HasPrefix(text, "--- "), strings.HasPrefix(text, "+++ "):
-			color = bold
-		case strings.HasPrefix(text, "@@"):
-			color = cyan
-		case strings.HasPrefix(text, "-"):
-			color = red
-		case strings.HasPrefix(text, "+"):
-			color = green
+		for _, c := range [...]struct{ prefix, color string }{{"--- ", bold}, {"+++ ", bold}, {"@@", cyan}, {"-", red}, {"+", green}} {
+			if strings.HasPrefix(text, c.prefix) {
+				line = c.color + text + reset + strings.TrimPrefix(line, text)
+				break
+			}
 		}
-		if color != "" {
-			text = color + text + reset
-		}
-		b.WriteString(text + line[len(strings.TrimSuffix(line, "\n")):])
+		b.WriteString(line)
 	}
 	return b.String()
 }

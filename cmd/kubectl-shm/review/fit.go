@@ -21,54 +21,51 @@ import (
 // fitting makes a patch for a Pod as a cluster has it fit the object as it is written. A cluster
 // fills in metadata, and limits and requests by LimitRanges, that the written object may lack.
 type fitting struct {
-	root   string // the JSON pointer to the Pod or template
-	text   []byte // the object as it is with ops
-	object any    // text, decoded
-	ops    []jsonpatch.Operation
+	root string // the JSON pointer to the Pod or template
+	text []byte // the object as it is with ops
+	ops  []jsonpatch.Operation
 }
 
-func newFitting(w workload) (*fitting, error) {
-	f := &fitting{root: w.subject.Pointer, text: w.object.JSON}
-	err := f.decode()
-	return f, err
-}
-
-func (f *fitting) decode() error {
-	f.object = nil
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(f.text, &f.object); err != nil {
-		return fmt.Errorf("read the object again: %w", err)
+// at returns what a JSON pointer leads to in the object as it is with ops; nil for nothing.
+func (f *fitting) at(pointer string) (any, error) {
+	var at any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(f.text, &at); err != nil {
+		return nil, fmt.Errorf("read the object again: %w", err)
 	}
-	return nil
+	for _, step := range strings.Split(pointer, "/")[1:] {
+		at = child(at, step)
+	}
+	return at, nil
 }
 
 // apply carries out operations, each fitted to what is there.
 func (f *fitting) apply(ops []jsonpatch.Operation) error {
 	for _, op := range ops {
-		op = f.fit(op)
-		text, err := json.Marshal([]jsonpatch.Operation{op})
+		object, err := f.at("")
 		if err != nil {
-			return fmt.Errorf("write the patch: %w", err)
-		}
-		patch, err := apply.DecodePatch(text)
-		if err != nil {
-			return fmt.Errorf("read the patch: %w", err)
-		}
-		if f.text, err = patch.Apply(f.text); err != nil {
-			return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
-		}
-		if err := f.decode(); err != nil {
 			return err
+		}
+		op = fit(object, op)
+		var patch apply.Patch
+		text, err := json.Marshal([]jsonpatch.Operation{op})
+		if err == nil {
+			patch, err = apply.DecodePatch(text)
+		}
+		if err == nil {
+			f.text, err = patch.Apply(f.text)
+		}
+		if err != nil {
+			return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
 		}
 		f.ops = append(f.ops, op)
 	}
 	return nil
 }
 
-// fit returns an operation that has the same effect on the object as it is: one that makes the
+// fit returns an operation that has the same effect on an object as it is: one that makes the
 // maps on the way to its place that are not there.
-func (f *fitting) fit(op jsonpatch.Operation) jsonpatch.Operation {
+func fit(at any, op jsonpatch.Operation) jsonpatch.Operation {
 	steps := strings.Split(op.Path, "/")[1:]
-	at := f.object
 	for i, step := range steps {
 		at = child(at, step)
 		switch {
@@ -105,9 +102,9 @@ func child(at any, step string) any {
 
 // pod returns the Pod as it is with ops.
 func (f *fitting) pod() (*policy.PodView, error) {
-	at := f.object
-	for _, step := range strings.Split(f.root, "/")[1:] {
-		at = child(at, step)
+	at, err := f.at(f.root)
+	if err != nil {
+		return nil, err
 	}
 	pod := &policy.PodView{}
 	text, err := json.Marshal(at)

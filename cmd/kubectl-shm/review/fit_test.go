@@ -8,7 +8,6 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
-	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
 func TestFitting_Apply(t *testing.T) {
@@ -45,10 +44,7 @@ func TestFitting_Apply(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			f, err := newFitting(workload{object: manifest.Object{JSON: []byte(test.object)}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := &fitting{text: []byte(test.object)}
 			if err := f.apply(test.ops); err != nil {
 				t.Fatal(err)
 			}

@@ -112,9 +112,8 @@ func isRemovedVersion(o manifest.Object) bool {
 
 // groupOf returns the group of an apiVersion; empty for the core group.
 func groupOf(version string) string {
-	group, _, found := strings.Cut(version, "/")
-	if !found {
-		return ""
+	if group, _, found := strings.Cut(version, "/"); found {
+		return group
 	}
-	return group
+	return ""
 }

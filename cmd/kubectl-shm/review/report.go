@@ -88,6 +88,12 @@ func (r result) sentences() []string {
 	default:
 		out = append(out, r.Detail)
 	}
+	return append(out, r.asides()...)
+}
+
+// asides returns the warnings and notes.
+func (r result) asides() []string {
+	var out []string
 	for _, warning := range r.warnings {
 		out = append(out, "warning: "+warning)
 	}

@@ -121,10 +121,7 @@ func (r *reviewer) review(w workload) (result, error) {
 		}
 		return out, nil
 	}
-	f, err := newFitting(w)
-	if err != nil {
-		return result{}, err
-	}
+	f := &fitting{root: w.subject.Pointer, text: w.object.JSON}
 	if err := f.apply(ops); err != nil {
 		return result{}, err
 	}

@@ -194,11 +194,8 @@ func writeFindings(w io.Writer, results []result) {
 		for _, v := range r.After {
 			fmt.Fprintf(w, "%s: %s\n", r.title(), r.violation(v))
 		}
-		for _, warning := range r.warnings {
-			fmt.Fprintf(w, "%s: warning: %s\n", r.title(), warning)
-		}
-		for _, note := range r.notes {
-			fmt.Fprintf(w, "%s: note: %s\n", r.title(), note)
+		for _, aside := range r.asides() {
+			fmt.Fprintf(w, "%s: %s\n", r.title(), aside)
 		}
 	}
 }
