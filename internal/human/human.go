@@ -1,4 +1,4 @@
-// Package human writes figures as people read them.
+// Package human writes figures and values as people read them.
 package human
 
 import (
@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 )
 
 // Count returns a whole number with a comma between groups of three digits.
@@ -31,6 +33,20 @@ func Percent(part, whole int64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.0f %%", math.Floor(float64(part)/float64(whole)*100))
+}
+
+// Plural returns a number of things, of which one is given.
+func Plural(n int, one string) string { return fmt.Sprintf("%d %s", n, english.PluralWord(n, one, "")) }
+
+// Quote quotes a value for a message, and cuts one that is longer than so many bytes.
+func Quote(s string, longest int) string {
+	if len(s) <= longest {
+		return strconv.Quote(s)
+	}
+	for longest > 0 && !utf8.RuneStart(s[longest]) {
+		longest--
+	}
+	return strconv.Quote(s[:longest]) + "..."
 }
 
 // Duration returns a length of time in the two largest units that it has, rounded down: "15 h 10

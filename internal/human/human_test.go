@@ -23,6 +23,11 @@ func TestFigures(t *testing.T) {
 		"nearly full is not full":                 {human.Percent(16383, 16384), "99 %"},
 		"full is full":                            {human.Percent(16384, 16384), "100 %"},
 		"a part of nothing is no percentage":      {human.Percent(0, 0), "-"},
+		"one thing is singular":                   {human.Plural(1, "policy"), "1 policy"},
+		"no things are plural":                    {human.Plural(0, "policy"), "0 policies"},
+		"a value is quoted":                       {human.Quote("a\n", 2), `"a\n"`},
+		"a long value is cut":                     {human.Quote("abc", 2), `"ab"...`},
+		"no character is cut in two":              {human.Quote("aé", 2), `"a"...`},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %q, want %q", sentence, c.got, c.want)

@@ -71,16 +71,16 @@ func convert(value any, path string, into any) error {
 	err = manifest.Decode(manifest.Object{JSON: data, Path: path}, into, false)
 	var field *manifest.Error
 	if errors.As(err, &field) {
-		field.Path = shorten(cmp.Or(field.Path, "it"))
+		field.Path = shorten(cmp.Or(field.Path, "it"), 400)
 		return field
 	}
 	return err
 }
 
-func shorten(path string) string {
-	const most = 400
-	if len(path) > most {
-		path = strings.ToValidUTF8(path[:most], "") + "..."
+// shorten cuts a text that is longer than so many bytes.
+func shorten(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
-	return path
+	return s
 }

@@ -200,11 +200,4 @@ func isTrue(value any) bool {
 	return b
 }
 
-// quote returns text in quotes, and shortened if it is long.
-func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return strconv.Quote(s)
-}
+func quote(s string) string { return strconv.Quote(shorten(s, 80)) }

@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // add reports a template, or why it is none.
@@ -58,10 +60,6 @@ func (w *walker) addPodSpec(m map[string]any, p *place, s surroundings) {
 // containers says how many containers there are and names the first ones.
 func containers(names []string) string {
 	const most = 3
-	noun := "containers"
-	if len(names) == 1 {
-		noun = "container"
-	}
 	var quoted []string
 	for i, name := range names {
 		if i == most {
@@ -70,5 +68,5 @@ func containers(names []string) string {
 		}
 		quoted = append(quoted, quote(name))
 	}
-	return fmt.Sprintf("%d %s (%s)", len(names), noun, strings.Join(quoted, ", "))
+	return fmt.Sprintf("%s (%s)", human.Plural(len(names), "container"), strings.Join(quoted, ", "))
 }

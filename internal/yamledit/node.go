@@ -9,7 +9,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // Kind says what a Node is.
@@ -175,14 +176,4 @@ func (n *Node) Display() string {
 }
 
 // Quote quotes a value for a message, cutting one that is too long to read.
-func Quote(s string) string {
-	const longest = 80
-	if len(s) <= longest {
-		return strconv.Quote(s)
-	}
-	cut := longest
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return strconv.Quote(s[:cut]) + "..."
-}
+func Quote(s string) string { return human.Quote(s, 80) }

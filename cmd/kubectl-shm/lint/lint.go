@@ -4,11 +4,11 @@ package lint
 import (
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 type options struct {
@@ -143,17 +143,10 @@ func (l *report) write(w io.Writer) {
 	for _, f := range l.findings {
 		fmt.Fprintln(w, f)
 	}
-	text := fmt.Sprintf("%s: %s, %s", plural(l.policies, "policy", "policies"),
-		plural(l.count(severityError), "error", "errors"), plural(l.count(severityWarning), "warning", "warnings"))
+	text := fmt.Sprintf("%s: %s, %s", human.Plural(l.policies, "policy"),
+		human.Plural(l.count(severityError), "error"), human.Plural(l.count(severityWarning), "warning"))
 	if len(l.skipped) > 0 {
 		text += "; " + cli.CountSkipped(l.skipped)
 	}
 	fmt.Fprintln(w, text)
-}
-
-func plural(n int, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + several
 }

@@ -3,7 +3,6 @@ package simulate
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"time"
 
@@ -60,13 +59,4 @@ func toPlay(m model.Model, size sizing.Size) (simulate.Workload, error) {
 	}
 	out.SweepInterval, errs[2] = time.ParseDuration(string(*f.SweepInterval))
 	return out, errors.Join(errs[:]...)
-}
-
-// causeOf returns an error of the file system without the path, which the message names already.
-func causeOf(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }

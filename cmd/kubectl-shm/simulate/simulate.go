@@ -3,6 +3,8 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -139,7 +141,7 @@ func (o *options) deliver(out io.Writer, content []byte, curves []simulate.Curve
 		return nil
 	}
 	if err := os.WriteFile(o.file, content, 0o644); err != nil {
-		return fmt.Errorf("--output-file: %s cannot be written: %w: name a file in a directory that is there and that you may write to", cli.Quote(o.file), causeOf(err))
+		return fmt.Errorf("--output-file: %s cannot be written: %w: name a file in a directory that is there and that you may write to", cli.Quote(o.file), cmp.Or(errors.Unwrap(err), err)) // without the path
 	}
 	for _, c := range curves {
 		fmt.Fprintln(out, simulate.Sentence(c))

@@ -12,6 +12,8 @@ import (
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // DevShm is where a policy that names no mountPath mounts.
@@ -60,17 +62,7 @@ func Plain(name string) string {
 }
 
 // Quote quotes a value for a message, and cuts one that is too long to read.
-func Quote(text string) string {
-	const longest = 64
-	if len(text) <= longest {
-		return strconv.Quote(text)
-	}
-	cut := longest
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return strconv.Quote(text[:cut]) + "..."
-}
+func Quote(text string) string { return human.Quote(text, 64) }
 
 // CountSkipped says how many objects were skipped, of which kinds, the most frequent first.
 func CountSkipped(skipped map[string]int) string {
