@@ -23,14 +23,14 @@ func parsed(t *testing.T, args ...string) (*Options, *pflag.FlagSet) {
 	return &o, flags
 }
 
-func TestTheDefaultsAreValid(t *testing.T) {
+func TestOptions_Defaults(t *testing.T) {
 	o, flags := parsed(t)
 	if err := o.Validate(flags.Args()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestValidateAccepts(t *testing.T) {
+func TestValidate_Accepts(t *testing.T) {
 	for name, args := range map[string]string{
 		"a folder with a certificate":         "--cert-source=directory --cert-dir=/certs",
 		"the manifests' empty --cert-dir":     "--cert-source=self-managed --cert-dir=",
@@ -56,7 +56,7 @@ func TestValidateAccepts(t *testing.T) {
 	}
 }
 
-func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
+func TestValidate_NamesFlagAndRemedy(t *testing.T) {
 	for name, c := range map[string]struct{ args, want string }{
 		"a word that is not a flag":  {"enforce", `"enforce" is not a flag: see --help for the flags`},
 		"an empty namespace":         {"--namespace=", `--namespace: "" is not the name of a namespace: write the one that the server runs in`},
@@ -108,7 +108,7 @@ func TestValidateNamesTheFlagAndTheRemedy(t *testing.T) {
 	}
 }
 
-func TestValidateTellsAllMistakesAtOnceAndSorted(t *testing.T) {
+func TestValidate_AllMistakesSorted(t *testing.T) {
 	want := strings.Join([]string{
 		`"now" is not a flag: see --help for the flags`,
 		`--cert-dir: "" is empty: name the folder with tls.crt and tls.key`,
@@ -137,7 +137,7 @@ func TestValidateTellsAllMistakesAtOnceAndSorted(t *testing.T) {
 }
 
 // The page's rows are what --help says: docs/docs_test.go sees that there is one for each flag.
-func TestTheDocumentedDefaultsAreTheFlags(t *testing.T) {
+func TestOptions_DocumentedDefaults(t *testing.T) {
 	page, err := os.ReadFile("../../docs/server.md")
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestTheDocumentedDefaultsAreTheFlags(t *testing.T) {
 }
 
 // What somebody sees who starts the program by hand.
-func TestTheExitStatusAndTheLastWord(t *testing.T) {
+func TestMain_ExitStatus(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   string
 		status int

@@ -139,7 +139,7 @@ func unmarshal(t *testing.T, document []byte, into any) {
 	}
 }
 
-func TestTheRolesGrantWhatIsNeededAndNoMore(t *testing.T) {
+func TestPermissions_AreThoseOfTheRoles(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    string
 		folders []string
@@ -167,7 +167,7 @@ func TestTheRolesGrantWhatIsNeededAndNoMore(t *testing.T) {
 	}
 }
 
-func TestOptionsThatNeedLessAskForLess(t *testing.T) {
+func TestPermissions_FollowTheOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		args string
 		less []string
@@ -214,7 +214,7 @@ func reviewer(allowed func(authorizationv1.ResourceAttributes) (bool, error)) (*
 	return client, &asked
 }
 
-func TestCheckPermissionsAsksForAllThatIsNeeded(t *testing.T) {
+func TestCheckPermissions_AsksForEach(t *testing.T) {
 	client, asked := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) { return true, nil })
 	o, _ := parsed(t, "--namespace=shm")
 	if err := (&permissionCheck{client: client, options: *o}).wait(t.Context()); err != nil {
@@ -236,7 +236,7 @@ func TestCheckPermissionsAsksForAllThatIsNeeded(t *testing.T) {
 	}
 }
 
-func TestCheckPermissionsListsEverythingMissing(t *testing.T) {
+func TestCheckPermissions_ListsAllThatIsMissing(t *testing.T) {
 	client, _ := reviewer(func(a authorizationv1.ResourceAttributes) (bool, error) {
 		return a.Resource != "secrets" && a.Subresource != "status" && a.Resource != "limitranges" && a.Resource != "resourcequotas" && a.Verb != "delete" && a.Name != "shm", nil
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 )
 
-func TestAServerThatDoesNotKnowTheClusterIsNotReadyAndSaysWhy(t *testing.T) {
+func TestReady_CachesNotSynced(t *testing.T) {
 	const want = "the policies, namespaces, limit ranges and resource quotas are not all known yet: wait for the API server's answer"
 	scheme, err := newScheme()
 	if err != nil {

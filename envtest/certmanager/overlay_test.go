@@ -36,7 +36,7 @@ const annotation = cmapi.WantInjectAnnotation
 func quantity(text string) resource.Quantity { return resource.MustParse(text) }
 
 // The parts build on each other, as the life of an installation does.
-func TestTheOverlayWithCertManagersOwnControllers(t *testing.T) {
+func TestOverlay_WithCertManagersControllers(t *testing.T) {
 	i := &installation{cluster: newCluster(t), volume: secretVolume{dir: t.TempDir()}}
 	for _, part := range []struct {
 		name string

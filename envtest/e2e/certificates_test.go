@@ -18,7 +18,7 @@ import (
 )
 
 // Deleting the Secret of the CA starts a change of CA, and the replica a new leaf.
-func TestAChangeOfCAFailsNoRequest(t *testing.T) {
+func TestCertificates_ChangeOfCAFailsNoRequest(t *testing.T) {
 	shared.policies(t, newPolicy("fixed", "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 128Mi}}}"))
 	ns := shared.namespace(t, "enforce", nil)
 	waitSized(t, ns)
@@ -83,7 +83,7 @@ func issuer(t *testing.T) []byte {
 	return conn.ConnectionState().PeerCertificates[0].AuthorityKeyId
 }
 
-func TestNothingOlderThanTLS13IsSpoken(t *testing.T) {
+func TestServer_TLS13Only(t *testing.T) {
 	conn, err := tls.Dial("tcp", shared.replica.Webhooks, &tls.Config{
 		InsecureSkipVerify: true,
 		MinVersion:         tls.VersionTLS12, MaxVersion: tls.VersionTLS12,

@@ -19,7 +19,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-func TestALeaderThatLosesItsLeaseGoesOnAdmitting(t *testing.T) {
+func TestLeader_LostLease(t *testing.T) {
 	s := shared
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
@@ -71,7 +71,7 @@ func TestALeaderThatLosesItsLeaseGoesOnAdmitting(t *testing.T) {
 	wantNoErrors(t, other)
 }
 
-func TestALeaderThatIsStoppedHandsOverQuietly(t *testing.T) {
+func TestLeader_Stopped(t *testing.T) {
 	s := shared
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)

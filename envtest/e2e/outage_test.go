@@ -152,7 +152,7 @@ func (s *suite) withoutMutation(t *testing.T) {
 	})
 }
 
-func TestAWebhookConfigurationThatWasDeletedComesBack(t *testing.T) {
+func TestRestore_DeletedConfiguration(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)

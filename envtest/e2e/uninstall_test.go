@@ -18,7 +18,7 @@ import (
 
 // The server runs while it is uninstalled, and must not put back what kubectl takes
 // away: nothing that is left may refuse a Pod, or keep the namespace from going.
-func TestDeletingTheManifestsLeavesNothingThatBlocksTheCluster(t *testing.T) {
+func TestUninstall_LeavesNothingThatBlocks(t *testing.T) {
 	ctx := t.Context()
 	cp, err := envtest.Start(ctx, envtest.Options{AuditPolicy: envtest.AuditNone})
 	if err != nil {

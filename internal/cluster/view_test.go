@@ -101,7 +101,7 @@ func namespaceAsListed(name string) *metav1.PartialObjectMetadata {
 	return m
 }
 
-func TestTransformsKeepWhatIsUsed(t *testing.T) {
+func TestCacheOptions_TransformsKeepWhatIsUsed(t *testing.T) {
 	got, err := labelsOnly(namespaceAsListed("a"))
 	if err != nil {
 		t.Fatal(err)

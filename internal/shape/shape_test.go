@@ -15,7 +15,6 @@ import (
 // the test fails.
 var unfinished = []string{
 	"internal/webhookconfig/envtest_test.go: TestOnAnAPIServer",
-	"test/node/incident/scenarios_test.go: TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
 }
 
 func TestMeasure_Repository(t *testing.T) {

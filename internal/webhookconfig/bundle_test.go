@@ -19,7 +19,7 @@ import (
 )
 
 // A replica that does not lead writes no more than the caBundle.
-func TestOnAnAPIServer_BundleWriter(t *testing.T) {
+func TestBundleWriter_OnAnAPIServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts an API server")
 	}

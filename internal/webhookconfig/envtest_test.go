@@ -240,7 +240,7 @@ func TestOnAnAPIServer(t *testing.T) {
 }
 
 // Nothing reports again what happens while nobody leads: the next leader has to look.
-func TestANewLeaderFindsWhatHappenedWhileNobodyLed(t *testing.T) {
+func TestReconciler_NewLeaderFindsWhatHappened(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts an API server")
 	}

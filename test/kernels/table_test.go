@@ -49,7 +49,7 @@ func TestWriteTable(t *testing.T) {
 }
 
 // The page has the lines that `make test-kernels UPDATE=1` looks for.
-func TestTheTableHasItsPlace(t *testing.T) {
+func TestTable_HasItsPlaceInTheDocument(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "sizing.md"))
 	if err != nil {
 		t.Fatal(err)

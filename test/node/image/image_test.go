@@ -103,7 +103,7 @@ func read(t *testing.T, archive, image string) v1.Image {
 	return img
 }
 
-func TestAnArchiveHoldsWhatItsImagesSay(t *testing.T) {
+func TestArchive_HoldsItsImages(t *testing.T) {
 	program := built(t, "hello")
 	size, err := os.Stat(program)
 	if err != nil {
@@ -146,7 +146,7 @@ func TestAnArchiveHoldsWhatItsImagesSay(t *testing.T) {
 }
 
 // A name stays as the Pod has it: the runtime completes both in the same way.
-func TestTheArchiveNamesImagesAsPodsDo(t *testing.T) {
+func TestArchive_ImageNames(t *testing.T) {
 	program := built(t, "hello")
 	archive := filepath.Join(t.TempDir(), "images.tar")
 	if err := Write(archive, Image{Name: "b/b:dev", Program: program}, Image{Name: "a", Program: program}); err != nil {
@@ -165,7 +165,7 @@ func TestTheArchiveNamesImagesAsPodsDo(t *testing.T) {
 	}
 }
 
-func TestTheSameProgramIsTheSameImageWhateverItsDate(t *testing.T) {
+func TestImage_Reproducible(t *testing.T) {
 	program := built(t, "one")
 	var digests [2]v1.Hash
 	for n := range digests {
@@ -186,7 +186,7 @@ func TestTheSameProgramIsTheSameImageWhateverItsDate(t *testing.T) {
 	}
 }
 
-func TestImagesThatCannotBeBuilt(t *testing.T) {
+func TestImage_Invalid(t *testing.T) {
 	program, src := built(t, "hello"), source(t, "hello")
 	dynamic := filepath.Join(t.TempDir(), "dynamic")
 	pie := exec.CommandContext(t.Context(), "go", "build", "-buildmode=pie", "-o", dynamic, ".")
@@ -244,14 +244,14 @@ func TestImagesThatCannotBeBuilt(t *testing.T) {
 	}
 }
 
-func TestGoBuildBuildsAProgramThatRuns(t *testing.T) {
+func TestGoBuild_Runs(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), built(t, "hello")).Output()
 	if err != nil || string(out) != "hello" {
 		t.Errorf("got %q %v", out, err)
 	}
 }
 
-func TestGoBuildSaysWhatTheCompilerSays(t *testing.T) {
+func TestGoBuild_CompilerError(t *testing.T) {
 	dir := source(t, "hello")
 	err := GoBuild(t.Context(), dir, "./nothing", filepath.Join(t.TempDir(), "out"))
 	if err == nil || !strings.HasPrefix(err.Error(), "go build of ./nothing in "+dir+": exit status 1\n") ||

@@ -16,7 +16,7 @@ import (
 )
 
 // Two containers write into the one volume, and each is charged for what it wrote itself.
-func TestTwoContainersShareTheVolume(t *testing.T) {
+func TestVolume_SharedByTwoContainers(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "two-containers", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "128Mi"}, "writers": map[string]any{"names": []any{"*"}}})
@@ -58,7 +58,7 @@ func TestTwoContainersShareTheVolume(t *testing.T) {
 }
 
 // The volume outlives its container: the next one finds it full, and is neither killed nor served.
-func TestAFullVolumeOutlivesARestartWithoutAKill(t *testing.T) {
+func TestVolume_OutlivesARestart(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "restart", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "128Mi"}})
@@ -101,7 +101,7 @@ func TestAFullVolumeOutlivesARestartWithoutAKill(t *testing.T) {
 }
 
 // Resources of the Pod as a whole: they are raised, and the kubelet clamps by them.
-func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
+func TestVolume_PodLevelResources(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "pod-level", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "512Mi"}})
@@ -128,7 +128,7 @@ func TestAPodWithResourcesOfItsOwnGetsTheWholeSize(t *testing.T) {
 }
 
 // An init container has written to the volume before: it is charged to the Pod, and there is still room for all.
-func TestWhatAnInitContainerWroteStaysInTheVolume(t *testing.T) {
+func TestVolume_FilesOfAnInitContainer(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "init-container", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})

@@ -46,8 +46,8 @@ func needsGuest(version int, machineHas2 bool) (bool, error) {
 // timed are the tests whose time runs 2,400 times faster. User Mode Linux does not keep up with 720 requests a second; written_test.go shows there what
 // does not depend on time.
 var timed = []string{
-	"TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone", "TestASaturatedVolumeFillsWhenItWasSaidTo", "TestAnOptedInOutpostPassesItsSteadyState",
-	"TestTheNaiveRepairIsClampedAndKilledAgainAndAgain",
+	"TestDefaultDevShm_Fills", "TestSaturated_FillsWhenPredicted", "TestOptedIn_PassesItsSteadyState",
+	"TestNaiveRepair_IsKilledAgainAndAgain",
 }
 
 // leaveOutTimed leaves out the timed tests, and says so, beside those that -skip already does.
@@ -101,7 +101,7 @@ func runInGuest(dir string) (status int, err error) {
 	return kernel.Run(ctx, guest, os.Stdout, os.Stderr)
 }
 
-func TestAGuestIsForTheVersionThatTheMachineLacks(t *testing.T) {
+func TestNeedsGuest(t *testing.T) {
 	for _, test := range []struct {
 		version     int
 		machineHas2 bool

@@ -21,7 +21,7 @@ import (
 )
 
 // The constants of the sizing model, against what this kernel charges to a container's cgroup.
-func TestTheModelIsNeverBelowTheKernelMemoryOfAFile(t *testing.T) {
+func TestModel_KernelMemoryOfAFile(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "kernel-memory", "enforce")
 	p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "1Gi", "min": "1Gi"}})

@@ -21,7 +21,7 @@ import (
 const mib = 1 << 20
 
 // As on the day: nobody has opted the namespace in, and the container has the runtime's /dev/shm.
-func TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone(t *testing.T) {
+func TestDefaultDevShm_Fills(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "not-opted-in", "")
 	p.deploy(nil)
@@ -63,7 +63,7 @@ func TestADefaultDevShmHolds16384FilesAndThenRefusesEveryone(t *testing.T) {
 }
 
 // The first repair: a volume of 512Mi by hand, in a Pod that may use 256Mi.
-func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
+func TestNaiveRepair_IsKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "naive-repair", "")
 	p.deploy(func(spec *corev1.PodSpec) {
@@ -75,26 +75,7 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 	}
 	l := o.send(t)
 	stop := o.watch(t, l)
-	var ends []corev1.ContainerStateTerminated
-	seen := map[string]bool{}
-	eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		if err := o.refresh(ctx); err != nil {
-			return err
-		}
-		for i := range o.pod.Status.ContainerStatuses {
-			status := &o.pod.Status.ContainerStatuses[i]
-			for _, ended := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
-				if ended != nil && !seen[ended.ContainerID] {
-					seen[ended.ContainerID] = true
-					ends = append(ends, *ended)
-				}
-			}
-		}
-		if len(ends) < 3 {
-			return fmt.Errorf("the container has ended %d times", len(ends))
-		}
-		return nil
-	})
+	ends := o.ended(t, 3)
 	l.stop()
 	samples := stop()
 	for i := range ends {
@@ -109,14 +90,7 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 	if first >= 256*mib || first < 128*mib {
 		t.Fatalf("the container was killed with %d bytes in the volume; want it nearly full, and not full", first)
 	}
-	// The volume does not grow any more once the first container is killed, or hardly; and what is in it stays.
-	at := slices.IndexFunc(samples, func(s sample) bool { return s.used > first*99/100 })
-	killed := samples[at].at
-	for _, s := range samples[at:] {
-		if s.used < first*99/100 {
-			t.Fatalf("%s after the start the volume has %d bytes, after %d when the container was killed: somebody has emptied it", span(s.at), s.used, first)
-		}
-	}
+	killed := stayedFull(t, samples, first)
 	for i := range ends[1:] {
 		if d := lasted(ends[i+1]); d > 3*time.Second {
 			t.Errorf("container %d lasted %s; want it killed as soon as it writes", i+2, d)
@@ -132,6 +106,45 @@ func TestTheNaiveRepairIsClampedAndKilledAgainAndAgain(t *testing.T) {
 	record(2, fmt.Sprintf("by hand, 512Mi in a Pod limited to 256Mi: OOM-killed at %d MiB, and again at each start", first/mib), samples)
 	t.Logf("killed at %d MiB in the volume, %s after the start; the second and third container lasted %s and %s", first/mib,
 		span(killed), lasted(ends[1]), lasted(ends[2]))
+}
+
+// ended waits until the container has ended so many times, and returns how.
+func (o *outpost) ended(t *testing.T, times int) []corev1.ContainerStateTerminated {
+	t.Helper()
+	var ends []corev1.ContainerStateTerminated
+	seen := map[string]bool{}
+	eventually(t, 3*time.Minute, func(ctx context.Context) error {
+		if err := o.refresh(ctx); err != nil {
+			return err
+		}
+		for i := range o.pod.Status.ContainerStatuses {
+			status := &o.pod.Status.ContainerStatuses[i]
+			for _, ended := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+				if ended != nil && !seen[ended.ContainerID] {
+					seen[ended.ContainerID] = true
+					ends = append(ends, *ended)
+				}
+			}
+		}
+		if len(ends) < times {
+			return fmt.Errorf("the container has ended %d times", len(ends))
+		}
+		return nil
+	})
+	return ends
+}
+
+// stayedFull returns when the volume was full, which is when the first container was killed. It hardly grows any more then; and what is in it
+// stays.
+func stayedFull(t *testing.T, samples series, full int64) time.Duration {
+	t.Helper()
+	at := slices.IndexFunc(samples, func(s sample) bool { return s.used > full*99/100 })
+	for _, s := range samples[at:] {
+		if s.used < full*99/100 {
+			t.Fatalf("%s after the start the volume has %d bytes, after %d when the container was killed: somebody has emptied it", span(s.at), s.used, full)
+		}
+	}
+	return samples[at].at
 }
 
 func lasted(end corev1.ContainerStateTerminated) time.Duration {
@@ -151,7 +164,7 @@ func mount(spec *corev1.PodSpec, limit resource.Quantity) {
 }
 
 // With shmkeeper: more than a week goes by, and nobody is refused.
-func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
+func TestOptedIn_PassesItsSteadyState(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "opted-in", "enforce")
 	size, samples := p.passesSteadyState("", 24*time.Hour)
@@ -159,7 +172,7 @@ func TestAnOptedInOutpostPassesItsSteadyState(t *testing.T) {
 }
 
 // The same for a validity of a few hours, which needs fewer files.
-func TestAnOptedInOutpostPassesTheSteadyStateOfFewerFiles(t *testing.T) {
+func TestOptedIn_PassesTheSteadyStateOfFewerFiles(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "fewer-files", "enforce")
 	p.workload = shift
@@ -231,7 +244,7 @@ func (p place) passesSteadyState(which string, longer time.Duration) (sizing.Siz
 }
 
 // A policy whose max is below the required size: the volume fills, when it was said to.
-func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
+func TestSaturated_FillsWhenPredicted(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "saturated", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
@@ -284,7 +297,7 @@ func TestASaturatedVolumeFillsWhenItWasSaidTo(t *testing.T) {
 }
 
 // Audit: nothing changes, and the audit log says what would have.
-func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
+func TestAudit_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "audited", "audit")
 	size := p.applyPolicy(nil)
@@ -340,7 +353,7 @@ func TestAuditModeChangesNothingAndSaysWhatItWouldHaveDone(t *testing.T) {
 }
 
 // A policy that only validates: the controller cannot create the Pod, and its event says why and what to do.
-func TestARefusalReachesTheEventsOfTheReplicaSet(t *testing.T) {
+func TestRejected_EventOfTheReplicaSet(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "validate-only", "enforce")
 	size := p.applyPolicy(map[string]any{"mutation": "Disabled"})

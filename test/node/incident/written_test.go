@@ -23,7 +23,7 @@ import (
 // not depend on the pace, and User Mode Linux cannot keep that pace.
 
 // The runtime's /dev/shm.
-func TestADefaultDevShmHoldsOneFileForEachPage(t *testing.T) {
+func TestDefaultDevShm_OneFileForEachPage(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "default-written", "")
 	p.deploy(nil)
@@ -42,7 +42,7 @@ func TestADefaultDevShmHoldsOneFileForEachPage(t *testing.T) {
 }
 
 // The first repair: the Pod's limit is used up by what the killed container has left in the volume, so the next one is killed too, for ever.
-func TestTheNaiveRepairIsALoopWhereThePodsLimitIsUsedUp(t *testing.T) {
+func TestNaiveRepair_LoopsWhenTheLimitIsUsedUp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "loop-written", "")
 	p.deploy(func(spec *corev1.PodSpec) {
@@ -65,7 +65,7 @@ func TestTheNaiveRepairIsALoopWhereThePodsLimitIsUsedUp(t *testing.T) {
 }
 
 // The same without a limit of the Pod, which needs every container to have one: each restart adds as much again to the node, until the volume is full.
-func TestWithoutAPodLimitEachRestartOfTheNaiveRepairAddsToTheNode(t *testing.T) {
+func TestNaiveRepair_WithoutAPodLimit(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "no-pod-limit", "")
 	if err := node.Client.CoreV1().LimitRanges(p.namespace).Delete(t.Context(), "defaults", metav1.DeleteOptions{}); err != nil {
@@ -103,7 +103,7 @@ func TestWithoutAPodLimitEachRestartOfTheNaiveRepairAddsToTheNode(t *testing.T) 
 }
 
 // A policy whose max is below the required size: the volume fills, the container is not killed.
-func TestASaturatedVolumeIsPaidFor(t *testing.T) {
+func TestSaturated_IsPaidFor(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "saturated-written", "enforce")
 	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})

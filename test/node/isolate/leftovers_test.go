@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestWhatWasNotThereBeforeIsNamed(t *testing.T) {
+func TestLeftovers_NamesWhatIsNew(t *testing.T) {
 	before := stock{mounts: []string{"/", "/proc"}, interfaces: []string{"lo"}, folders: []string{"/run/netns"}, cgroups: []string{"/sys/fs/cgroup/kubepods"}}
 	for name, c := range map[string]struct {
 		now  stock
@@ -43,7 +43,7 @@ the run has left the cgroup "/sys/fs/cgroup/shmkeeper-node-1" behind; remove it 
 	}
 }
 
-func TestOnlyMountsOfANodeCount(t *testing.T) {
+func TestLeftovers_MountsOfANode(t *testing.T) {
 	for mount, want := range map[string]bool{
 		"/run/shmkeeper":                     true,
 		"/run/shmkeeper/node/kubelet/pods/a": true,
@@ -59,7 +59,7 @@ func TestOnlyMountsOfANodeCount(t *testing.T) {
 	}
 }
 
-func TestPathsThatAreCoveredAreRefused(t *testing.T) {
+func TestVisible_CoveredPaths(t *testing.T) {
 	for path, want := range map[string]string{
 		"/tmp":              "",
 		"/var/logs":         "",
@@ -76,7 +76,7 @@ func TestPathsThatAreCoveredAreRefused(t *testing.T) {
 	}
 }
 
-func TestAProcessIsFoundByItsNamespaces(t *testing.T) {
+func TestLeftovers_ProcessesByNamespace(t *testing.T) {
 	var own namespaces
 	for _, kind := range kinds {
 		link, err := os.Readlink("/proc/self/ns/" + kind)
@@ -98,7 +98,7 @@ func TestAProcessIsFoundByItsNamespaces(t *testing.T) {
 }
 
 // A process without namespaces of its own must not be ended as if it had them.
-func TestAProcessWithoutNamespacesOfItsOwnIsAnError(t *testing.T) {
+func TestLeftovers_ProcessWithoutNamespaces(t *testing.T) {
 	if of, err := namespacesOf(os.Getpid()); err == nil {
 		t.Errorf("the namespaces of this process are %q; want an error", of)
 	}

@@ -43,7 +43,7 @@ func volumeOf(t *testing.T, s *server) Volume {
 	return v
 }
 
-func TestEveryPathIsASession(t *testing.T) {
+func TestHandler_EveryPathIsASession(t *testing.T) {
 	s := newServer(t, io.Discard)
 	for _, path := range []string{"/", "/outpost.goauthentik.io/auth/nginx", "/volume/x"} {
 		w := httptest.NewRecorder()
@@ -60,7 +60,7 @@ func TestEveryPathIsASession(t *testing.T) {
 	}
 }
 
-func TestRefusedSessionsAre400AndLoggedOnce(t *testing.T) {
+func TestHandler_RefusedSessions(t *testing.T) {
 	var log strings.Builder
 	s := newServer(t, &log)
 	if err := os.Remove(s.store.dir); err != nil {
@@ -85,7 +85,7 @@ func TestRefusedSessionsAre400AndLoggedOnce(t *testing.T) {
 	}
 }
 
-func TestTheVolumeSaysWhatBecameOfSessions(t *testing.T) {
+func TestHandler_Volume(t *testing.T) {
 	s := newServer(t, io.Discard)
 	for range 3 {
 		ask(s, http.MethodGet, "/")
@@ -114,7 +114,7 @@ func TestTheVolumeSaysWhatBecameOfSessions(t *testing.T) {
 	}
 }
 
-func TestFilesAreCreatedAndDeleted(t *testing.T) {
+func TestHandler_Files(t *testing.T) {
 	s := newServer(t, io.Discard)
 	for _, step := range []struct{ method, target, want string }{
 		{http.MethodPost, "/files?count=2&size=5000&name=short&prefix=a", `{"created":2}`},
@@ -139,7 +139,7 @@ func TestFilesAreCreatedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestFilesThatCannotBeCreatedAreSaidToBe(t *testing.T) {
+func TestHandler_FilesThatCannotBeCreated(t *testing.T) {
 	s := newServer(t, io.Discard)
 	if err := os.Remove(s.store.dir); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestFilesThatCannotBeCreatedAreSaidToBe(t *testing.T) {
 	}
 }
 
-func TestParametersThatAreWrong(t *testing.T) {
+func TestHandler_InvalidParameters(t *testing.T) {
 	s := newServer(t, io.Discard)
 	for name, test := range map[string]struct{ method, query, want string }{
 		"no number": {
@@ -191,7 +191,7 @@ func TestParametersThatAreWrong(t *testing.T) {
 	}
 }
 
-func TestTheSweeperSweepsAtItsInterval(t *testing.T) {
+func TestSweeper_SweepsAtItsInterval(t *testing.T) {
 	for name, test := range map[string]struct {
 		retention time.Duration
 		want      int64

@@ -41,7 +41,7 @@ func program(t *testing.T, args []string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-func TestArgumentsThatAreWrongAreStatus2(t *testing.T) {
+func TestRun_InvalidArguments(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	for name, test := range map[string]struct {
 		args []string
@@ -81,7 +81,7 @@ func TestArgumentsThatAreWrongAreStatus2(t *testing.T) {
 	}
 }
 
-func TestFillCreatesFiles(t *testing.T) {
+func TestFill_CreatesFiles(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	dir := t.TempDir()
 	args := []string{"fill", "--count", "3", "--size", "5000", "--dir", dir, "--name", "long"}
@@ -101,7 +101,7 @@ func TestFillCreatesFiles(t *testing.T) {
 	}
 }
 
-func TestFillThatFailsSaysHowFarItGot(t *testing.T) {
+func TestFill_SaysHowFarItGot(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestFillThatFailsSaysHowFarItGot(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNotCompleteIsRemoved(t *testing.T) {
+func TestFill_RemovesAnIncompleteFile(t *testing.T) {
 	dir := t.TempDir()
 	var was unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
@@ -138,7 +138,7 @@ func TestAFileThatIsNotCompleteIsRemoved(t *testing.T) {
 	}
 }
 
-func TestNamesMayRunOut(t *testing.T) {
+func TestFill_NamesRunOut(t *testing.T) {
 	maker := &fileMaker{dir: t.TempDir(), next: 9_999_999}
 	n, err := maker.create(t.Context(), batchOfFiles{Count: 2, Name: "short", Prefix: "abcde"})
 	if n != 1 || err == nil || err.Error() != `no name of 12 characters is left after "abcde": choose another prefix` {
@@ -146,7 +146,7 @@ func TestNamesMayRunOut(t *testing.T) {
 	}
 }
 
-func TestTheServerEndsAtOnceOnSIGTERM(t *testing.T) {
+func TestServe_EndsOnSIGTERM(t *testing.T) {
 	dir := t.TempDir()
 	cmd := program(t, nil, "TMPDIR="+dir, "LISTEN=127.0.0.1:0", "RETENTION=1h")
 	stderr, err := cmd.StderrPipe()
@@ -186,7 +186,7 @@ func TestTheServerEndsAtOnceOnSIGTERM(t *testing.T) {
 	}
 }
 
-func TestPauseReapsChildrenUntilASignal(t *testing.T) {
+func TestPause_ReapsChildren(t *testing.T) {
 	child := program(t, []string{"fill", "--help"})
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestPauseReapsChildrenUntilASignal(t *testing.T) {
 	_ = child.Wait()
 }
 
-func TestPauseEndsOnASignal(t *testing.T) {
+func TestPause_EndsOnASignal(t *testing.T) {
 	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
 		cmd := program(t, []string{"pause"})
 		stderr, err := cmd.StderrPipe()

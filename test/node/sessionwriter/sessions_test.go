@@ -51,7 +51,7 @@ func namesIn(t *testing.T, dir string) []string {
 	return names
 }
 
-func TestARequestWithoutACookieLeavesAFile(t *testing.T) {
+func TestSessions_RequestWithoutCookie(t *testing.T) {
 	s := newStore(t)
 	got, cookies := open(t, s)
 	if got != saved || s.saved.Load() != 1 || s.files.Load() != 1 {
@@ -70,7 +70,7 @@ func TestARequestWithoutACookieLeavesAFile(t *testing.T) {
 	}
 }
 
-func TestARequestWithACookieWritesNothing(t *testing.T) {
+func TestSessions_RequestWithCookie(t *testing.T) {
 	s := newStore(t)
 	_, cookies := open(t, s)
 	got, again := open(t, s, cookies...)
@@ -79,7 +79,7 @@ func TestARequestWithACookieWritesNothing(t *testing.T) {
 	}
 }
 
-func TestACookieStaysValidWhenTheProgramStartsAnew(t *testing.T) {
+func TestSessions_CookieOutlivesARestart(t *testing.T) {
 	first := newStore(t)
 	_, cookies := open(t, first)
 	second, err := newSessionStore(Settings{Dir: first.dir, SessionBytes: 1500, TimeFactor: 1})
@@ -94,7 +94,7 @@ func TestACookieStaysValidWhenTheProgramStartsAnew(t *testing.T) {
 	}
 }
 
-func TestACookieOfASessionThatWasSweptGetsItsFileAgain(t *testing.T) {
+func TestSessions_CookieOfASweptSession(t *testing.T) {
 	s := newStore(t)
 	_, cookies := open(t, s)
 	before := namesIn(t, s.dir)
@@ -107,14 +107,14 @@ func TestACookieOfASessionThatWasSweptGetsItsFileAgain(t *testing.T) {
 	}
 }
 
-func TestACookieOfAnotherKeyCountsAsNone(t *testing.T) {
+func TestSessions_CookieOfAnotherKey(t *testing.T) {
 	s := newStore(t)
 	if got, _ := open(t, s, &http.Cookie{Name: sessionName, Value: "bm90aGluZw=="}); got != saved || s.files.Load() != 1 {
 		t.Errorf("outcome %d, %d files", got, s.files.Load())
 	}
 }
 
-func TestASessionThatCannotBeSavedIsRefused(t *testing.T) {
+func TestSessions_FullVolume(t *testing.T) {
 	s := newStore(t)
 	if err := os.RemoveAll(s.dir); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestASessionThatCannotBeSavedIsRefused(t *testing.T) {
 }
 
 // With a limit on the size of files a write fails as on a full tmpfs: after the file was created.
-func TestARefusedSessionLeavesAnEmptyFileWhichIsCounted(t *testing.T) {
+func TestSessions_RefusedSessionLeavesAnEmptyFile(t *testing.T) {
 	s := newStore(t)
 	var was unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
@@ -147,7 +147,7 @@ func TestARefusedSessionLeavesAnEmptyFileWhichIsCounted(t *testing.T) {
 	}
 }
 
-func TestASweepDeletesOldSessionsAlone(t *testing.T) {
+func TestSweep_DeletesOldSessionsAlone(t *testing.T) {
 	s := newStore(t)
 	now := time.Now()
 	for name, age := range map[string]time.Duration{
@@ -179,7 +179,7 @@ func TestASweepDeletesOldSessionsAlone(t *testing.T) {
 	}
 }
 
-func TestASweepReadsMoreThanOneBatch(t *testing.T) {
+func TestSweep_SeveralBatches(t *testing.T) {
 	s := newStore(t)
 	b := batchOfFiles{Count: 3*batch + 1, Name: "long", Prefix: sessionPrefix}
 	if _, err := (&fileMaker{dir: s.dir}).create(t.Context(), b); err != nil {

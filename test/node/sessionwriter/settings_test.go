@@ -13,7 +13,7 @@ func env(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func TestSettingsThatAreNotGivenHaveDefaults(t *testing.T) {
+func TestSettings_Defaults(t *testing.T) {
 	got, err := ReadSettings(env(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestSettingsThatAreNotGivenHaveDefaults(t *testing.T) {
 	}
 }
 
-func TestTimesAreDividedByTheFactor(t *testing.T) {
+func TestSettings_TimesAreDividedByTheFactor(t *testing.T) {
 	s, err := ReadSettings(env(map[string]string{
 		"LISTEN": "127.0.0.1:0", "TMPDIR": t.TempDir(), "SESSION_BYTES": "4096",
 		"RETENTION": "168h", "SWEEP_INTERVAL": "5m", "TIME_FACTOR": "2016",
@@ -46,7 +46,7 @@ func TestTimesAreDividedByTheFactor(t *testing.T) {
 	}
 }
 
-func TestSettingsThatAreWrong(t *testing.T) {
+func TestSettings_Invalid(t *testing.T) {
 	for name, test := range map[string]struct {
 		env  map[string]string
 		want []string // one message a line
@@ -97,7 +97,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 
 // A session's file has as many bytes as asked for, or less by what base64 of base64 cannot tell apart; never more,
 // since one more than 4096 is a page more.
-func TestSessionsAreAsLongAsAskedFor(t *testing.T) {
+func TestSessions_SizeOfAFile(t *testing.T) {
 	exact := map[int]bool{1500: true, 3000: true}
 	for _, limit := range []int{minSessionBytes, 1000, 1499, 1500, 1501, 3000, 4095, 4096, 10_000} {
 		s, err := newSessionStore(Settings{Dir: t.TempDir(), SessionBytes: limit, TimeFactor: 1})

@@ -78,7 +78,7 @@ func guest(t *testing.T, act string) (Kernel, Guest) {
 	}
 }
 
-func TestAGuestHasTheMachinesFilesAndKeepsWhatItMay(t *testing.T) {
+func TestGuest_Files(t *testing.T) {
 	kernel, g := guest(t, "look")
 	kept, lost := t.TempDir(), t.TempDir()
 	g.Args, g.Writable = []string{kept, lost}, []string{kept}
@@ -101,7 +101,7 @@ func TestAGuestHasTheMachinesFilesAndKeepsWhatItMay(t *testing.T) {
 	}
 }
 
-func TestAGuestEndsWhenItsTimeIsOver(t *testing.T) {
+func TestGuest_Timeout(t *testing.T) {
 	kernel, g := guest(t, "hang")
 	over := errors.New("its time is over")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 8*time.Second, over)
@@ -112,7 +112,7 @@ func TestAGuestEndsWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestAProgramThatIsKilledIsAnError(t *testing.T) {
+func TestGuest_KilledProgram(t *testing.T) {
 	kernel, g := guest(t, "die")
 	var out bytes.Buffer
 	status, err := kernel.Run(t.Context(), g, &out, &out)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestModulesAreLoadedAfterThoseThatTheyNeed(t *testing.T) {
+func TestModules_InOrderOfDependence(t *testing.T) {
 	const dep = `kernel/fs/overlayfs/overlay.ko:
 kernel/drivers/net/veth.ko:
 kernel/net/802/stp.ko: kernel/net/llc/llc.ko
@@ -29,7 +29,7 @@ kernel/net/bridge/bridge.ko: kernel/net/802/stp.ko kernel/net/llc/llc.ko
 	}
 }
 
-func TestAProcessorWithMoreRegistersIsKnownByItsFlags(t *testing.T) {
+func TestCPUInfo_MoreRegisters(t *testing.T) {
 	for cpuinfo, want := range map[string]bool{
 		"processor\t: 0\nflags\t\t: fpu sse avx512f amx_bf16 amx_tile\n":       true,
 		"processor\t: 0\nflags\t\t: fpu sse avx512f pku\n":                     false,
@@ -42,7 +42,7 @@ func TestAProcessorWithMoreRegistersIsKnownByItsFlags(t *testing.T) {
 	}
 }
 
-func TestTheKernelsArgumentsNameWhatTheGuestNeeds(t *testing.T) {
+func TestCommandLine_OfTheKernel(t *testing.T) {
 	g := Guest{Program: "/tmp/go-build1/incident.test", Scratch: "/tmp/guest", Memory: 6 << 30}
 	got, err := g.arguments()
 	if err != nil {
@@ -69,7 +69,7 @@ func TestTheKernelsArgumentsNameWhatTheGuestNeeds(t *testing.T) {
 	}
 }
 
-func TestAKernelIsFoundWithItsModules(t *testing.T) {
+func TestKernel_FoundWithItsModules(t *testing.T) {
 	root := t.TempDir()
 	if kernel, err := kernelIn(root); err == nil {
 		t.Errorf("an empty folder has the kernel %+v", kernel)
@@ -95,7 +95,7 @@ func TestAKernelIsFoundWithItsModules(t *testing.T) {
 	}
 }
 
-func TestTheResultIsWhatTheGuestHasLeft(t *testing.T) {
+func TestResult_OfTheGuest(t *testing.T) {
 	for name, test := range map[string]struct {
 		files  map[string]string
 		status int
@@ -129,7 +129,7 @@ func TestTheResultIsWhatTheGuestHasLeft(t *testing.T) {
 	}
 }
 
-func TestTheLastLinesOfAText(t *testing.T) {
+func TestLastLines(t *testing.T) {
 	for text, want := range map[string]string{"": "", "a\n": "a", "a\nb\nc\n": "b\nc"} {
 		if got := lastLines(text, 2); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

@@ -29,7 +29,7 @@ var (
 
 const page = "before\n" + begin + "old\n" + end + "after\n"
 
-func TestBothRunsStandSideBySide(t *testing.T) {
+func TestFigures_BothRuns(t *testing.T) {
 	got, err := Render(page, one, two)
 	want := "before\n" + begin + `Linux 6.18.44 with cgroup v1, Linux 6.1.176 with cgroup v2; the ratio is predicted / measured.
 
@@ -52,7 +52,7 @@ func TestBothRunsStandSideBySide(t *testing.T) {
 	}
 }
 
-func TestAPageWithoutAPlaceForTheFiguresIsAnError(t *testing.T) {
+func TestFigures_PageWithoutAPlace(t *testing.T) {
 	for _, page := range []string{"", begin, end} {
 		if got, err := Render(page, one, two); err == nil || !strings.HasSuffix(err.Error(), "put them where the figures belong") {
 			t.Errorf("%q: got %q, %v", page, got, err)
@@ -60,7 +60,7 @@ func TestAPageWithoutAPlaceForTheFiguresIsAnError(t *testing.T) {
 	}
 }
 
-func TestUpdateKeepsTheOtherRun(t *testing.T) {
+func TestFigures_UpdateKeepsTheOtherRun(t *testing.T) {
 	docs := t.TempDir()
 	path := filepath.Join(docs, "incident.md")
 	if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
@@ -86,7 +86,7 @@ func TestUpdateKeepsTheOtherRun(t *testing.T) {
 	}
 }
 
-func TestARunThatIsNotThereIsEmptyAndOneThatIsDamagedAnError(t *testing.T) {
+func TestFigures_MissingAndDamagedRuns(t *testing.T) {
 	docs := t.TempDir()
 	if got, err := Read(docs, 2); err != nil || !reflect.DeepEqual(got, Run{}) {
 		t.Errorf("got %+v, %v", got, err)

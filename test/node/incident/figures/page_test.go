@@ -8,7 +8,7 @@ import (
 )
 
 // The page shows the figures that are kept, and each is within what the project promises of the memory of files.
-func TestThePageShowsTheFigures(t *testing.T) {
+func TestFigures_PageIsUpToDate(t *testing.T) {
 	const docs = "../../../../docs"
 	text, err := os.ReadFile(filepath.Join(docs, "incident.md"))
 	if err != nil {
