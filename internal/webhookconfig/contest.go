@@ -12,6 +12,10 @@ const (
 	// may have Pods rejected.
 	firstWait   = time.Second
 	longestWait = time.Minute
+	// maxCorrections is how many corrections a fight has, some twelve minutes of it, and pause how
+	// long nothing is corrected after that.
+	maxCorrections = 20
+	pause          = time.Hour
 )
 
 // contest tells a fight over an object from a single edit. In a fight, corrections are
@@ -28,7 +32,7 @@ func (c *contest) contested(now time.Time) bool {
 
 // wait returns how long a correction has to wait.
 func (c *contest) wait(now time.Time) time.Duration {
-	if now.Sub(c.last) >= quiet {
+	if now.Sub(c.last) >= quiet && c.stopped(now) == 0 {
 		c.corrections = 0
 	}
 	if c.corrections < freeCorrections {
@@ -36,6 +40,14 @@ func (c *contest) wait(now time.Time) time.Duration {
 	}
 	wait := min(firstWait<<min(c.corrections-freeCorrections, 16), longestWait)
 	return max(0, wait-now.Sub(c.last))
+}
+
+// stopped returns how long nothing may be corrected any more; 0 if the fight has not been given up.
+func (c *contest) stopped(now time.Time) time.Duration {
+	if c.corrections < maxCorrections {
+		return 0
+	}
+	return max(0, pause-now.Sub(c.last))
 }
 
 // corrected counts a correction.

@@ -73,6 +73,10 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	hold := max(r.contest.stopped(r.Now()), r.contest.wait(r.Now()))
+	if hold > 0 && condition.Expression != r.written {
+		restore, wait = false, hold // a new match condition is nobody's fight, and does not wait
+	}
 	change, err := r.change(ctx, live, condition.Expression, restore)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -82,9 +86,9 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		wait = retryAfter
 	case change != nil:
 		correction := restore || condition.Expression == r.written
-		if wait := r.contest.wait(r.Now()); correction && wait > 0 {
-			r.publish(live, -1)
-			return reconcile.Result{RequeueAfter: wait}, nil
+		if correction && hold > 0 {
+			r.publish(live, -1, true)
+			return reconcile.Result{RequeueAfter: hold}, nil
 		}
 		err := r.write(ctx, live, change, drift, restore)
 		if apierrors.IsConflict(err) {
@@ -94,9 +98,9 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			return reconcile.Result{}, fmt.Errorf("%s %q cannot be written: %w: see that the server may create and patch it",
 				r.kind, r.manifest.GetName(), err)
 		}
-		r.wrote(ctx, condition, correction)
+		r.wrote(ctx, change, condition, correction)
 	}
-	r.publish(live, condition.Revision)
+	r.publish(live, condition.Revision, r.contest.contested(r.Now()))
 	foreignWait, err := r.reportForeign(ctx, live)
 	return reconcile.Result{RequeueAfter: shortest(wait, foreignWait, r.contestEnds())}, err
 }
@@ -228,9 +232,15 @@ func (r *reconciler) ownerOf(ctx context.Context, live *unstructured.Unstructure
 }
 
 // wrote notes that a change was written.
-func (r *reconciler) wrote(ctx context.Context, condition cluster.MatchCondition, correction bool) {
+func (r *reconciler) wrote(ctx context.Context, change *unstructured.Unstructured, condition cluster.MatchCondition, correction bool) {
 	if correction {
 		r.contest.corrected(r.Now())
+	}
+	if correction && r.contest.corrections == maxCorrections {
+		r.recordEvent(ctx, change, "Contested", "Restore", fmt.Sprintf(
+			"somebody has undone %d times what shmkeeper writes into its %s, which it now leaves as it is for %s", maxCorrections, r.kind, pause),
+			": kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o yaml --show-managed-fields shows who; "+
+				"have that tool leave to shmkeeper what shmkeeper restores")
 	}
 	if condition.Narrow {
 		log.FromContext(ctx).V(1).Info("wrote the match condition", "revision", condition.Revision)
@@ -243,8 +253,8 @@ func (r *reconciler) wrote(ctx context.Context, condition cluster.MatchCondition
 }
 
 // publish says which revision of the policies a configuration covers: none if no webhook
-// of it is sent Pods.
-func (r *reconciler) publish(live *unstructured.Unstructured, revision int64) {
+// of it is sent Pods. contested says whether somebody else keeps changing it.
+func (r *reconciler) publish(live *unstructured.Unstructured, revision int64, contested bool) {
 	covers := int64(-1)
 	have := webhooksOf(live)
 	for _, want := range webhooksOf(r.manifest) {
@@ -252,7 +262,6 @@ func (r *reconciler) publish(live *unstructured.Unstructured, revision int64) {
 			covers = revision
 		}
 	}
-	contested := r.contest.contested(r.Now())
 	r.matchCondition.set(r.kind, coverage{covers, contested})
 	r.Metrics.setContested(r.kind, partWebhooks, contested)
 }

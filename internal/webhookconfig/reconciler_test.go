@@ -286,6 +286,53 @@ func TestReconcile_BacksOffInAFight(t *testing.T) {
 	}
 }
 
+func TestReconcile_StopsAFight(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.once(t)
+	fail := admissionregistrationv1.Fail
+	against := func() {
+		r.edit(t, func(o *admissionregistrationv1.MutatingWebhookConfiguration) { o.Webhooks[0].FailurePolicy = &fail })
+	}
+	corrected := func() bool { return *r.live(t).Webhooks[0].FailurePolicy == admissionregistrationv1.Ignore }
+	r.RestoreDelay = 0
+	recorded(r.recorded)
+	begin := r.at
+	for i := range maxCorrections {
+		against()
+		for wait := r.once(t).RequeueAfter; !corrected(); wait = r.once(t).RequeueAfter {
+			if r.at = r.at.Add(wait); wait == 0 || r.at.Sub(begin) > pause/2 {
+				t.Fatalf("correction %d was not made within %s", i+1, r.at.Sub(begin))
+			}
+		}
+	}
+	if events := recorded(r.recorded); !strings.Contains(events[len(events)-1], "Contested somebody has undone 20 times") {
+		t.Errorf("the last event is %q", events[len(events)-1])
+	}
+	stopped := r.at
+	against()
+	for r.at.Sub(stopped) < pause {
+		got := r.once(t)
+		if corrected() || !r.contested() || r.covers(0) {
+			t.Fatalf("%s after it stopped: corrected %v, contested %v", r.at.Sub(stopped), corrected(), r.contested())
+		}
+		if left := pause - r.at.Sub(stopped); got.RequeueAfter != left {
+			t.Errorf("it looks again after %s, want %s", got.RequeueAfter, left)
+		}
+		r.at = r.at.Add(5 * time.Minute)
+	}
+	r.at = stopped.Add(pause / 2)
+	r.policies.set("'b' in object.metadata.labels")
+	r.once(t)
+	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != r.policies.condition.Expression || corrected() {
+		t.Errorf("a new match condition waits for the end of the fight: %q, corrected %v", got, corrected())
+	}
+	r.at = stopped.Add(pause)
+	r.once(t)
+	if !corrected() {
+		t.Error("it does not try again")
+	}
+}
+
 func TestReconcile_LeavesAConfigurationThatWasChangedMeanwhile(t *testing.T) {
 	r := newTestReconciler(t, append(installed(), shipped(t))...)
 	r.client = stale{r.client, shipped(t)}
