@@ -26,7 +26,7 @@ import (
 
 // folders are the ones that shmkeeper is installed from, without crd, of which the files are generated, and policies, which has
 // tests of its own.
-var folders = []string{"audit-only", "base", "cert-manager", "default", "mode-guard", "self-managed", "webhooks"}
+var folders = []string{"audit-only", "base", "cert-manager", "default", "mode-guard", "self-managed", "webhook-guard", "webhooks"}
 
 // kinds makes an object of each kind that is used; nil for kinds whose Go types this module does not import.
 var kinds = map[string]func() any{

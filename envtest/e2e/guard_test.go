@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -74,8 +76,42 @@ func TestModeGuard_OnlySetters(t *testing.T) {
 			t.Errorf("who may: %s: %v", name, err)
 		}
 	}
+	const unknown = `violates the guard of the label "shmkeeper.dev/mode": its value is not a mode. Write audit, warn or enforce, or remove the label`
+	if err := patch(setter, labelled, `{"shmkeeper.dev/mode":"enforcing"}`); !apierrors.IsInvalid(err) || !strings.HasSuffix(err.Error(), unknown) {
+		t.Errorf("who may: a value that is not a mode: %v", err)
+	}
 	if err := patch(setter, labelled, `{"shmkeeper.dev/mode":null}`); err != nil {
 		t.Errorf("who may: remove: %v", err)
+	}
+}
+
+// The server's own account can write what it owns, and cannot have more sent to it.
+func TestWebhookGuard_HoldsTheServerToItsFields(t *testing.T) {
+	s := shared
+	config, err := s.cp.ServiceAccount(install.Namespace, install.ServiceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configurations := server.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	patch := func(change string) error {
+		_, err := configurations.Patch(t.Context(), "shmkeeper", types.JSONPatchType, []byte("["+change+"]"), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	if err := patch(`{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}`); err != nil {
+		t.Errorf("the caBundle: %v", err)
+	}
+	for what, change := range map[string]string{
+		"a rule":     `{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["secrets"]}`,
+		"a Service":  `{"op": "replace", "path": "/webhooks/0/clientConfig/service/namespace", "value": "default"}`,
+		"a selector": `{"op": "remove", "path": "/webhooks/0/namespaceSelector"}`,
+	} {
+		if err := patch(change); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "violates the guard of shmkeeper's webhook configurations") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

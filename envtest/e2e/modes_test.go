@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 var modes = []string{"audit", "warn", "enforce"}
@@ -99,7 +102,7 @@ func title(mode string) string { return strings.ToUpper(mode[:1]) + mode[1:] }
 func TestMode_Unknown(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
-	ns := s.namespace(t, "enforcing", nil)
+	ns := s.unguardedNamespace(t, "enforcing")
 	warning := []string{`label shmkeeper.dev/mode of the namespace: mode "enforcing" is unknown and counts as audit: write audit, warn or enforce`}
 	for _, c := range []struct {
 		pod  *corev1.Pod
@@ -113,6 +116,43 @@ func TestMode_Unknown(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// unguardedNamespace makes a namespace while nobody guards its label, as before an installation.
+func (s *suite) unguardedNamespace(t *testing.T, mode string) string {
+	t.Helper()
+	ctx := t.Context()
+	bindings := s.kube.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
+	binding, err := bindings.Get(ctx, "shmkeeper-mode-label", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bindings.Delete(ctx, binding.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	dry := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "unguarded", Labels: map[string]string{v1alpha1.LabelMode: mode}}}
+	guarded := func(ctx context.Context) bool {
+		_, err := s.kube.CoreV1().Namespaces().Create(ctx, dry, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil
+	}
+	eventually(t, func() error {
+		if guarded(ctx) {
+			return errors.New("the label is still guarded")
+		}
+		return nil
+	})
+	ns := s.namespace(t, mode, nil)
+	binding.ObjectMeta = metav1.ObjectMeta{Name: binding.Name, Labels: binding.Labels}
+	if _, err := bindings.Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if !guarded(ctx) {
+			return errors.New("the label is not guarded again")
+		}
+		return nil
+	})
+	return ns
 }
 
 // TestDeny_IsForbidden is about the whole of the status: what controllers read,

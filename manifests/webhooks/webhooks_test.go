@@ -271,3 +271,13 @@ func TestConfigurations_ReturnCopies(t *testing.T) {
 	Validating()[0]++
 	configurations(t)
 }
+
+// Without it AKS adds a requirement to each namespaceSelector.
+func TestConfigurations_LeftAloneByAKS(t *testing.T) {
+	m, v := configurations(t)
+	for kind, annotations := range map[string]map[string]string{m.Kind: m.Annotations, v.Kind: v.Annotations} {
+		if annotations["admissions.enforcer/disabled"] != "true" {
+			t.Errorf("%s has the annotations %v", kind, annotations)
+		}
+	}
+}

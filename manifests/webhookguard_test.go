@@ -1,0 +1,249 @@
+package manifests_test
+
+import (
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/plugin/cel"
+	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/cel/environment"
+)
+
+// versions are those of Kubernetes whose CEL has to understand the guards: the oldest that is
+// supported, and the one of the module in use.
+func versions() map[string]*version.Version {
+	return map[string]*version.Version{"1.30": version.MajorMinor(1, 30), "current": environment.DefaultCompatibilityVersion()}
+}
+
+// newValidator compiles a guard as the API server of a version does when it is created.
+func newValidator(t *testing.T, guard *admissionregistrationv1.ValidatingAdmissionPolicy, v *version.Version) validating.Validator {
+	t.Helper()
+	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	optional := cel.OptionalVariableDeclarations{HasAuthorizer: true}
+	variables := make([]cel.NamedExpressionAccessor, len(guard.Spec.Variables))
+	for i, v := range guard.Spec.Variables {
+		variables[i] = &validating.Variable{Name: v.Name, Expression: v.Expression}
+	}
+	compiler.CompileAndStoreVariables(variables, optional, environment.NewExpressions)
+	conditions := make([]cel.ExpressionAccessor, len(guard.Spec.MatchConditions))
+	for i := range guard.Spec.MatchConditions {
+		conditions[i] = (*matchconditions.MatchCondition)(&guard.Spec.MatchConditions[i])
+	}
+	matcher := matchconditions.NewMatcher(compiler.CompileCondition(conditions, optional, environment.NewExpressions),
+		guard.Spec.FailurePolicy, "policy", "validate", guard.Name)
+	validations := make([]cel.ExpressionAccessor, len(guard.Spec.Validations))
+	for i, v := range guard.Spec.Validations {
+		validations[i] = &validating.ValidationCondition{Expression: v.Expression, Message: v.Message, Reason: v.Reason}
+	}
+	return validating.NewValidator(compiler.CompileCondition(validations, optional, environment.NewExpressions), matcher,
+		compiler.CompileCondition(nil, optional, environment.NewExpressions),
+		compiler.CompileCondition(make([]cel.ExpressionAccessor, len(validations)), optional, environment.NewExpressions),
+		guard.Spec.FailurePolicy, nil)
+}
+
+// denial returns why a guard denies a write; empty if it does not. old is nil for a creation. It
+// fails the test if an expression fails.
+func denial(t *testing.T, guard validating.Validator, kind, resource, username string, now, old runtime.Object) string {
+	t.Helper()
+	operation, options := admission.Update, runtime.Object(&metav1.UpdateOptions{})
+	if old == nil {
+		operation, options = admission.Create, &metav1.CreateOptions{}
+	}
+	gvk := admissionregistrationv1.SchemeGroupVersion.WithKind(kind)
+	if kind == "Namespace" {
+		gvk = corev1.SchemeGroupVersion.WithKind(kind)
+	}
+	gvr := gvk.GroupVersion().WithResource(resource)
+	attributes := admission.NewAttributesRecord(now, old, gvk, "", "shmkeeper", gvr, "", operation, options, false, &user.DefaultInfo{Name: username})
+	versioned := &admission.VersionedAttributes{
+		Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(now), VersionedOldObject: admission.NewLazyObject(old),
+	}
+	var denials []string
+	for _, d := range guard.Validate(t.Context(), gvr, versioned, nil, nil, celconfig.RuntimeCELCostBudget, nil).Decisions {
+		if d.Evaluation == validating.EvalError {
+			t.Fatal(d.Message)
+		}
+		if d.Action == validating.ActionDeny {
+			denials = append(denials, d.Message)
+		}
+	}
+	return strings.Join(denials, "\n")
+}
+
+const (
+	serverAccount = "system:serviceaccount:shmkeeper-system:shmkeeper"
+	guardWords    = "violates the guard of shmkeeper's webhook configurations: its service account may "
+)
+
+// What the server writes passes, and nothing that would have it sent more than ships.
+func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
+	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "webhook-guard/configurations.yaml")
+	if binding := object[admissionregistrationv1.ValidatingAdmissionPolicyBinding](t, "webhook-guard/configurations.yaml"); binding.Spec.PolicyName != guard.Name {
+		t.Errorf("the binding is of %q, not of %q", binding.Spec.PolicyName, guard.Name)
+	}
+	ships := object[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhooks/validating.yaml")
+	const enforce = 0
+	for v, compatibility := range versions() {
+		validator := newValidator(t, &guard, compatibility)
+		for name, c := range guardCases(enforce) {
+			t.Run(v+" "+name, func(t *testing.T) {
+				old, now := ships.DeepCopy(), ships.DeepCopy()
+				if c.before != nil {
+					c.before(old)
+					c.before(now)
+				}
+				c.change(now)
+				var before runtime.Object = old
+				if c.created {
+					before = nil
+				}
+				check := func(who, want string) {
+					t.Helper()
+					got := denial(t, validator, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", who, now, before)
+					if want == "" && got != "" || !strings.HasPrefix(got, want) || strings.Contains(got, "\n") {
+						t.Errorf("%s: %q, want %q", who, got, want)
+					}
+				}
+				want := c.denied
+				if want != "" {
+					want = guardWords + want
+				}
+				check(serverAccount, want)
+				check("kubernetes-admin", "")
+			})
+		}
+	}
+}
+
+type guardCase struct {
+	created bool
+	before  func(*admissionregistrationv1.ValidatingWebhookConfiguration) // made of old and new, by somebody else
+	change  func(*admissionregistrationv1.ValidatingWebhookConfiguration)
+	denied  string
+}
+
+func guardCases(enforce int) map[string]guardCase {
+	type configuration = admissionregistrationv1.ValidatingWebhookConfiguration
+	ignore, fail := admissionregistrationv1.Ignore, admissionregistrationv1.Fail
+	secrets := func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"secrets"} }
+	url := func(c *configuration) {
+		elsewhere := "https://example.org"
+		c.Webhooks[enforce].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &elsewhere}
+	}
+	const (
+		notShipped = "add or change only the webhooks that ship"
+		wider      = "give a webhook no rules but those that ship"
+		everywhere = "not have webhooks called for namespaces"
+		closed     = "let only the webhooks fail closed"
+	)
+	return map[string]guardCase{
+		"the caBundle":               {change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") }},
+		"a match condition":          {change: func(c *configuration) { c.Webhooks[enforce].MatchConditions = nil }},
+		"the owner":                  {change: func(c *configuration) { c.OwnerReferences = []metav1.OwnerReference{{Name: "shmkeeper-system"}} }},
+		"what ships":                 {created: true, change: func(*configuration) {}},
+		"nothing at all":             {created: true, change: func(c *configuration) { c.Webhooks = nil }},
+		"rules that are narrower":    {change: func(c *configuration) { c.Webhooks[enforce].Rules = c.Webhooks[enforce].Rules[:1] }},
+		"a webhook that is restored": {change: func(c *configuration) { c.Webhooks[enforce].FailurePolicy = &ignore }},
+		"the caBundle of a webhook that somebody else has widened": {
+			before: secrets, change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") },
+		},
+		"a webhook of another, which stays": {
+			before: func(c *configuration) { url(c); c.Webhooks[enforce].Name = "other.example.org" }, change: func(*configuration) {},
+		},
+		"a selector of AKS": {change: func(c *configuration) {
+			s := c.Webhooks[enforce].NamespaceSelector
+			s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: "control-plane", Operator: "DoesNotExist"})
+		}},
+
+		"another resource":  {change: secrets, denied: wider},
+		"another group":     {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].APIGroups = []string{"", "*"} }, denied: wider},
+		"every subresource": {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"pods/*"} }, denied: wider},
+		"another operation": {change: func(c *configuration) {
+			c.Webhooks[enforce].Rules[0].Operations = []admissionregistrationv1.OperationType{"CONNECT"}
+		}, denied: wider},
+		"a URL": {change: url, denied: notShipped},
+		"another Service": {change: func(c *configuration) {
+			service := *c.Webhooks[enforce].ClientConfig.Service
+			service.Name = "other"
+			c.Webhooks[enforce].ClientConfig.Service = &service
+		}, denied: notShipped},
+		"another namespace": {change: func(c *configuration) {
+			service := *c.Webhooks[enforce].ClientConfig.Service
+			service.Namespace = "default"
+			c.Webhooks[enforce].ClientConfig.Service = &service
+		}, denied: notShipped},
+		"a new webhook": {change: func(c *configuration) {
+			added := *c.Webhooks[enforce].DeepCopy()
+			added.Name, added.FailurePolicy = "new.shmkeeper.dev", &ignore
+			c.Webhooks = append(c.Webhooks, added)
+		}, denied: notShipped},
+		"no selector": {change: func(c *configuration) { c.Webhooks[enforce].NamespaceSelector = nil }, denied: everywhere},
+		"kube-system": {change: func(c *configuration) {
+			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[1].Values = []string{"shmkeeper-system"}
+		}, denied: everywhere},
+		"namespaces without the label": {change: func(c *configuration) {
+			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0].Operator = "NotIn"
+		}, denied: everywhere},
+		"a report that fails closed": {change: func(c *configuration) { c.Webhooks[enforce+1].FailurePolicy = &fail }, denied: closed},
+	}
+}
+
+// The webhook that changes objects gets new Pods alone.
+func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
+	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "webhook-guard/configurations.yaml")
+	ships := object[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhooks/mutating.yaml")
+	for v, compatibility := range versions() {
+		validator := newValidator(t, &guard, compatibility)
+		write := func(change func(*admissionregistrationv1.MutatingWebhook)) string {
+			now := ships.DeepCopy()
+			change(&now.Webhooks[0])
+			return denial(t, validator, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", serverAccount, now, &ships)
+		}
+		if got := write(func(w *admissionregistrationv1.MutatingWebhook) { w.ClientConfig.CABundle = []byte("new") }); got != "" {
+			t.Errorf("%s: the caBundle: %s", v, got)
+		}
+		for what, change := range map[string]func(*admissionregistrationv1.MutatingWebhook){
+			"policies":  func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "policies.shmkeeper.dev" },
+			"workloads": func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "templates.shmkeeper.dev" },
+			"resizes":   func(w *admissionregistrationv1.MutatingWebhook) { w.Rules[0].Resources = []string{"pods/resize"} },
+		} {
+			if got := write(change); !strings.HasPrefix(got, guardWords) {
+				t.Errorf("%s: %s: %q", v, what, got)
+			}
+		}
+	}
+}
+
+// A value that is not a mode is refused from everybody.
+func TestModeGuard_KnowsTheModes(t *testing.T) {
+	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "mode-guard/mode-label.yaml")
+	guard.Spec.Validations = guard.Spec.Validations[1:] // the first one is about who
+	for v, compatibility := range versions() {
+		validator := newValidator(t, &guard, compatibility)
+		for value, allowed := range map[string]bool{"audit": true, "warn": true, "enforce": true, "": false, "enforcing": false, "Enforce": false} {
+			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"shmkeeper.dev/mode": value}}}
+			got := denial(t, validator, "Namespace", "namespaces", "kubernetes-admin", ns, nil)
+			if allowed != (got == "") || !allowed && !strings.HasSuffix(got, "Write audit, warn or enforce, or remove the label") {
+				t.Errorf("%s: %q: %q", v, value, got)
+			}
+		}
+		plain := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+		labelled := plain.DeepCopy()
+		labelled.Labels = map[string]string{"shmkeeper.dev/mode": "enforcing"}
+		if got := denial(t, validator, "Namespace", "namespaces", "kubernetes-admin", plain, labelled); got != "" {
+			t.Errorf("%s: the label is removed: %s", v, got)
+		}
+	}
+}
