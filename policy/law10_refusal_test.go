@@ -26,7 +26,7 @@ func refusalHolds(t *rapid.T, r *reached) {
 		p.Spec.Mode, p.Spec.Mutation = v1alpha1.Enforce, ""
 		makePlain(w.pod)
 		_, w.pod = w.evaluate(t)
-		for range pick(t, "spoils", 1, 1, 2, 0) {
+		for range pick(t, "spoils", 1, 1, 2, 2, 0) {
 			spoil(t, w)
 		}
 	}
