@@ -98,7 +98,7 @@ func genPaying(t *rapid.T) *world {
 	weights.at, weights.wild, weights.odd, weights.twice, weights.below = 7, 0, 0, 0, 1
 	weights.nothing, weights.skipped, weights.node, weights.device, weights.remount = 1, 0, 0, 0, 0
 	weights.guess, weights.named, weights.noSizing, weights.overrides, weights.ours = 0, 8, 0, 0, 3
-	weights.onlyMem, weights.podLevel, weights.guaranteed, weights.vpa, weights.unset = 1, 5, 4, 8, 2
+	weights.onlyMem, weights.podLevel, weights.guaranteed, weights.vpa, weights.unset = 1, 4, 3, 8, 2
 	w := genWorld(t, weights)
 	p := w.policies[0]
 	if r := &container(w.pod, "web").Resources; memoryLimit(r) > 0 && w.pod.Spec.Resources == nil &&
@@ -273,7 +273,7 @@ func (pay *payment) byPod(t *rapid.T) {
 	}
 	was, now := bytesOf(request), bytesOf(after.Requests[corev1.ResourceMemory])
 	want := was + a.useAfter - a.useBefore
-	rounding := int64(a.volumes-1) * mib // each volume's use may be rounded
+	rounding := int64(a.volumes-1) * mib        // each volume's use may be rounded
 	held := now == requests && requests >= want // what the containers request
 	if !held && !isRequest(now, was, want, is, l) && now != up(was, mib) &&
 		(now < want-rounding || now > up(want, mib)+rounding || rounding <= 0) {
