@@ -230,53 +230,53 @@ func (c *compiler) selector(at *field.Path, s *metav1.LabelSelector) labels.Sele
 }
 
 func (c *compiler) images(at *field.Path, patterns []string) []glob {
-	if patterns == nil {
-		return nil
-	}
-	c.listLength(at, len(patterns), 64)
-	globs := make([]glob, 0, len(patterns))
-	for i, pattern := range patterns {
-		if c.tooLong(at.Index(i), pattern, 255) {
-			continue
+	return c.globs(at, patterns, 64, imageGlob, func(at *field.Path, pattern string) bool {
+		if c.tooLong(at, pattern, 255) {
+			return false
 		}
 		colon := strings.LastIndexByte(pattern, ':')
 		if pattern == "" || strings.Contains(pattern, "@") || colon >= 0 && !strings.Contains(pattern[colon:], "/") {
-			c.invalid(at.Index(i), pattern, "must be a repository without tag or digest, such as ghcr.io/goauthentik/proxy")
-			continue
+			c.invalid(at, pattern, "must be a repository without tag or digest, such as ghcr.io/goauthentik/proxy")
+			return false
 		}
-		g, err := imageGlob(pattern)
-		if err != nil {
-			c.badGlob(at.Index(i), pattern)
-			continue
-		}
-		globs = append(globs, g)
-	}
-	return globs
+		return true
+	})
 }
 
 func (c *compiler) writers(at *field.Path, patterns []string) []glob {
-	c.listLength(at, len(patterns), 32)
-	globs := make([]glob, 0, len(patterns))
-	for i, pattern := range patterns {
-		if c.tooLong(at.Index(i), pattern, 63) {
-			continue
+	return c.globs(at, patterns, 32, newGlob, func(at *field.Path, pattern string) bool {
+		if c.tooLong(at, pattern, 63) {
+			return false
 		}
 		if pattern == "" {
-			c.invalid(at.Index(i), pattern, "must not be empty: write a container's name, or * for all")
-			continue
+			c.invalid(at, pattern, "must not be empty: write a container's name, or * for all")
 		}
-		g, err := newGlob(pattern)
-		if err != nil {
-			c.badGlob(at.Index(i), pattern)
-			continue
-		}
-		globs = append(globs, g)
-	}
-	return globs
+		return pattern != ""
+	})
 }
 
-func (c *compiler) badGlob(at *field.Path, pattern string) {
-	c.invalid(at, pattern, "is not a glob: close the bracket, or put a backslash before it")
+// globs compiles a list of patterns, those that are valid.
+func (c *compiler) globs(
+	at *field.Path, patterns []string, most int,
+	compile func(string) (glob, error), valid func(*field.Path, string) bool,
+) []glob {
+	if patterns == nil {
+		return nil
+	}
+	c.listLength(at, len(patterns), most)
+	out := make([]glob, 0, len(patterns))
+	for i, pattern := range patterns {
+		if !valid(at.Index(i), pattern) {
+			continue
+		}
+		g, err := compile(pattern)
+		if err != nil {
+			c.invalid(at.Index(i), pattern, "is not a glob: close the bracket, or put a backslash before it")
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // The next two repeat what the schema of the CustomResourceDefinition says

@@ -210,20 +210,9 @@ func (c *compiler) units(at *field.Path, u *v1alpha1.Units) units {
 }
 
 func (c *compiler) resources(at *field.Path, patterns []string) []glob {
-	c.listLength(at, len(patterns), 16)
-	globs := make([]glob, 0, len(patterns))
-	for i, pattern := range patterns {
-		if c.key(at.Index(i), pattern, "must be the name of a resource, such as nvidia.com/gpu"); pattern == "" {
-			continue
-		}
-		g, err := newGlob(pattern)
-		if err != nil {
-			c.badGlob(at.Index(i), pattern)
-			continue
-		}
-		globs = append(globs, g)
-	}
-	return globs
+	return c.globs(at, patterns, 16, newGlob, func(at *field.Path, pattern string) bool {
+		return c.key(at, pattern, "must be the name of a resource, such as nvidia.com/gpu") != ""
+	})
 }
 
 func (c *compiler) key(at *field.Path, name, message string) string {
