@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -83,22 +84,11 @@ func writtenByAutoscaler(updates string) map[int]bool {
 			continue
 		}
 		number, figures, _ := strings.Cut(figures, ":")
-		if index, ok := smallNumber(strings.TrimSpace(number)); ok && strings.Contains(figures, "memory") {
-			written[index] = true
+		number = strings.TrimSpace(number)
+		index, err := strconv.ParseUint(number, 10, 16)
+		if err == nil && len(number) <= 4 && strings.Contains(figures, "memory") {
+			written[int(index)] = true
 		}
 	}
 	return written
-}
-
-func smallNumber(text string) (n int, ok bool) {
-	if text == "" || len(text) > 4 {
-		return 0, false
-	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return 0, false
-		}
-		n = 10*n + int(text[i]-'0')
-	}
-	return n, true
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -18,15 +19,9 @@ func EffectiveMode(modes ...v1alpha1.Mode) v1alpha1.Mode {
 	return least
 }
 
+// rank returns how much a mode does; one that is unknown does as little as Audit.
 func rank(m v1alpha1.Mode) int {
-	switch m {
-	case v1alpha1.Enforce:
-		return 2
-	case v1alpha1.Warn:
-		return 1
-	default:
-		return 0
-	}
+	return max(0, slices.Index([]v1alpha1.Mode{v1alpha1.Audit, v1alpha1.Warn, v1alpha1.Enforce}, m))
 }
 
 // ParseMode reads a mode as the label shmkeeper.dev/mode and the command line
