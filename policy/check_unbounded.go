@@ -9,48 +9,31 @@ import "github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 // is a warning: the owner who left the limit out may know why. Below the mount path SetLimit sets
 // nothing, and it is a violation under Require and sizing.files.
 func checkUnbounded(v *view) []Violation {
-	at, below := v.rejectsUnbounded(), v.rejectsUnboundedBelow()
-	if !at && !below {
-		return nil
-	}
 	var out findings
 	for i := range v.mounts {
 		v.step()
 		m := &v.mounts[i]
 		c, vol := &v.containers[m.container], &v.volumes[m.volume]
-		if !v.mustHave(m) || !vol.memory || vol.size > 0 || m.below && !below || !m.below && !at {
-			continue
+		if v.mustHave(m) && vol.memory && vol.size == 0 && v.rejectsUnbounded(m.below) {
+			out.add(Unbounded, c.name, "container %s mounts volume %s at %s, a Memory emptyDir without sizeLimit: set its sizeLimit to %s",
+				quote(c.name), quote(vol.name), shorten(vol.path), v.limitForUnbounded())
 		}
-		out.add(Unbounded, c.name, "container %s mounts volume %s at %s, a Memory emptyDir without sizeLimit: set its sizeLimit to %s",
-			quote(c.name), quote(vol.name), shorten(vol.path), v.limitForUnbounded())
 	}
 	return out
 }
 
-// rejectsUnboundedBelow reports whether a volume without sizeLimit below the mount path is a
-// violation. It is never changed.
-func (v *view) rejectsUnboundedBelow() bool {
-	switch v.policy.existing {
-	case v1alpha1.ExistingLeave:
+// rejectsUnbounded reports whether a volume without sizeLimit is a violation. Below the mount path
+// it is never changed.
+func (v *view) rejectsUnbounded(below bool) bool {
+	switch how := v.policy.existing; {
+	case how == v1alpha1.ExistingLeave:
 		return false
-	case v1alpha1.ExistingRequire:
+	case how == v1alpha1.ExistingRequire:
 		return true
-	default:
-		return v.policy.model != nil && v.policy.model.files != nil
-	}
-}
-
-// rejectsUnbounded reports whether a volume without sizeLimit is a violation.
-func (v *view) rejectsUnbounded() bool {
-	switch v.policy.existing {
-	case v1alpha1.ExistingLeave:
-		return false
-	case v1alpha1.ExistingEnlarge:
-		return v.policy.model != nil && v.policy.model.files != nil
-	case v1alpha1.ExistingSetLimit:
+	case how == v1alpha1.ExistingSetLimit && !below:
 		return !v.size.unfounded
 	default:
-		return true
+		return v.policy.model != nil && v.policy.model.files != nil
 	}
 }
 

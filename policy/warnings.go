@@ -109,7 +109,7 @@ func (v *view) warnAboutVolumes(w *warnings) {
 		case !vol.memory:
 		case vol.at:
 			v.warnAboutVolume(w, vol)
-		case vol.below && vol.size == 0 && v.rejectsUnboundedBelow():
+		case vol.below && vol.size == 0 && v.rejectsUnbounded(true):
 		case vol.below && vol.size == 0:
 			w.add("volume %s at %s has no sizeLimit, so it can take %s: set a sizeLimit",
 				quote(vol.name), shorten(vol.path), v.allMemory())
@@ -122,7 +122,7 @@ func (v *view) warnAboutVolumes(w *warnings) {
 
 func (v *view) warnAboutVolume(w *warnings, vol *volume) {
 	at := v.policy.mountPath
-	if vol.size == 0 && !v.rejectsUnbounded() {
+	if vol.size == 0 && !v.rejectsUnbounded(false) {
 		w.add("volume %s at %s has no sizeLimit, so it can take %s: set one that holds what the program needs%s",
 			quote(vol.name), at, v.allMemory(), v.sizeByPolicy())
 	}
