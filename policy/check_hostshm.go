@@ -37,14 +37,5 @@ func (v *view) howToBeExempt() string {
 
 // onlyHostShm reports whether every writer uses the node's /dev/shm.
 func (v *view) onlyHostShm() bool {
-	found := false
-	for i := range v.containers {
-		if c := &v.containers[i]; c.writer {
-			if !c.hostShm {
-				return false
-			}
-			found = true
-		}
-	}
-	return found
+	return v.firstWriter() >= 0 && v.all(func(c *container) bool { return c.hostShm || !c.writer })
 }

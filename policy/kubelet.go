@@ -1,8 +1,6 @@
 package policy
 
 import (
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -33,12 +31,7 @@ func (v *view) podLevelLimit() sizing.Bytes {
 
 // eachLimited reports whether every container has a memory limit.
 func (v *view) eachLimited() bool {
-	for i := range v.containers {
-		if c := &v.containers[i]; c.role != ephemeral && c.memory.limit == 0 {
-			return false
-		}
-	}
-	return true
+	return v.all(func(c *container) bool { return c.memory.limit > 0 })
 }
 
 // limitFilledIn reports whether an API server fills in a pod-level memory limit after
@@ -48,24 +41,12 @@ func (v *view) eachLimited() bool {
 // limit is 0 it may also fill in more than the sum of the limits; the sum holds
 // with every API server.
 func (v *view) limitFilledIn() bool {
-	r := v.subject.Pod.Spec.Resources
-	if r == nil || len(r.Requests)+len(r.Limits) == 0 {
-		return false
-	}
-	if _, found := r.Limits[corev1.ResourceMemory]; found {
-		return false
-	}
-	return v.eachNamesLimit()
+	return v.hasPodLevel() && !v.pod.namesLimit && v.eachNamesLimit()
 }
 
 // eachNamesLimit reports whether every container names a memory limit, be it 0.
 func (v *view) eachNamesLimit() bool {
-	for i := range v.containers {
-		if c := &v.containers[i]; c.role != ephemeral && !c.memory.namesLimit {
-			return false
-		}
-	}
-	return true
+	return v.all(func(c *container) bool { return c.memory.namesLimit })
 }
 
 // sumOf adds up the memory of the containers as the kubelet and LimitRanger do

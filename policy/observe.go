@@ -2,6 +2,7 @@ package policy
 
 import (
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -67,6 +68,21 @@ type container struct {
 	// named reports whether its settings name the mount path, and remounts whether they
 	// remount it.
 	named, remounts bool
+}
+
+// any reports whether f holds for a container that is not ephemeral.
+func (v *view) any(f func(*container) bool) bool {
+	for i := range v.containers {
+		if c := &v.containers[i]; c.role != ephemeral && f(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// all reports whether f holds for every container that is not ephemeral.
+func (v *view) all(f func(*container) bool) bool {
+	return !v.any(func(c *container) bool { return !f(c) })
 }
 
 // occupied reports whether a container has anything of its own at the mount path.
@@ -143,7 +159,7 @@ func observe(s *Subject, p *compiled, why *grounds, mirrors Mirrors) *view {
 	}
 	v.chooseWriters(why, mirrors)
 	v.markAutoscaled()
-	v.markVolumes()
+	v.markVolumes(find)
 	return v
 }
 
@@ -237,19 +253,22 @@ func (f *finder) inSpec(name string) (index int, ok bool) {
 	return index, ok
 }
 
+// seen returns the place in v.volumes of a volume; -1 if it has not been read.
+func (v *view) seen(name string, f *finder) int {
+	if f.seen == nil {
+		return slices.IndexFunc(v.volumes, func(vol volume) bool { return vol.name == name })
+	}
+	if i, found := f.seen[name]; found {
+		return i
+	}
+	return -1
+}
+
 // volumeOf returns the place in v.volumes of a volume, which is read when it is first asked
 // for.
 func (v *view) volumeOf(name string, f *finder) int {
-	if f.seen != nil {
-		if i, found := f.seen[name]; found {
-			return i
-		}
-	} else {
-		for i := range v.volumes {
-			if v.volumes[i].name == name {
-				return i
-			}
-		}
+	if i := v.seen(name, f); i >= 0 {
+		return i
 	}
 	index, ok := f.inSpec(name)
 	vol := volume{name: name, index: index, claim: f.claims[name]}
@@ -286,7 +305,7 @@ func (f *finder) remember(volumes []volume) {
 }
 
 // markVolumes notes which volumes the writers can use, and which are mounted elsewhere too.
-func (v *view) markVolumes() {
+func (v *view) markVolumes(find *finder) {
 	if len(v.mounts) == 0 {
 		return
 	}
@@ -307,38 +326,16 @@ func (v *view) markVolumes() {
 			v.uses = append(v.uses, use{container: m.container, volume: m.volume})
 		}
 	}
-	var places map[string]int
-	if len(v.volumes) > fewVolumes {
-		places = make(map[string]int, len(v.volumes))
-		for i := range v.volumes {
-			places[v.volumes[i].name] = i
-		}
-	}
 	for i := range v.containers {
 		for j := range v.containers[i].source.VolumeMounts {
 			v.step()
 			m := &v.containers[i].source.VolumeMounts[j]
-			if k := v.placeOfVolume(m.Name, places); k >= 0 && v.volumes[k].elsewhere == "" &&
+			if k := v.seen(m.Name, find); k >= 0 && v.volumes[k].elsewhere == "" &&
 				placeOf(m.MountPath, v.policy.mountPath) == beside {
 				v.volumes[k].elsewhere = m.MountPath
 			}
 		}
 	}
-}
-
-func (v *view) placeOfVolume(name string, places map[string]int) int {
-	if places != nil {
-		if i, found := places[name]; found {
-			return i
-		}
-		return -1
-	}
-	for i := range v.volumes {
-		if v.volumes[i].name == name {
-			return i
-		}
-	}
-	return -1
 }
 
 // mustHave reports whether a mount is one of a container that must have the volume.

@@ -55,7 +55,7 @@ func (v *view) plan(guess bool) (p Plan, after *view, blocked []Violation) {
 	if !v.policy.mutates() {
 		return p, v, nil
 	}
-	if guess && (v.usesOwnVolume() || v.firstNeedy() < 0) {
+	if guess && (!v.needsVolume() || v.any(func(c *container) bool { return c.writer && c.occupied() })) {
 		return p, v, nil // a guess adds a volume where none is, and that is all
 	}
 	after = v.planned(&p)
@@ -97,12 +97,5 @@ func (v *view) copy() *view {
 	return &out
 }
 
-// usesOwnVolume reports whether a writer mounts something at the mount path.
-func (v *view) usesOwnVolume() bool {
-	return slices.ContainsFunc(v.containers, func(c container) bool { return c.writer && c.occupied() })
-}
-
-// firstNeedy returns the first writer that must have the volume and does not; -1 for none.
-func (v *view) firstNeedy() int {
-	return slices.IndexFunc(v.containers, func(c container) bool { return c.needsVolume() })
-}
+// needsVolume reports whether a writer must have the volume and does not.
+func (v *view) needsVolume() bool { return v.any((*container).needsVolume) }

@@ -57,7 +57,7 @@ func (v *view) pageSize() sizing.Bytes {
 // another path nothing was shared, and only the writers get it. Nobody gets a volume that
 // another container mounts on its own.
 func (v *view) planMounts(p *Plan) {
-	if v.firstNeedy() < 0 || v.shares() && v.remounter() >= 0 {
+	if !v.needsVolume() || v.shares() && v.remounter() >= 0 {
 		return
 	}
 	v.volumes = append(v.volumes, v.newVolume())
@@ -84,7 +84,7 @@ func (v *view) shares() bool { return v.policy.mountPath == runtimeShm }
 func (v *view) newVolume() volume {
 	return volume{
 		name: v.freeVolumeName(), index: len(v.subject.Pod.Spec.Volumes), memory: true, at: true, path: v.policy.mountPath,
-		size: max(v.size.Limit, v.runtimeSize().RoundUp(sizing.MiB)),
+		size: v.newSize(),
 	}
 }
 

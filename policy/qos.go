@@ -34,12 +34,7 @@ func (v *view) guaranteed() bool {
 		}
 		return isGuaranteed(r)
 	}
-	for i := range v.containers {
-		if c := &v.containers[i]; c.role != ephemeral && !isGuaranteed(c.source.Resources) {
-			return false
-		}
-	}
-	return true
+	return v.all(func(c *container) bool { return isGuaranteed(c.source.Resources) })
 }
 
 // hasPodLevel reports whether the Pod has resources of its own beside the containers'.
@@ -60,29 +55,18 @@ func (v *view) defaultPodRequest() sizing.Bytes {
 
 // anyNames reports whether a container has a request or a limit of a resource.
 func (v *view) anyNames(name corev1.ResourceName) bool {
-	for i := range v.containers {
-		c := &v.containers[i]
-		if c.role == ephemeral || c.source.Resources == nil {
-			continue
+	return v.any(func(c *container) bool {
+		if c.source.Resources == nil {
+			return false
 		}
 		_, requested := c.source.Resources.Requests[name]
 		_, limited := c.source.Resources.Limits[name]
-		if requested || limited {
-			return true
-		}
-	}
-	return false
+		return requested || limited
+	})
 }
 
 // hasMemory reports whether anything in the Pod has a memory request or limit. One of 0 is none.
 func (v *view) hasMemory() bool {
-	if v.pod.limit > 0 || v.pod.request > 0 {
-		return true
-	}
-	for i := range v.containers {
-		if c := &v.containers[i]; c.role != ephemeral && (c.memory.limit > 0 || c.memory.request > 0) {
-			return true
-		}
-	}
-	return false
+	return v.pod.limit > 0 || v.pod.request > 0 ||
+		v.any(func(c *container) bool { return c.memory.limit > 0 || c.memory.request > 0 })
 }

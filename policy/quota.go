@@ -88,22 +88,12 @@ func (v *view) quotaUsage() quotaUsage {
 }
 
 // specifies reports whether each container has what the plugin asks for before it
-// counts: a limit where a quota has limits.memory, and else a request..
+// counts: a limit where a quota has limits.memory, and else a request.
 func (v *view) specifies(name corev1.ResourceName) bool {
-	if r := v.subject.Pod.Spec.Resources; r != nil && len(r.Requests)+len(r.Limits) > 0 {
-		return true
-	}
-	for i := range v.containers {
-		c := &v.containers[i]
-		found := c.memory.namesLimit // an API server makes it the request too
-		if name != corev1.ResourceLimitsMemory {
-			found = found || c.memory.namesRequest
-		}
-		if c.role != ephemeral && !found {
-			return false
-		}
-	}
-	return true
+	return v.hasPodLevel() || v.all(func(c *container) bool {
+		// An API server makes a limit the request too.
+		return c.memory.namesLimit || c.memory.namesRequest && name != corev1.ResourceLimitsMemory
+	})
 }
 
 // inScopes reports whether a quota counts a Pod whose memory was raised. Where that

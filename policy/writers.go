@@ -55,12 +55,7 @@ func (v *view) choose(f func(*container) bool) bool {
 // namesNoContainer reports whether the policy names its writers and none of the containers
 // has such a name.
 func (v *view) namesNoContainer() bool {
-	if len(v.policy.writers) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(v.containers, func(c container) bool {
-		return c.role != ephemeral && anyMatches(v.policy.writers, c.name)
-	})
+	return len(v.policy.writers) > 0 && !v.any(func(c *container) bool { return anyMatches(v.policy.writers, c.name) })
 }
 
 // firstWriter returns the first writer in the Pod's order; -1 if there is none.
