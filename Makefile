@@ -97,17 +97,19 @@ test-kernels: ## Measure what files cost on Debian's kernels, in QEMU, those tha
 # Each package is built once for all of its targets. The new inputs that a run finds interesting are kept in Go's cache, as `go test` does.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
-	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
-	targets=$$(echo "$$listed" | awk '/^Fuzz/ {n[++k] = $$1} $$1 == "ok" {for (i = 1; i <= k; i++) print $$2, n[i]; k = 0}' | grep -e '$(FUZZ)') || \
-		{ echo "make fuzz: no fuzz target matches '$(FUZZ)'" >&2; exit 1; }; \
-	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && module=$$($(GO) list -m) && built= && \
-	echo "$$targets" | while read -r pkg target; do \
-		[ "$$pkg" = "$$built" ] || { $(GO) test -c -fuzz . -o "$$tmp/fuzz" "$$pkg" || exit 1; built=$$pkg; }; \
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && cache=$$($(GO) env GOCACHE)/fuzz && \
+	for dir in . $(NESTED); do \
+		listed=$$(cd "$$dir" && $(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+		echo "$$listed" | awk -v dir="$$dir" '/^Fuzz/ {n[++k] = $$1} $$1 == "ok" {for (i = 1; i <= k; i++) print dir, $$2, n[i]; k = 0}' >>"$$tmp/all"; \
+	done; \
+	grep -e '$(FUZZ)' "$$tmp/all" >"$$tmp/targets" || { echo "make fuzz: no fuzz target matches '$(FUZZ)'" >&2; exit 1; }; \
+	built=; while read -r dir pkg target; do \
+		[ "$$pkg" = "$$built" ] || { (cd "$$dir" && $(GO) test -c -fuzz . -o "$$tmp/fuzz" "$$pkg") || exit 1; built=$$pkg; }; \
 		echo "# $$target in $$pkg, for $(FUZZTIME)"; \
-		(cd ".$${pkg#"$$module"}" && "$$tmp/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 5x \
-			-test.fuzzcachedir "$$($(GO) env GOCACHE)/fuzz/$$pkg") </dev/null || \
-			{ echo "make fuzz: $$target failed; to repeat it: $(GO) test -run '^$$target\$$' $$pkg" >&2; exit 1; }; \
-	done
+		(cd "$$dir" && cd "$$($(GO) list -f '{{.Dir}}' "$$pkg")" && "$$tmp/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" \
+			-test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 5x -test.fuzzcachedir "$$cache/$$pkg") </dev/null || \
+			{ echo "make fuzz: $$target failed; to repeat it: cd $$dir && $(GO) test -run '^$$target\$$' $$pkg" >&2; exit 1; }; \
+	done <"$$tmp/targets"
 
 .PHONY: bench
 bench: ## Run the benchmarks of the engine, those that match BENCH
