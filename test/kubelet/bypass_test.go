@@ -266,7 +266,9 @@ func spoilAVolume(g generator, p *corev1.Pod) {
 }
 
 func limitMemory(g generator, p *corev1.Pod) {
-	amount := func() string { return oneOf(g, "", "0", "1", "64Mi", "256Mi", "287Mi", "288Mi", "300Mi", "1.5Gi", "268435456500m") }
+	amount := func() string {
+		return oneOf(g, "", "0", "1", "64Mi", "256Mi", "287Mi", "288Mi", "300Mi", "1.5Gi", "268435456500m")
+	}
 	switch g.IntN(4) {
 	case 0:
 		limits := list("", amount())
