@@ -27,7 +27,7 @@ func BenchmarkValidate(b *testing.B) {
 	o.Metrics = NewMetrics(prometheus.NewRegistry())
 	plain := request(b, admissionv1.Create, podKind, "authentik", policytest.IncidentPod, "")
 	mutated := plain
-	ops, err := jsonpatch.DecodePatch(handle(b, MutatePods(o), plain).Patch)
+	ops, err := jsonpatch.DecodePatch(handle(b, mutatePods(o), plain).Patch)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -39,7 +39,8 @@ func BenchmarkValidate(b *testing.B) {
 		request admission.Request
 		outcome policy.Outcome
 	}{{"compliant", mutated, policy.Compliant}, {"rejected", plain, policy.Mutated}} {
-		subject, err := o.podSubject(&c.request, c.request.Object)
+		r := newRequest(&c.request, decodePod)
+		subject, err := o.subject(r, r.object)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -57,7 +58,7 @@ func BenchmarkValidate(b *testing.B) {
 			}
 		})
 		b.Run("handler/"+c.name, func(b *testing.B) {
-			enforce := EnforcePods(o)
+			enforce := enforcePods(o)
 			b.ReportAllocs()
 			for b.Loop() {
 				enforce.Handle(context.Background(), c.request)

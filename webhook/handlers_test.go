@@ -115,7 +115,7 @@ func handle(t testing.TB, h admission.Handler, req admission.Request) admission.
 func TestMutatePods_PatchesPod(t *testing.T) {
 	o := options(t, fixed)
 	req := request(t, admissionv1.Create, podKind, "enforce", plainPod, "")
-	r := handle(t, MutatePods(o), req)
+	r := handle(t, mutatePods(o), req)
 	if !r.Allowed || len(r.Warnings) > 0 {
 		t.Fatalf("allowed %t, warnings %v", r.Allowed, r.Warnings)
 	}
@@ -159,7 +159,7 @@ func TestMutatePods_LeavesAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, c.spec)
 			o.MaxMode = c.most
-			r := handle(t, MutatePods(o), request(t, admissionv1.Create, podKind, "enforce", c.pod, ""))
+			r := handle(t, mutatePods(o), request(t, admissionv1.Create, podKind, "enforce", c.pod, ""))
 			if !r.Allowed || len(r.Patch) > 0 || len(r.Warnings) > 0 {
 				t.Errorf("allowed %t, patch %s, warnings %v", r.Allowed, r.Patch, r.Warnings)
 			}
@@ -212,7 +212,7 @@ func TestEnforcePods(t *testing.T) {
 			if c.old != "" {
 				operation = admissionv1.Update
 			}
-			r := handle(t, EnforcePods(o), request(t, operation, podKind, "enforce", c.pod, c.old))
+			r := handle(t, enforcePods(o), request(t, operation, podKind, "enforce", c.pod, c.old))
 			if r.Allowed != c.allowed {
 				t.Fatalf("allowed %t: %v", r.Allowed, r.Result)
 			}
@@ -246,7 +246,7 @@ func TestReportPods_NeverRejects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, fixed)
-			r := handle(t, ReportPods(o), request(t, admissionv1.Create, podKind, c.namespace, c.pod, ""))
+			r := handle(t, reportPods(o), request(t, admissionv1.Create, podKind, c.namespace, c.pod, ""))
 			if !r.Allowed || len(r.Patch) > 0 {
 				t.Fatalf("allowed %t, patch %s", r.Allowed, r.Patch)
 			}
@@ -291,7 +291,7 @@ func TestWarnWorkloads(t *testing.T) {
 			if c.old != "" {
 				operation = admissionv1.Update
 			}
-			r := handle(t, WarnWorkloads(options(t, fixed)), request(t, operation, deployment, c.namespace, c.object, c.old))
+			r := handle(t, warnWorkloads(options(t, fixed)), request(t, operation, deployment, c.namespace, c.object, c.old))
 			if !r.Allowed || len(r.Patch) > 0 {
 				t.Fatalf("allowed %t, patch %s", r.Allowed, r.Patch)
 			}
@@ -304,7 +304,7 @@ func TestWarnWorkloads(t *testing.T) {
 
 func TestValidatePolicies(t *testing.T) {
 	kind := metav1.GroupVersionKind{Group: "shmkeeper.dev", Version: "v1alpha1", Kind: "SharedMemoryPolicy"}
-	h := ValidatePolicies(options(t, fixed))
+	h := validatePolicies(options(t, fixed))
 	good := handle(t, h, request(t, admissionv1.Create, kind, "", "{metadata: {name: a}, spec: "+fixed+"}", ""))
 	if !good.Allowed {
 		t.Errorf("a good policy is rejected: %v", good.Result)
@@ -323,17 +323,17 @@ func TestValidatePolicies(t *testing.T) {
 // What is wrong inside of us: each handler takes its stance, and counts.
 func TestHandlers_InternalError(t *testing.T) {
 	o := options(t, fixed)
-	o.Cluster = brokenCluster{}
+	o.Cluster = brokenCluster{fakeCluster{namespaces: map[string]map[string]string{"enforce": {}}}}
 	deployment := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 	for name, c := range map[string]struct {
-		handler func(Options) admission.Handler
+		handler func(Options) *handler
 		kind    metav1.GroupVersionKind
 		allowed bool
 	}{
-		"mutate":    {MutatePods, podKind, true},
-		"enforce":   {EnforcePods, podKind, false},
-		"report":    {ReportPods, podKind, true},
-		"templates": {WarnWorkloads, deployment, true},
+		"mutate":    {mutatePods, podKind, true},
+		"enforce":   {enforcePods, podKind, false},
+		"report":    {reportPods, podKind, true},
+		"templates": {warnWorkloads, deployment, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := handle(t, c.handler(o), request(t, admissionv1.Create, c.kind, "enforce", plainPod, ""))
@@ -343,8 +343,9 @@ func TestHandlers_InternalError(t *testing.T) {
 			if c.allowed && len(r.Warnings) != 1 {
 				t.Errorf("warnings %v", r.Warnings)
 			}
+			handle(t, c.handler(o), request(t, admissionv1.Create, c.kind, "unknown", plainPod, ""))
 			if got := testutil.ToFloat64(o.Metrics.errors.WithLabelValues(name)); got != 1 {
-				t.Errorf("%g errors counted", got)
+				t.Errorf("%g errors counted, want only that in the namespace that is known", got)
 			}
 		})
 	}

@@ -1,39 +1,37 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// MutatePods changes Pods at CREATE in namespaces that enforce. FAILS OPEN: a Pod that it cannot
-// change is admitted, and EnforcePods then judges it as it is.
-func MutatePods(o Options) admission.Handler {
-	return &handler{name: "mutate", metrics: o.Metrics, onError: failOpen, handle: o.mutatePod}
+// mutatePods changes Pods at CREATE in namespaces that enforce. FAILS OPEN: a Pod that it cannot
+// change is admitted, and enforcePods then judges it as it is.
+func mutatePods(o Options) *handler {
+	return newHandler(&o, "mutate", failOpen, readPod, decodePod, o.mutatePod)
 }
 
-// EnforcePods rejects Pods that violate their policy, in namespaces that enforce: at CREATE and
+// enforcePods rejects Pods that violate their policy, in namespaces that enforce: at CREATE and
 // UPDATE, and when containers are added for debugging or resources changed in place. It judges
 // the final state, no matter who wrote it. FAILS CLOSED: a Pod must not slip through because shmkeeper
 // is down.
-func EnforcePods(o Options) admission.Handler {
-	return &handler{name: "enforce", metrics: o.Metrics, onError: failClosed, handle: o.enforcePod}
+func enforcePods(o Options) *handler {
+	return newHandler(&o, "enforce", failClosed, readPod, decodePod, o.enforcePod)
 }
 
-// ReportPods says what enforcing would do, in namespaces that warn or audit. FAILS OPEN: it
+// reportPods says what enforcing would do, in namespaces that warn or audit. FAILS OPEN: it
 // never rejects anything.
-func ReportPods(o Options) admission.Handler {
-	return &handler{name: "report", metrics: o.Metrics, onError: failOpen, handle: o.reportPod}
+func reportPods(o Options) *handler {
+	return newHandler(&o, "report", failOpen, readPod, decodePod, o.reportPod)
 }
 
-func (o *Options) mutatePod(_ context.Context, req admission.Request) (admission.Response, error) {
-	subject, err := o.podSubject(&req, req.Object)
+func (o *Options) mutatePod(req *reviewRequest) (admission.Response, error) {
+	subject, err := o.subject(req, req.object)
 	if err != nil {
 		return admission.Response{}, err
 	}
@@ -42,16 +40,16 @@ func (o *Options) mutatePod(_ context.Context, req admission.Request) (admission
 	return o.respond("mutate", &q, &subject, nil), nil
 }
 
-func (o *Options) enforcePod(_ context.Context, req admission.Request) (admission.Response, error) {
+func (o *Options) enforcePod(req *reviewRequest) (admission.Response, error) {
 	// The API server called us because the namespace enforces; it knows the label better than
 	// our cache.
-	return o.validatePod("enforce", &req, v1alpha1.Enforce, nil)
+	return o.validatePod("enforce", req, v1alpha1.Enforce, nil)
 }
 
-func (o *Options) reportPod(_ context.Context, req admission.Request) (admission.Response, error) {
-	labels, _ := o.Cluster.NamespaceLabels(req.Namespace)
+func (o *Options) reportPod(req *reviewRequest) (admission.Response, error) {
+	labels, _ := o.Cluster.NamespaceLabels(req.namespace)
 	mode, warnings := namespaceMode(labels)
-	return o.validatePod("report", &req, policy.EffectiveMode(mode, v1alpha1.Warn), warnings)
+	return o.validatePod("report", req, policy.EffectiveMode(mode, v1alpha1.Warn), warnings)
 }
 
 // namespaceMode returns the mode of a namespace that has a label. An unknown value is audit, with
@@ -72,9 +70,9 @@ func namespaceMode(labels map[string]string) (v1alpha1.Mode, []string) {
 // has filled in since the mutating webhooks were asked is left out: otherwise a Pod would be
 // judged by figures that nobody wrote.
 func (o *Options) validatePod(
-	webhook string, req *admission.Request, namespace v1alpha1.Mode, warnings []string,
+	webhook string, req *reviewRequest, namespace v1alpha1.Mode, warnings []string,
 ) (admission.Response, error) {
-	subject, err := o.podSubject(req, req.Object)
+	subject, err := o.subject(req, req.object)
 	if err != nil {
 		return admission.Response{}, err
 	}
@@ -82,7 +80,7 @@ func (o *Options) validatePod(
 	policies := o.Cluster.Policies()
 	q := question{call: createPod, is: policies.Evaluate(subject)}
 	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)
-	if req.Operation == admissionv1.Update {
+	if req.operation == admissionv1.Update {
 		q.call = updatePod
 		q.was.deleted = subject.Pod.Metadata.DeletionTimestamp != nil
 	}
@@ -112,9 +110,9 @@ func (q *question) needsViolations() bool {
 
 // findPrevious evaluates the Pod that an update replaces.
 func (o *Options) findPrevious(
-	req *admission.Request, policies policy.Set, subject *policy.Subject, was *previous,
+	req *reviewRequest, policies policy.Set, subject *policy.Subject, was *previous,
 ) error {
-	old, err := o.podSubject(req, req.OldObject)
+	old, err := o.subject(req, req.old)
 	if err != nil {
 		return err
 	}
@@ -127,15 +125,11 @@ func (o *Options) findPrevious(
 	return nil
 }
 
-// podSubject reads a Pod of a request: of its JSON only what decisions read.
-func (o *Options) podSubject(req *admission.Request, raw runtime.RawExtension) (policy.Subject, error) {
-	pod := &policy.PodView{}
-	if err := decode(raw, pod); err != nil {
+// subject returns an object of a request with what is known of its namespace.
+func (o *Options) subject(req *reviewRequest, read func() (policy.Subject, error)) (policy.Subject, error) {
+	subject, err := read()
+	if err != nil {
 		return policy.Subject{}, err
-	}
-	subject := policy.Subject{Kind: "Pod", Name: pod.Metadata.Name, Pod: pod}
-	if subject.Name == "" {
-		subject.Name = pod.Metadata.GenerateName
 	}
 	o.addNamespaceContext(&subject, req)
 	return subject, nil

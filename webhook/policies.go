@@ -1,22 +1,20 @@
 package webhook
 
 import (
-	"context"
-
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// ValidatePolicies rejects a SharedMemoryPolicy that does not compile: what its
+// validatePolicies rejects a SharedMemoryPolicy that does not compile: what its
 // CustomResourceDefinition cannot say. FAILS CLOSED: a policy that nobody checked could come to
 // nothing without anybody knowing.
-func ValidatePolicies(o Options) admission.Handler {
-	return &handler{name: "policies", metrics: o.Metrics, onError: failClosed, handle: o.validatePolicy}
+func validatePolicies(o Options) *handler {
+	return &handler{name: "policies", options: &o, onError: failClosed, handle: validatePolicy}
 }
 
-func (o *Options) validatePolicy(_ context.Context, req admission.Request) (admission.Response, error) {
+func validatePolicy(req *admission.Request) (admission.Response, error) {
 	var p v1alpha1.SharedMemoryPolicy
 	if err := decode(req.Object, &p); err != nil {
 		return admission.Response{}, err

@@ -8,7 +8,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
 )
 
@@ -54,7 +53,7 @@ func TestHandlers_QuotaExceededByRaise(t *testing.T) {
 		{Type: "NoMount", Message: noMount, Field: `spec.containers[name="web"]`},
 	}
 	for name, c := range map[string]struct {
-		handler                func(Options) admission.Handler
+		handler                func(Options) *handler
 		kind                   metav1.GroupVersionKind
 		namespace, object, old string
 		message                string
@@ -62,38 +61,38 @@ func TestHandlers_QuotaExceededByRaise(t *testing.T) {
 		mutated                bool
 	}{
 		"a Pod whose raise does not fit is not mutated": {
-			handler: MutatePods, kind: podKind, namespace: "enforce", object: pod,
+			handler: mutatePods, kind: podKind, namespace: "enforce", object: pod,
 		},
 		"a Pod is mutated in a namespace of which nothing is known yet": {
-			handler: MutatePods, kind: podKind, namespace: "new", object: pod, mutated: true,
+			handler: mutatePods, kind: podKind, namespace: "new", object: pod, mutated: true,
 		},
 		"a Pod that was not mutated is rejected for what is missing": {
-			handler: EnforcePods, kind: podKind, namespace: "enforce", object: pod, message: violates,
+			handler: enforcePods, kind: podKind, namespace: "enforce", object: pod, message: violates,
 		},
 		"a Pod that was mutated when there was room is left to the quota plugin": {
-			handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised,
+			handler: enforcePods, kind: podKind, namespace: "enforce", object: raised,
 		},
 		"a Pod that is there already has been counted": {
-			handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, old: raised,
+			handler: enforcePods, kind: podKind, namespace: "enforce", object: raised, old: raised,
 		},
 		"a Pod that is given its volume by an update is not asked": {
-			handler: EnforcePods, kind: podKind, namespace: "enforce", object: raised, old: pod,
+			handler: enforcePods, kind: podKind, namespace: "enforce", object: raised, old: pod,
 		},
 		"the client is warned if the namespace only warns": {
-			handler: ReportPods, kind: podKind, namespace: "warn", object: pod, warnings: []string{
+			handler: reportPods, kind: podKind, namespace: "warn", object: pod, warnings: []string{
 				`would violate SharedMemoryPolicy "p": ` + noRoom, `would violate SharedMemoryPolicy "p": ` + noMount,
 			},
 		},
-		"nothing is said if the namespace audits": {handler: ReportPods, kind: podKind, namespace: "audit", object: pod},
+		"nothing is said if the namespace audits": {handler: reportPods, kind: podKind, namespace: "audit", object: pod},
 		"a new workload is warned for its Pods": {
-			handler: WarnWorkloads, kind: deployment, namespace: "enforce", object: template,
+			handler: warnWorkloads, kind: deployment, namespace: "enforce", object: template,
 			warnings: []string{
 				`Pods of this Deployment will be rejected, because they violate SharedMemoryPolicy "p": ` + noRoom,
 				`Pods of this Deployment will be rejected, because they violate SharedMemoryPolicy "p": ` + noMount,
 			},
 		},
 		"a workload that is there already may be what uses the quota": {
-			handler: WarnWorkloads, kind: deployment, namespace: "enforce", object: template,
+			handler: warnWorkloads, kind: deployment, namespace: "enforce", object: template,
 			old:      strings.Replace(template, "image: web", "image: old", 1),
 			warnings: []string{`Pods of this Deployment will be changed by SharedMemoryPolicy "p", which ` + adds},
 		},
@@ -142,13 +141,13 @@ spec:
 	o := withQuotas(t, raising, "small", "{hard: {limits.memory: 768Mi}, used: {limits.memory: 0}}")
 	const noRoom = `the Pod would need 769Mi of limits.memory, of which 257Mi are for a /dev/shm of 256Mi, ` +
 		`and ResourceQuota "small" leaves 768Mi of its 768Mi: `
-	denied := handle(t, EnforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
+	denied := handle(t, enforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
 	if denied.Allowed || !strings.Contains(denied.Result.Message, noRoom) {
 		t.Errorf("allowed %t, %v\nwant %s", denied.Allowed, denied.Result, noRoom)
 	}
 	// One MiB more is enough, and what is left to say is that the mutating webhook was not called.
 	o = withQuotas(t, raising, "small", "{hard: {limits.memory: 769Mi}, used: {limits.memory: 0}}")
-	denied = handle(t, EnforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
+	denied = handle(t, enforcePods(o), request(t, admissionv1.Create, podKind, "enforce", pod, ""))
 	if denied.Allowed || !strings.Contains(denied.Result.Message, notMutated) {
 		t.Errorf("allowed %t, %v\nwant %s", denied.Allowed, denied.Result, notMutated)
 	}

@@ -1,10 +1,6 @@
 package webhook
 
-import (
-	"net/http"
-
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-)
+import "net/http"
 
 // The paths of the webhooks. The webhook configurations in manifests/webhooks name
 // the same.
@@ -16,17 +12,19 @@ const (
 	PathValidatePolicies = "/validate-policies"
 )
 
-// Handlers returns all webhooks, by their paths.
+// Handlers returns all webhooks, by their paths. Together they bound the memory that requests
+// take.
 func Handlers(o Options) map[string]http.Handler {
+	limits := newLimits()
 	out := map[string]http.Handler{}
-	for path, handler := range map[string]admission.Handler{
-		PathMutatePods:       MutatePods(o),
-		PathEnforcePods:      EnforcePods(o),
-		PathReportPods:       ReportPods(o),
-		PathWarnWorkloads:    WarnWorkloads(o),
-		PathValidatePolicies: ValidatePolicies(o),
+	for path, h := range map[string]*handler{
+		PathMutatePods:       mutatePods(o),
+		PathEnforcePods:      enforcePods(o),
+		PathReportPods:       reportPods(o),
+		PathWarnWorkloads:    warnWorkloads(o),
+		PathValidatePolicies: validatePolicies(o),
 	} {
-		out[path] = &admission.Webhook{Handler: handler}
+		out[path] = newHTTPHandler(h, limits)
 	}
 	return out
 }

@@ -23,10 +23,13 @@ func (o *Options) respond(
 	webhook string, q *question, subject *policy.Subject, warnings []string,
 ) admission.Response {
 	v := judge(q)
-	if v.counted {
-		o.Metrics.decided(webhook, q.is.Policy, v.outcome, q.mode)
+	// Anyone who reaches the port can name a namespace that does not exist.
+	if _, known := o.Cluster.NamespaceLabels(subject.Namespace); known {
+		if v.counted {
+			o.Metrics.decided(webhook, q.is.Policy, v.outcome, q.mode)
+		}
+		o.Metrics.violated(webhook, q.is.Policy, v.violations)
 	}
-	o.Metrics.violated(webhook, q.is.Policy, v.violations)
 	warnings = append(warnings, v.warnings...)
 	var annotations map[string]string
 	if v.annotated {

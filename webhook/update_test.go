@@ -116,9 +116,9 @@ func (u *podUpdate) check(t *testing.T, mode string) {
 	o := options(t, u.spec)
 	registry := prometheus.NewRegistry()
 	o.Metrics = NewMetrics(registry)
-	validate := ReportPods(o)
+	validate := reportPods(o)
 	if mode == "enforce" {
-		validate = EnforcePods(o)
+		validate = enforcePods(o)
 	}
 	r := handle(t, validate, request(t, admissionv1.Update, podKind, mode, u.pod, u.old))
 	if want := u.message == "" || mode != "enforce"; r.Allowed != want || len(r.Patch) > 0 {
@@ -157,7 +157,7 @@ func TestValidatePod_OldObject(t *testing.T) {
 		"not a Pod": {"{spec: {volumes: {}}}", "read the object of the request: json: cannot unmarshal object into Go struct field SpecView.spec.volumes of type []policy.VolumeView"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := handle(t, EnforcePods(o), request(t, admissionv1.Update, podKind, "enforce", smallerPod, c.old))
+			r := handle(t, enforcePods(o), request(t, admissionv1.Update, podKind, "enforce", smallerPod, c.old))
 			if r.Allowed || r.Result.Message != c.message || r.Result.Code != 400 {
 				t.Errorf("allowed %t: %v", r.Allowed, r.Result)
 			}

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -15,20 +14,20 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// WarnWorkloads tells the user who applies a workload what its Pods will get, or why they would be
+// warnWorkloads tells the user who applies a workload what its Pods will get, or why they would be
 // rejected. It never denies and never changes a workload, so that GitOps tools see no drift.
 // FAILS OPEN.
-func WarnWorkloads(o Options) admission.Handler {
-	return &handler{name: "templates", metrics: o.Metrics, onError: failOpen, handle: o.warnWorkload}
+func warnWorkloads(o Options) *handler {
+	return newHandler(&o, "templates", failOpen, readWorkload, decodeWorkload, o.warnWorkload)
 }
 
-func (o *Options) warnWorkload(_ context.Context, req admission.Request) (admission.Response, error) {
-	subject, err := o.workloadSubject(&req, req.Object)
+func (o *Options) warnWorkload(req *reviewRequest) (admission.Response, error) {
+	subject, err := o.subject(req, req.object)
 	if err != nil {
 		return admission.Response{}, err
 	}
-	if req.Operation == admissionv1.Update {
-		old, err := o.workloadSubject(&req, req.OldObject)
+	if req.operation == admissionv1.Update {
+		old, err := o.subject(req, req.old)
 		if err != nil {
 			return admission.Response{}, err
 		}
@@ -39,7 +38,7 @@ func (o *Options) warnWorkload(_ context.Context, req admission.Request) (admiss
 	}
 	// What a template leaves out a LimitRange gives its Pods, before they are evaluated.
 	subject, _ = limitrange.Apply(subject)
-	q := question{call: applyWorkload, kind: req.Kind.Kind, is: o.Cluster.Policies().Evaluate(subject)}
+	q := question{call: applyWorkload, kind: req.kind.Kind, is: o.Cluster.Policies().Evaluate(subject)}
 	namespace, warnings := namespaceMode(subject.NamespaceLabels)
 	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)
 	return o.respond("templates", &q, &subject, warnings), nil
@@ -51,20 +50,30 @@ func sameTemplate(a, b *policy.Subject) bool {
 	return equality.Semantic.DeepEqual(a.Pod, b.Pod) && equality.Semantic.DeepEqual(a.Claims, b.Claims)
 }
 
-// workloadSubject reads the Pod template of a workload in a request.
-func (o *Options) workloadSubject(req *admission.Request, raw runtime.RawExtension) (policy.Subject, error) {
-	object := podkind.New(schema.GroupVersion{Group: req.Kind.Group, Version: req.Kind.Version}.String(), req.Kind.Kind)
+// decodeWorkload reads the Pod template of a workload by the full decoder.
+func decodeWorkload(raw runtime.RawExtension, kind kindOfObject) (policy.Subject, error) {
+	object := podkind.New(versionOf(kind), kind.Kind)
 	if object == nil {
-		return policy.Subject{}, fmt.Errorf("%s %s is not a workload with a Pod template: fix the rules of the webhook configuration",
-			req.Kind.Group, req.Kind.Kind)
+		return policy.Subject{}, errNotAWorkload(kind)
 	}
 	if err := decode(raw, object); err != nil {
 		return policy.Subject{}, err
 	}
 	subject, ok := policy.NewSubject(object)
 	if !ok {
-		return policy.Subject{}, fmt.Errorf("the %s has no Pod template: write spec.template", req.Kind.Kind)
+		return policy.Subject{}, errNoTemplate(kind)
 	}
-	o.addNamespaceContext(&subject, req)
 	return subject, nil
+}
+
+func versionOf(kind kindOfObject) string {
+	return schema.GroupVersion{Group: kind.Group, Version: kind.Version}.String()
+}
+
+func errNotAWorkload(kind kindOfObject) error {
+	return fmt.Errorf("%s %s is not a workload with a Pod template: fix the rules of the webhook configuration", kind.Group, kind.Kind)
+}
+
+func errNoTemplate(kind kindOfObject) error {
+	return fmt.Errorf("the %s has no Pod template: write spec.template", kind.Kind)
 }

@@ -39,7 +39,7 @@ func TestWarnWorkloads_EachKind(t *testing.T) {
 				MaxMode: v1alpha1.Enforce,
 				Metrics: NewMetrics(prometheus.NewRegistry()),
 			}
-			r := handle(t, WarnWorkloads(o), request(t, admissionv1.Create, kindOf(t, c), "enforce", string(c.Object.Raw), ""))
+			r := handle(t, warnWorkloads(o), request(t, admissionv1.Create, kindOf(t, c), "enforce", string(c.Object.Raw), ""))
 			if !r.Allowed || len(r.Patch) > 0 {
 				t.Fatalf("allowed %t, patch %s", r.Allowed, r.Patch)
 			}
@@ -83,7 +83,7 @@ func TestWarnWorkloads_LimitRange(t *testing.T) {
 	c.limits = []*corev1.LimitRange{limitRange}
 	o.Cluster = c
 	deployment := metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
-	r := handle(t, WarnWorkloads(o), request(t, admissionv1.Create, deployment, "enforce",
+	r := handle(t, warnWorkloads(o), request(t, admissionv1.Create, deployment, "enforce",
 		"{metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}}", ""))
 	want := []string{`Pods of this Deployment will be changed by SharedMemoryPolicy "p", which adds a Memory emptyDir of 256Mi and mounts it ` +
 		`at /dev/shm in "web", raises the memory limit of "web" from 256Mi to 513Mi and its request from 64Mi to 320Mi`}

@@ -1,0 +1,14 @@
+package webhook
+
+import (
+	"os"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard()) // without one, stacks are collected for a complaint about that
+	os.Exit(m.Run())
+}
