@@ -122,11 +122,11 @@ mutate: ## Check that the tests notice mutants of the engine, in files that matc
 		tools/gremlins/run $(MUTATE_PKGS)
 
 .PHONY: generate
-generate: ## Write the deep copies and the CRD anew from policy/v1alpha1
+generate: ## Write the deep copies and the CRD from policy/v1alpha1
 	$(call generate_into,.)
 
 .PHONY: golden
-golden: ## Write the golden files anew; read the difference before you commit it
+golden: ## Rewrite the golden files; read the difference before you commit it
 	@pkgs=$$(find ./policy ./cmd ./internal -name '*_test.go' -exec grep -lE 'flag\.Bool.*"update"|clitest\.Golden' {} + | sed 's|/[^/]*$$||' | sort -u); \
 	[ -n "$$pkgs" ] || { echo "make golden: no test has an -update flag" >&2; exit 1; }; \
 	echo "$(GO) test" $$pkgs "-update"; \

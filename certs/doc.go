@@ -1,4 +1,5 @@
-// Package certs provides the serving certificate of the webhook server and, where nobody else does it, the bundle by which the API server trusts it.
+// Package certs provides the serving certificate of the webhook server. If nobody else does it, that includes the bundle by which the API server
+// trusts it.
 //
 // There are two sources. Directory serves tls.crt and tls.key from a directory that cert-manager's Secret is mounted in; cert-manager's own injector
 // then fills in caBundle. SelfManaged needs nothing else in the cluster: it keeps a certificate authority (CA) in a Secret that all replicas

@@ -4,6 +4,7 @@ package docs_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,23 @@ func rows(page string) map[string]string {
 		}
 	}
 	return out
+}
+
+// The files and folders that CONTRIBUTING.md names are there.
+func TestContributing_NamesWhatIsThere(t *testing.T) {
+	text := read(t, "../CONTRIBUTING.md")
+	names := regexp.MustCompile("`([a-z_0-9-]+(?:/[a-z_0-9-]+)*/[a-z_0-9-]+\\.(?:go|yaml|yml|md|mod))`").FindAllStringSubmatch(text, -1)
+	_, folders, _ := strings.Cut(text, "## Where things live\n\n```\n")
+	folders, _, _ = strings.Cut(folders, "```")
+	names = append(names, regexp.MustCompile(`(?m)^(\S+)  `).FindAllStringSubmatch(folders, -1)...)
+	if len(names) < 40 {
+		t.Fatalf("CONTRIBUTING.md names only %d files and folders", len(names))
+	}
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join("..", name[1])); err != nil {
+			t.Errorf("CONTRIBUTING.md names %s, which is not there", name[1])
+		}
+	}
 }
 
 // Links from one page to another, and to files, lead somewhere.

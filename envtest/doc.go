@@ -1,5 +1,8 @@
-// Package envtest runs a real control plane on this machine: etcd, kube-apiserver and kube-controller-manager, with kubectl to talk to it. There
-// are no nodes, so Pods are admitted and created by the real controllers and then stay Pending, unless Options.WithNodes makes room for a kubelet: the
+// Package envtest runs a real control plane for tests (it is not controller-runtime's envtest): etcd, kube-apiserver and kube-controller-manager, with
+// kubectl. controller-runtime's starts no kube-controller-manager, reaches webhooks by URL alone and needs its programs downloaded; here webhooks are
+// reached through their Service, and programs that cannot be downloaded are built from their modules.
+//
+// There are no nodes, so Pods are admitted and created by the real controllers and then stay Pending, unless Options.WithNodes makes room for a kubelet: the
 // module test/node has one.
 //
 //	cp, err := envtest.Start(ctx, envtest.Options{})

@@ -1,5 +1,5 @@
-// Package policy decides how large a Pod's /dev/shm has to be, what has to change
-// for that, and what is wrong with it.
+// Package policy evaluates Pods: how large /dev/shm has to be, what has to change for
+// that, and what is wrong with it.
 //
 // It is a pure engine: it does no I/O, has no clock, writes no log and does not
 // know who calls it. Compile turns a SharedMemoryPolicy into a Policy, NewSet

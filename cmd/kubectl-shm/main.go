@@ -1,5 +1,5 @@
-// Command kubectl-shm sizes /dev/shm and reviews manifests without a cluster. On
-// the PATH it is a kubectl plugin: kubectl shm.
+// Command kubectl-shm is the kubectl plugin "kubectl shm", which needs no cluster: it sizes
+// /dev/shm and reviews manifests.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package human writes figures and values as people read them.
+// Package human formats values for people.
 package human
 
 import (

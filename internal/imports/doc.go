@@ -1,4 +1,4 @@
-// Package imports checks which package imports which: against the diagram in CONTRIBUTING.md, and
-// for what must not be linked through any chain of imports. Its tests are all it has. What a single
+// Package imports holds the test of which package imports which: as in the diagram in
+// CONTRIBUTING.md, and nothing through a chain of imports that must not be linked. What a single
 // import can show is the linter's: depguard in .golangci.yml.
 package imports

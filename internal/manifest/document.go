@@ -1,6 +1,6 @@
-// Package manifest reads streams of YAML or JSON documents as kubectl does, hands out the API objects
-// in them, and writes the stream back: a document that nobody patched comes out byte for byte, and in
-// a patched one every byte stays that does not belong to a value that was patched.
+// Package manifest edits streams of YAML or JSON documents: it reads them as kubectl does, hands out
+// the API objects in them, and writes the stream back. A document that nobody patched comes out byte
+// for byte, and in a patched one every byte stays that does not belong to a value that was patched.
 //
 // Nothing here panics and no input makes it work without bound: streams, documents, objects, nesting
 // and the expansion of aliases are all limited. Every error about an input is an *Error.

@@ -1,5 +1,5 @@
 // Command mutants compares what gremlins found with the mutants that policy/testdata/mutants.yaml
-// justifies, and prints the score and the survivors. Without -reports it checks the list alone.
+// justifies: it prints the score and the survivors. Without -reports it checks the list alone.
 package main
 
 import (

@@ -1,6 +1,5 @@
-// Package policycases reads the tables of valid and invalid policies below
-// policy/testdata/policies, which run against the API server's code, against a real API server
-// and against policy.Compile.
+// Package policycases reads the tables below policy/testdata/policies: valid and invalid policies
+// for tests of the API server's code, of a real API server and of policy.Compile.
 package policycases
 
 import (

@@ -48,6 +48,24 @@ func TestDocComments(t *testing.T) {
 	t.Logf("%d of %d doc comments of functions begin \"X is\" or \"X are\"", defined, documented)
 }
 
+// A package does one thing: what its comment says first, up to a colon or a full stop, has no "and".
+func TestPackageDocs(t *testing.T) {
+	eachFile(t, func(path string, content []byte) {
+		if filepath.Ext(path) != ".go" {
+			return
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, content, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(strings.Join(strings.Fields(file.Doc.Text()), " "), ". ")
+		first, _, _ = strings.Cut(first, ": ")
+		if strings.Contains(first, " and ") {
+			t.Errorf("%s: %q: say what the package is without \"and\"; a list of its parts goes after a colon", path, first)
+		}
+	})
+}
+
 // returnsBool reports whether the results of a function are one bool, or a bool and an error.
 func returnsBool(f *ast.FuncDecl) bool {
 	if f.Type.Results == nil {

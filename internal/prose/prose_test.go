@@ -4,14 +4,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-const root = "../.."
+	"github.com/shmkeeper/shmkeeper/internal/sources"
+)
 
 // Each rule finds the sentence that was planted for it, in every kind of file, and no other.
 func TestRules(t *testing.T) {
@@ -44,45 +42,14 @@ func TestProse(t *testing.T) {
 	})
 }
 
-// eachFile calls f for the project's sources and documents, except what is generated and what the
-// rules themselves say.
+// eachFile calls f for the project's sources and documents, except for what the rules themselves say.
 func eachFile(t *testing.T, f func(path string, content []byte)) {
 	t.Helper()
-	n := 0
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	sources.Each(t, func(path string, content []byte) {
+		if !strings.HasPrefix(path, "internal/prose/") {
+			f(path, content)
 		}
-		name, relative := entry.Name(), strings.TrimPrefix(filepath.ToSlash(path), root+"/")
-		if entry.IsDir() {
-			hidden := len(name) > 2 && strings.HasPrefix(name, ".")
-			if hidden || relative == "bin" || relative == "out" || relative == "internal/prose" {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		switch filepath.Ext(name) {
-		case ".go", ".md", ".yaml":
-		default:
-			return nil
-		}
-		if strings.HasPrefix(name, "zz_generated") {
-			return nil
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		n++
-		f(relative, content)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n < 300 {
-		t.Errorf("only %d files were found below %s", n, root)
-	}
+	}, ".go", ".md", ".yaml")
 }
 
 // faultsIn returns the faults in what a file says: in Go the comments and string literals, in

@@ -1,4 +1,4 @@
-// Package shape keeps functions and files short enough to be read at once: at most 65 lines and at
+// Package shape keeps code short enough to be read at once: functions at most 65 lines, files at
 // most 400. It has no code of its own; its test measures every Go file of the repository.
 //
 // Tables do not count, since their length is no measure of how hard they are to read. A table is a

@@ -1,13 +1,13 @@
 package shape
 
 import (
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/shmkeeper/shmkeeper/internal/sources"
 )
 
 // unfinished are functions and files that are longer than allowed and still to be split. The list
@@ -18,24 +18,12 @@ var unfinished = []string{
 }
 
 func TestMeasure_Repository(t *testing.T) {
-	root := filepath.Join("..", "..")
 	left := slices.Clone(unfinished)
-	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != root && isIgnored(d.Name()):
-			return filepath.SkipDir
-		case d.IsDir() || filepath.Ext(path) != ".go":
-			return nil
-		}
-		files++
-		name, err := filepath.Rel(root, path)
+	sources.Each(t, func(path string, content []byte) {
+		found, err := measure(path, content)
 		if err != nil {
-			return err
+			t.Error(err)
 		}
-		found, err := measure(filepath.ToSlash(name), path, nil)
 		for _, f := range found {
 			if i := slices.Index(left, f.name); i >= 0 {
 				left = slices.Delete(left, i, i+1)
@@ -44,23 +32,10 @@ func TestMeasure_Repository(t *testing.T) {
 			t.Errorf("%s has %d lines beside its tables, at most %d are allowed: split it by what it does",
 				f.name, f.lines, f.limit)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files < 100 {
-		t.Errorf("found %d Go files below %s, want the whole repository", files, root)
-	}
+	}, ".go")
 	for _, name := range left {
 		t.Errorf("%s is short enough now, or gone: take it off the list of unfinished ones", name)
 	}
-}
-
-// isIgnored reports whether the go command, too, ignores a folder of this name.
-func isIgnored(name string) bool {
-	return name == "testdata" || name == "vendor" || strings.HasPrefix(name, ".") ||
-		strings.HasPrefix(name, "_")
 }
 
 func TestMeasure(t *testing.T) {
@@ -106,7 +81,7 @@ func TestMeasure(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := measure("x.go", "x.go", c.source)
+			got, err := measure("x.go", []byte(c.source))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +90,7 @@ func TestMeasure(t *testing.T) {
 			}
 		})
 	}
-	if _, err := measure("x.go", "x.go", "package"); err == nil {
+	if _, err := measure("x.go", []byte("package")); err == nil {
 		t.Error("what is not Go is measured")
 	}
 }

@@ -1,4 +1,4 @@
-// Package policies lists and explains the built-in policies.
+// Package policies shows the built-in policies.
 package policies
 
 import (

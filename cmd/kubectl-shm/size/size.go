@@ -1,4 +1,4 @@
-// Package size computes how large /dev/shm has to be, and explains it.
+// Package size explains how large /dev/shm has to be.
 package size
 
 import (

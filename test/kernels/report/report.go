@@ -1,4 +1,4 @@
-// Package report holds what the host and the guest of the kernel tests tell each other: the host
+// Package report is the protocol of the kernel tests: the host
 // puts a Plan into the guest's initramfs, and the guest prints one Line of JSON for each result.
 package report
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package isolate runs a program a second time in mount, PID and network namespaces of its own. Whatever it starts there, mounts there or listens
+// Package isolate runs a program a second time in namespaces of its own: mount, PID, network. Whatever it starts there, mounts there or listens
 // on there ends with it, even when it is killed, and nothing that runs on the machine is in its way.
 //
 // A program calls Run first of all, and goes on with its work only where Run tells it to:

@@ -1,4 +1,4 @@
-// Package policyfile reads SharedMemoryPolicies from files and from the built-in library.
+// Package policyfile loads SharedMemoryPolicies: from files, from the built-in library.
 package policyfile
 
 import (

@@ -1,5 +1,5 @@
-// Package figures keeps what the tests of the incident have measured, one file for each cgroup version, and renders both side by side as the tables of
-// docs/incident.md.
+// Package figures writes the tables of docs/incident.md: what the tests of the incident have measured, kept in one file for each cgroup version, side
+// by side.
 package figures
 
 import (
