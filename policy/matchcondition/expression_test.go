@@ -80,7 +80,7 @@ func TestExpression_HoldsBack(t *testing.T) {
 		"more parts of a command than are searched": {of(matchPaths), podSetting(maxSettings+1, 0, 0), true},
 		"more arguments than are searched":          {of(matchPaths), podSetting(0, maxSettings+1, 0), true},
 		"more variables than are searched":          {of(matchPaths), podSetting(0, 0, maxSettings+1), true},
-		"a path in a command":                       {of(matchPaths), policytest.NewPod("pod", policytest.WithContainer("", "nginx", policytest.Command("ls", "/dev/shm"))), true},
+		"a path in a command":                       {of(matchPaths), policytest.NewPod("pod", policytest.WithContainer("", "nginx", func(c *corev1.Container) { c.Command = []string{"ls", "/dev/shm"} })), true},
 		"the label of one of two entries with paths": {
 			of(v1alpha1.Match{PodSelector: selecting("a"), TmpfsPaths: v1alpha1.TmpfsPathsDetect}, v1alpha1.Match{Images: []string{"busybox"}, TmpfsPaths: v1alpha1.TmpfsPathsDetect}),
 			podWith(app("a"), "nginx"), false,

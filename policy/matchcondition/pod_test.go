@@ -16,7 +16,9 @@ func podWith(labels map[string]string, images ...string) *corev1.Pod {
 }
 
 func podNaming(path string) *corev1.Pod {
-	return policytest.NewPod("pod", policytest.WithContainer("", "nginx", policytest.Env("DIR", path)))
+	return policytest.NewPod("pod", policytest.WithContainer("", "nginx", func(c *corev1.Container) {
+		c.Env = []corev1.EnvVar{{Name: "DIR", Value: path}}
+	}))
 }
 
 // podSetting returns a Pod with so many parts of a command, arguments and variables.

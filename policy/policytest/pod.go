@@ -116,15 +116,3 @@ func Mount(volume, path string) ContainerOption {
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: volume, MountPath: path})
 	}
 }
-
-// Env sets a variable of the environment.
-func Env(name, value string) ContainerOption {
-	return func(c *corev1.Container) {
-		c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
-	}
-}
-
-// Command sets the command.
-func Command(command ...string) ContainerOption {
-	return func(c *corev1.Container) { c.Command = command }
-}
