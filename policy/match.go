@@ -31,8 +31,8 @@ type matching struct {
 	// decide about the Pod, and neither does a debug container's.
 	repos []string
 	// sorted holds the same in order, for a Pod of many containers, when it is first asked for.
-	sorted []string
-	paths  []pathUse
+	sorted  []string
+	answers []answer
 	// tried has a bit for each policy that was tried, so that none is tried twice.
 	tried []uint64
 }
@@ -40,11 +40,15 @@ type matching struct {
 // fewRepos is how many repositories are compared one by one.
 const fewRepos = 32
 
-// pathUse is what a Pod does with one mount path.
-type pathUse struct {
-	dir                        string
-	named, mounted             bool
-	namedIsKnown, mountedKnown bool
+// question is what policies ask of a Pod: whether a path is named, or mounted.
+type question struct {
+	dir     string
+	mounted bool
+}
+
+type answer struct {
+	question
+	yes bool
 }
 
 func newMatching(s *Subject, mirrors Mirrors) matching {
@@ -61,35 +65,26 @@ func newMatching(s *Subject, mirrors Mirrors) matching {
 	return m
 }
 
-// use returns what is known about a path.
-func (m *matching) use(dir string) *pathUse {
-	for i := range m.paths {
-		if m.paths[i].dir == dir {
-			return &m.paths[i]
-		}
-	}
-	m.paths = append(m.paths, pathUse{dir: dir})
-	return &m.paths[len(m.paths)-1]
-}
-
 // names reports whether a container names a path at or under dir.
 func (m *matching) names(dir string) bool {
-	use := m.use(dir)
-	if !use.namedIsKnown {
-		use.namedIsKnown = true
-		use.named = m.any(func(c *ContainerView) bool { return c.namesPath(dir) })
-	}
-	return use.named
+	return m.once(question{dir: dir}, func(c *ContainerView) bool { return c.namesPath(dir) })
 }
 
 // mounts reports whether a container mounts something at dir or below it.
 func (m *matching) mounts(dir string) bool {
-	use := m.use(dir)
-	if !use.mountedKnown {
-		use.mountedKnown = true
-		use.mounted = m.any(func(c *ContainerView) bool { return c.mounts(dir) })
+	return m.once(question{dir: dir, mounted: true}, func(c *ContainerView) bool { return c.mounts(dir) })
+}
+
+// once reports whether f holds for a container, and asks f only if the question is new.
+func (m *matching) once(q question, f func(*ContainerView) bool) bool {
+	for _, a := range m.answers {
+		if a.question == q {
+			return a.yes
+		}
 	}
-	return use.mounted
+	yes := m.any(f)
+	m.answers = append(m.answers, answer{q, yes})
+	return yes
 }
 
 // any reports whether f holds for a container or init container.
