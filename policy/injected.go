@@ -14,10 +14,10 @@ type injectedNote struct {
 	Volume    string `json:"volume,omitempty"`
 	SizeLimit string `json:"sizeLimit,omitempty"`
 	// Resized are the size limits that were changed, by volume.
-	Resized map[string]fromTo `json:"resized,omitempty"`
+	Resized map[string]*fromTo `json:"resized,omitempty"`
 	// Limits and Requests are the memory that was changed, by container.
-	Limits   map[string]fromTo `json:"limits,omitempty"`
-	Requests map[string]fromTo `json:"requests,omitempty"`
+	Limits   map[string]*fromTo `json:"limits,omitempty"`
+	Requests map[string]*fromTo `json:"requests,omitempty"`
 	// Pod is the pod-level memory.
 	Pod *podNote `json:"pod,omitempty"`
 }
@@ -46,24 +46,19 @@ func (p *Plan) injected() string {
 	}
 	for i := range p.memory {
 		c := &p.memory[i]
-		limit, request := changeOf(c.from.limit, c.to.limit, true), changeOf(c.from.request, c.to.request, c.from.namesRequest)
-		switch {
-		case c.container == nil:
-			note.Pod = &podNote{}
-			if c.limitChanges() {
-				note.Pod.Limit = &limit
-			}
-			if c.requestChanges() {
-				note.Pod.Request = &request
-			}
-		default:
-			if c.limitChanges() {
-				noteChange(&note.Limits, c.container.name, limit)
-			}
-			if c.requestChanges() {
-				noteChange(&note.Requests, c.container.name, request)
-			}
+		var limit, request *fromTo
+		if c.limitChanges() {
+			limit = changeOf(c.from.limit, c.to.limit, true)
 		}
+		if c.requestChanges() {
+			request = changeOf(c.from.request, c.to.request, c.from.namesRequest)
+		}
+		if c.container == nil {
+			note.Pod = &podNote{limit, request}
+			continue
+		}
+		noteChange(&note.Limits, c.container.name, limit)
+		noteChange(&note.Requests, c.container.name, request)
 	}
 	text, err := json.Marshal(note)
 	if err != nil {
@@ -72,19 +67,21 @@ func (p *Plan) injected() string {
 	return string(text)
 }
 
-func changeOf(from, to sizing.Bytes, was bool) fromTo {
-	change := fromTo{To: to.Quantity().String()}
+func changeOf(from, to sizing.Bytes, was bool) *fromTo {
+	change := &fromTo{To: to.Quantity().String()}
 	if was {
 		change.From = from.Quantity().String()
 	}
 	return change
 }
 
-func noteChange(list *map[string]fromTo, name string, change fromTo) {
+// noteChange adds a change to a list, if there is one.
+func noteChange(list *map[string]*fromTo, name string, change *fromTo) {
+	if change == nil || len(*list) == mostNoted {
+		return
+	}
 	if *list == nil {
-		*list = map[string]fromTo{}
+		*list = map[string]*fromTo{}
 	}
-	if len(*list) < mostNoted {
-		(*list)[shorten(name)] = change
-	}
+	(*list)[shorten(name)] = change
 }

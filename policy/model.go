@@ -37,8 +37,6 @@ type units struct {
 	absent     int64
 }
 
-func (u *units) required(count int64) sizing.Bytes { return u.base.Plus(u.each.Times(count)) }
-
 // precompute sets static for the models that need no Pod.
 func (m *model) precompute() {
 	switch {
@@ -47,12 +45,16 @@ func (m *model) precompute() {
 	case m.fixed != nil:
 		m.static = new(m.fixed.Size(m.bounds))
 	case m.units != nil && m.units.literal > 0:
-		m.static = m.staticSize(m.units.required(m.units.literal), m.units.usePercent)
+		m.static = m.sizeOfUnits(m.units.literal)
 	}
 }
 
 func (m *model) staticSize(required sizing.Bytes, usePercent int64) *sizing.Size {
 	return new(sizing.Static{Required: required, UsePercent: usePercent}.Size(m.bounds))
+}
+
+func (m *model) sizeOfUnits(count int64) *sizing.Size {
+	return m.staticSize(m.units.base.Plus(m.units.each.Times(count)), m.units.usePercent)
 }
 
 // size is the size of the volume for one Pod, and what there is to say about it.
@@ -144,16 +146,15 @@ func (v *view) countedUnits(m *model) size {
 	if u.annotation != "" {
 		return v.countedByAnnotation(m)
 	}
-	count, found := v.countResources(u.resources)
-	if found {
-		return size{Size: m.staticSize(u.required(count), u.usePercent)}
+	if count, found := v.countResources(u.resources); found {
+		return size{Size: m.sizeOfUnits(count)}
 	}
 	problem := "no " + firstPatterns(u.resources) + " in the writers"
 	if claims := v.claims(); len(claims) > 0 {
 		problem += ", and what the resource claims " + quoteAll(claims) + " stand for is not known"
 	}
 	return size{
-		Size: m.staticSize(u.required(u.absent), u.usePercent),
+		Size: m.sizeOfUnits(u.absent),
 		warnings: []string{fmt.Sprintf("%s, counted as %d by policy %s: %s",
 			problem, u.absent, quote(v.policy.name), v.howToAskForMore("if the Pod has some,"))},
 	}
@@ -164,14 +165,14 @@ func (v *view) countedByAnnotation(m *model) size {
 	text, found := v.subject.Pod.Metadata.Annotations[u.annotation]
 	count, err := strconv.ParseInt(text, 10, 32)
 	if found && err == nil && count >= 0 && len(text) <= longestOverride {
-		return size{Size: m.staticSize(u.required(count), u.usePercent)}
+		return size{Size: m.sizeOfUnits(count)}
 	}
 	problem := "is absent"
 	if found {
 		problem = fmt.Sprintf("is %s, not a whole number", quote(text))
 	}
 	return size{
-		Size: m.staticSize(u.required(u.absent), u.usePercent),
+		Size: m.sizeOfUnits(u.absent),
 		warnings: []string{fmt.Sprintf("annotation %s %s, counted as %d by policy %s: write the count there, such as \"4\"",
 			u.annotation, problem, u.absent, quote(v.policy.name))},
 	}
