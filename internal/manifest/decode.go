@@ -20,22 +20,17 @@ func Decode(o Object, into any, strict bool) error {
 		return errors.New("manifest.Decode: into is not a pointer to decode into")
 	}
 	t := typeChecker{document: o.Document, strict: strict}
-	value, err := yamledit.ParseLenient(o.JSON)
-	if err != nil {
-		t.add(o.Path, "is not JSON: "+err.Error(), "correct the syntax there")
-		return join(t.found)
+	value, err := yamledit.Parse(o.JSON, true)
+	var e *Error
+	if errors.As(err, &e) {
+		return t.document.errorAt(o.Path, e.Problem, e.Remedy)
 	}
 	if t.check(value, target.Type().Elem(), o.Path); len(t.found) > 0 {
 		return join(t.found)
 	}
 	fresh := reflect.New(target.Type().Elem())
-	strictErrs, err := kjson.UnmarshalStrict(o.JSON, fresh.Interface())
-	if strict && err == nil && len(strictErrs) > 0 {
-		err = strictErrs[0]
-	}
-	if err != nil {
-		t.add(o.Path, err.Error(), "remove one of them")
-		return join(t.found)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(o.JSON, fresh.Interface()); err != nil {
+		return t.document.errorAt(o.Path, err.Error(), "correct it")
 	}
 	target.Elem().Set(fresh.Elem())
 	return nil

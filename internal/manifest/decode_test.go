@@ -82,7 +82,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 func TestDecodeWithoutADocument(t *testing.T) {
 	o := Object{JSON: []byte(`{"share":1,"share":2}`)}
 	var into settings
-	want := `duplicate field "share": remove one of them`
+	want := `key "share" is given twice in one mapping: remove one of them`
 	if diff := cmp.Diff(want, text(Decode(o, &into, true))); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

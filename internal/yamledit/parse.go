@@ -28,7 +28,7 @@ func errUnreadable() error {
 }
 
 // Parse parses one YAML document, or one JSON value; a document without content is nil. It fails with
-// an *Error on bad syntax of YAML, duplicate keys and what JSON cannot hold.
+// an *Error on bad syntax, duplicate keys and what JSON cannot hold.
 //
 // The meaning is that of sigs.k8s.io/yaml, by which kubectl reads: its YAML 1.1 takes yes, on and
 // 0777 for something other than strings. yaml.v3 says where everything stands.
@@ -43,7 +43,9 @@ func Parse(text []byte, isJSON bool) (n *Node, err error) {
 		return nil, &Error{Problem: "is not UTF-8", Remedy: "convert the file to UTF-8"}
 	}
 	if isJSON {
-		return newJSONParser(text, false).value(0)
+		p := &jsonParser{Decoder: json.NewDecoder(bytes.NewReader(text)), text: text, line: 1}
+		p.UseNumber()
+		return p.value(0)
 	}
 	tree, err := parseNodes(text)
 	if tree == nil {
@@ -212,24 +214,14 @@ func scalarSource(n *yaml.Node) string {
 // jsonParser makes nodes of JSON.
 type jsonParser struct {
 	*json.Decoder
-	text    []byte
-	at      int // before what has not been counted in line
-	line    int
-	lenient bool
+	text []byte
+	at   int // before what has not been counted in line
+	line int
 }
-
-func newJSONParser(text []byte, lenient bool) *jsonParser {
-	p := &jsonParser{Decoder: json.NewDecoder(bytes.NewReader(text)), text: text, line: 1, lenient: lenient}
-	p.UseNumber()
-	return p
-}
-
-// ParseLenient parses JSON of which the last of two fields with one name counts. It fails on bad syntax.
-func ParseLenient(text []byte) (*Node, error) { return newJSONParser(text, true).value(0) }
 
 func (p *jsonParser) value(depth int) (*Node, error) {
 	from := int(p.InputOffset())
-	token, err := p.Token()
+	token, err := p.next()
 	if err != nil {
 		return nil, err
 	}
@@ -259,9 +251,17 @@ func (p *jsonParser) value(depth int) (*Node, error) {
 			return nil, err
 		}
 	}
-	_, err = p.Token()
+	_, err = p.next()
 	n.to = int(p.InputOffset())
 	return n, err
+}
+
+func (p *jsonParser) next() (json.Token, error) {
+	token, err := p.Token()
+	if err != nil {
+		return nil, &Error{Line: p.line, Problem: "is not JSON: " + err.Error(), Remedy: "correct the syntax there"}
+	}
+	return token, nil
 }
 
 // child adds the next item or field to a list or object.
@@ -276,12 +276,10 @@ func (p *jsonParser) child(n *Node, depth int) error {
 		return err
 	}
 	name, _ := key.Value.(string)
-	if n.Fields[name] == nil {
-		n.Keys = append(n.Keys, name)
-	} else if !p.lenient {
+	if n.Fields[name] != nil {
 		return errTwice(name, key.Line)
 	}
-	n.Fields[name] = child.under(key)
+	n.set(name, child.under(key))
 	return nil
 }
 
