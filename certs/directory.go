@@ -131,7 +131,8 @@ func (d *Directory) NotAfter() time.Time {
 	return certificate.Leaf.NotAfter
 }
 
-// CANotAfter implements Source. It reads ca.crt, which cert-manager puts beside the certificate, and takes the earliest end where there are several.
+// CANotAfter implements Source. It reads ca.crt, which cert-manager puts beside the certificate,
+// and takes the earliest end where there are several.
 func (d *Directory) CANotAfter() time.Time {
 	content, err := os.ReadFile(d.file("ca.crt"))
 	if err != nil {

@@ -1,9 +1,11 @@
-// Package certs provides the serving certificate of the webhook server. If nobody else does it, that includes the bundle by which the API server
-// trusts it.
+// Package certs provides the serving certificate of the webhook server. If nobody else does it,
+// that includes the bundle by which the API server trusts it.
 //
-// There are two sources. Directory serves tls.crt and tls.key from a directory that cert-manager's Secret is mounted in; cert-manager's own injector
-// then fills in caBundle. SelfManaged needs nothing else in the cluster: it keeps a certificate authority (CA) in a Secret that all replicas
-// share, and signs a leaf certificate for each replica that never leaves its memory. Package webhookconfig publishes the bundle of a SelfManaged source.
+// There are two sources. Directory serves tls.crt and tls.key from a directory that cert-manager's
+// Secret is mounted in; cert-manager's own injector then fills in caBundle. SelfManaged needs
+// nothing else in the cluster: it keeps a certificate authority (CA) in a Secret that all replicas
+// share, and signs a leaf certificate for each replica that never leaves its memory. Package
+// webhookconfig publishes the bundle of a SelfManaged source.
 //
 // # Change of CA
 //
@@ -16,20 +18,24 @@
 //  3. When no leaf of the old CA can be valid any more, the old CA leaves the bundle. A replica signs only right after it has
 //     read the Secret, so the last such leaf ends at most one leaf duration after step 2.
 //
-// Deleting the Secret starts a change of CA: a replica writes the CA that it remembers back, beside a next one. The same happens to a Secret that
-// cannot be read. A replica that remembers no CA makes a new one, and the CAs that can still be read in the Secret, or that the webhook
-// configurations carry, stay in the bundle for one leaf duration; so does the CA of cert-manager after a move from a Directory.
-// A Secret that somebody fills with a CA of their own is taken up, but the replicas keep their old leaves until its bundle is published.
+// Deleting the Secret starts a change of CA: a replica writes the CA that it remembers back, beside
+// a next one. The same happens to a Secret that cannot be read. A replica that remembers no CA
+// makes a new one, and the CAs that can still be read in the Secret, or that the webhook
+// configurations carry, stay in the bundle for one leaf duration; so does the CA of cert-manager
+// after a move from a Directory. A Secret that somebody fills with a CA of their own is taken up,
+// but the replicas keep their old leaves until its bundle is published.
 //
 // # What was weighed
 //
-// cert-manager's pkg/server/tls/authority.DynamicAuthority shares a CA in a Secret too, but overwrites it at once: leaves of the new CA are served before, and
-// those of the old CA after, the bundle changes. It holds no second certificate to build an overlap around, takes no clock, and answers an
-// edited Secret with a new CA. So the steps are our own, signing is crypto/x509's, and PEM is read and written by k8s.io/client-go/util/cert, whose
-// own CAs are valid for ten years by the system's clock.
-// controller-runtime's certwatcher, which Directory wraps, is linked by its webhook server anyway; it gives up when a file is missing at start, so
-// Directory waits for both files first.
-// The Secret is read every Resync and not watched: leaves and bundles live in memory, so nothing waits for it, and no right to list Secrets is needed.
+// cert-manager's pkg/server/tls/authority.DynamicAuthority shares a CA in a Secret too, but
+// overwrites it at once: leaves of the new CA are served before, and those of the old CA after, the
+// bundle changes. It holds no second certificate to build an overlap around, takes no clock, and
+// answers an edited Secret with a new CA. So the steps are our own, signing is crypto/x509's, and
+// PEM is read and written by k8s.io/client-go/util/cert, whose own CAs are valid for ten years by
+// the system's clock. controller-runtime's certwatcher, which Directory wraps, is linked by its
+// webhook server anyway; it gives up when a file is missing at start, so Directory waits for both
+// files first. The Secret is read every Resync and not watched: leaves and bundles live in memory,
+// so nothing waits for it, and no right to list Secrets is needed.
 //
 // # Rights
 //

@@ -17,8 +17,9 @@ import (
 type Publisher interface {
 	// Published reports whether every place that exists carries every certificate of the bundle. Places that do not exist do not count.
 	Published(ctx context.Context, bundle []byte) (bool, error)
-	// Trusted returns the certificates that any place carries. The CAs among them stay trusted for a leaf duration where a new CA has to be made with no memory
-	// of the old one: another replica may still serve a leaf of theirs.
+	// Trusted returns the certificates that any place carries. The CAs among them stay trusted for
+	// a leaf duration where a new CA has to be made with no memory of the old one: another replica
+	// may still serve a leaf of theirs.
 	Trusted(ctx context.Context) ([]*x509.Certificate, error)
 }
 

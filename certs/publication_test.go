@@ -120,7 +120,8 @@ func TestBundleWriter_OvertakenApply(t *testing.T) {
 	}
 }
 
-// TestSelfManaged_Start runs the loop itself, by the system's clock, beside one that publishes. What wakes that in a cluster is tested in package webhookconfig.
+// TestSelfManaged_Start runs the loop itself, by the system's clock, beside one that publishes.
+// What wakes that in a cluster is tested in package webhookconfig.
 func TestSelfManaged_Start(t *testing.T) {
 	t.Parallel() // it waits for its certificates to age
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))

@@ -78,8 +78,9 @@ func sortedSet(certs []*x509.Certificate) []*x509.Certificate {
 	return slices.CompactFunc(certs, (*x509.Certificate).Equal)
 }
 
-// decodeState reads a Secret. What cannot be read beside the signing CA is left out and costs at most the progress of a change of CA; an error
-// means that there is nothing to sign with, and then the state holds, as previous, the CAs whose certificates could be read.
+// decodeState reads a Secret. What cannot be read beside the signing CA is left out and costs at
+// most the progress of a change of CA; an error means that there is nothing to sign with, and then
+// the state holds, as previous, the CAs whose certificates could be read.
 func decodeState(secret *corev1.Secret) (caSecret, error) {
 	var s caSecret
 	signing, err := decodeAuthority(secret.Data[signingCertKey], secret.Data[signingKeyKey])

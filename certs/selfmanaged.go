@@ -185,8 +185,9 @@ func (s *SelfManaged) load(read caSecret, at time.Time) error {
 	return nil
 }
 
-// reuseLeaf reports whether the leaf in use is still the best one. A leaf of another CA than the signing one is replaced only when the bundle is known
-// to every API server: it may have been somebody else who changed the CA, and at once.
+// reuseLeaf reports whether the leaf in use is still the best one. A leaf of another CA than the
+// signing one is replaced only when the bundle is known to every API server: it may have been
+// somebody else who changed the CA, and at once.
 func (s *SelfManaged) reuseLeaf(old *snapshot, read caSecret, now time.Time) bool {
 	if old == nil || valid(old.leaf, now) != nil || !read.trusts(old.issuer) {
 		return false

@@ -15,8 +15,9 @@ import (
 // maxOthers is how many certificates of others a shared bundle keeps.
 const maxOthers = 16
 
-// injectAnnotations are those by which cert-manager's injector is asked for a CA, and one that is not. The injector adds its CA to the bundle. Taking
-// it away would be answered by adding it, without end.
+// injectAnnotations are those by which cert-manager's injector is asked for a CA, and one that is
+// not. The injector adds its CA to the bundle. Taking it away would be answered by adding it,
+// without end.
 var injectAnnotations = map[string]bool{
 	"cert-manager.io/inject-ca-from":        true,
 	"cert-manager.io/inject-ca-from-secret": true,

@@ -25,9 +25,10 @@ func seeds(t *testing.T) uint64 {
 	return n
 }
 
-// TestSelfManaged_NoHandshakeFails runs three replicas through a dozen changes of CA, with restarts, replicas that are cut off, bundles that are
-// overwritten, and Secrets that are deleted, and connects to every replica that says it is ready, with the bundle that is published now. What a slow
-// API server still knows must do as well; that is verified without a connection.
+// TestSelfManaged_NoHandshakeFails runs three replicas through a dozen changes of CA, with
+// restarts, replicas that are cut off, bundles that are overwritten, and Secrets that are deleted,
+// and connects to every replica that says it is ready, with the bundle that is published now. What
+// a slow API server still knows must do as well; that is verified without a connection.
 func TestSelfManaged_NoHandshakeFails(t *testing.T) {
 	for seed := range seeds(t) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { t.Parallel(); simulate(t, seed) })

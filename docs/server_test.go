@@ -27,7 +27,8 @@ func compare(t *testing.T, what, prefix string, names []string, least int) {
 	}
 }
 
-// Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at in cmd/shmkeeper, which can make the flags.
+// Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at
+// in cmd/shmkeeper, which can make the flags.
 func TestServerPage_EachFlag(t *testing.T) {
 	var names []string
 	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {

@@ -9,8 +9,8 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 )
 
-// AuditMetadata is the audit policy that records of each request who made it, for what, the answer's code and the annotations of webhooks, but not the
-// objects.
+// AuditMetadata is the audit policy that records of each request who made it, for what, the
+// answer's code and the annotations of webhooks, but not the objects.
 const AuditMetadata = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -25,8 +25,8 @@ rules:
 - level: None
 `
 
-// AuditEvents returns all events of the audit log so far, in the order in which requests ended. A request's event can follow its answer by a
-// moment, so a test that expects one waits for it.
+// AuditEvents returns all events of the audit log so far, in the order in which requests ended. A
+// request's event can follow its answer by a moment, so a test that expects one waits for it.
 func (cp *ControlPlane) AuditEvents() ([]auditv1.Event, error) {
 	data, err := os.ReadFile(cp.AuditLog)
 	if os.IsNotExist(err) {

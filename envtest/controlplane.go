@@ -23,18 +23,21 @@ const attempts = 3
 
 // Options configure a control plane. The zero value is a useful one.
 type Options struct {
-	// APIServerArgs are further flags of kube-apiserver, each "--name=value". A flag that is set here replaces the value chosen by this package.
+	// APIServerArgs are further flags of kube-apiserver, each "--name=value". A flag that is set
+	// here replaces the value chosen by this package.
 	APIServerArgs []string
 	// FeatureGates are set in kube-apiserver and in kube-controller-manager.
 	FeatureGates map[string]bool
 	// AuditPolicy is a Policy of audit.k8s.io/v1 in YAML. Empty means AuditMetadata; AuditNone turns auditing off.
 	AuditPolicy string
-	// WithoutControllerManager leaves out kube-controller-manager. Nothing then creates service accounts, so the admission plugin that requires
-	// one for each Pod is turned off.
+	// WithoutControllerManager leaves out kube-controller-manager. Nothing then creates service
+	// accounts, so the admission plugin that requires one for each Pod is turned off.
 	WithoutControllerManager bool
-	// WithNodes is for kubelets on this machine. The API server then listens at port 443 of all addresses, ServiceAddress among them, which is how
-	// Pods find it where nothing forwards; it connects to kubelets and, through the Pods behind them, to Services by itself, so that ServeService has no
-	// effect; and the controllers that look after nodes run too. It needs a network namespace that nobody else uses.
+	// WithNodes is for kubelets on this machine. The API server then listens at port 443 of all
+	// addresses, ServiceAddress among them, which is how Pods find it where nothing forwards; it
+	// connects to kubelets and, through the Pods behind them, to Services by itself, so that
+	// ServeService has no effect; and the controllers that look after nodes run too. It needs a
+	// network namespace that nobody else uses.
 	WithNodes bool
 	// LogDir, when set, is a folder where the programs' logs and the audit log are left; it is created. Otherwise they go with Stop.
 	LogDir string
@@ -218,8 +221,9 @@ func admitsPods(ctx context.Context, client kubernetes.Interface) error {
 	return err
 }
 
-// RunProgram starts a program that belongs to the control plane, a scheduler say, and returns when ready succeeds, which is asked again and again.
-// The program ends with Stop, and at the latest with this process. Its log lies beside the others. An error shows the end of that log.
+// RunProgram starts a program that belongs to the control plane, a scheduler say, and returns when
+// ready succeeds, which is asked again and again. The program ends with Stop, and at the latest
+// with this process. Its log lies beside the others. An error shows the end of that log.
 func (cp *ControlPlane) RunProgram(ctx context.Context, name, path string, args []string, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -266,17 +270,19 @@ func (cp *ControlPlane) wait(ctx context.Context, what string, check func() erro
 	}
 }
 
-// ServeService says who answers at a port of the Service "name": the addresses, each "host:port", take turns with each new connection. It may
-// be called at any time, before there is such a Service too, and again to name others. As in a cluster, open connections to an address that is no longer
-// named stay until its server closes them, and an address that refuses connections is an error for the caller. With no address nobody
-// answers: new connections are refused and open ones are cut, and the API server has noticed that when ServeService returns, so that none of its requests
-// is lost to a connection that it took to be open.
+// ServeService says who answers at a port of the Service "name": the addresses, each "host:port",
+// take turns with each new connection. It may be called at any time, before there is such a Service
+// too, and again to name others. As in a cluster, open connections to an address that is no longer
+// named stay until its server closes them, and an address that refuses connections is an error for
+// the caller. With no address nobody answers: new connections are refused and open ones are cut,
+// and the API server has noticed that when ServeService returns, so that none of its requests is
+// lost to a connection that it took to be open.
 func (cp *ControlPlane) ServeService(namespace, name string, port int, addrs ...string) {
 	cp.services.serve(servicePort{namespace: namespace, name: name, port: int32(port)}, addrs)
 }
 
-// Stop ends everything that Start began and removes its files, except those in Options.LogDir. The programs are killed: nothing that they would
-// save on their way out is kept.
+// Stop ends everything that Start began and removes its files, except those in Options.LogDir. The
+// programs are killed: nothing that they would save on their way out is kept.
 func (cp *ControlPlane) Stop() error {
 	var errs []error
 	for i := len(cp.processes) - 1; i >= 0; i-- {

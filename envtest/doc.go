@@ -1,9 +1,11 @@
-// Package envtest runs a real control plane for tests (it is not controller-runtime's envtest): etcd, kube-apiserver and kube-controller-manager, with
-// kubectl. controller-runtime's starts no kube-controller-manager, reaches webhooks by URL alone and needs its programs downloaded; here webhooks are
-// reached through their Service, and programs that cannot be downloaded are built from their modules.
+// Package envtest runs a real control plane for tests (it is not controller-runtime's envtest):
+// etcd, kube-apiserver and kube-controller-manager, with kubectl. controller-runtime's starts no
+// kube-controller-manager, reaches webhooks by URL alone and needs its programs downloaded; here
+// webhooks are reached through their Service, and programs that cannot be downloaded are built from
+// their modules.
 //
-// There are no nodes, so Pods are admitted and created by the real controllers and then stay Pending, unless Options.WithNodes makes room for a kubelet: the
-// module test/node has one.
+// There are no nodes, so Pods are admitted and created by the real controllers and then stay
+// Pending, unless Options.WithNodes makes room for a kubelet: the module test/node has one.
 //
 //	cp, err := envtest.Start(ctx, envtest.Options{})
 //	...
@@ -30,16 +32,18 @@
 //
 // setup-envtest provides etcd, kube-apiserver and kubectl. Where kube-controller-manager is not with them, it is built.
 //
-// The cache is the folder shmkeeper/envtest in the user's cache folder, or SHMKEEPER_ENVTEST_CACHE. What is built goes by a hash of all that
-// the build depends on, so it is never stale. The cache may be deleted whenever nothing runs from it.
+// The cache is the folder shmkeeper/envtest in the user's cache folder, or SHMKEEPER_ENVTEST_CACHE.
+// What is built goes by a hash of all that the build depends on, so it is never stale. The cache
+// may be deleted whenever nothing runs from it.
 //
 // A first build can take longer than the time that `go test` gives a package: `go run ./envtest/cmd/binaries` builds what is missing and
 // prints the folder.
 //
 // # Services without nodes
 //
-// Nothing forwards the address of a Service to a Pod where there are no nodes. The API server is therefore configured, by an egress selector, to
-// open all connections to the cluster's network through a proxy in this process, which asks the API server whose address it is and connects to
-// what ServeService named. The webhook configurations that ship, which name a Service, are used as they are, and the name in the server's
-// certificate is checked as it is in a cluster.
+// Nothing forwards the address of a Service to a Pod where there are no nodes. The API server is
+// therefore configured, by an egress selector, to open all connections to the cluster's network
+// through a proxy in this process, which asks the API server whose address it is and connects to
+// what ServeService named. The webhook configurations that ship, which name a Service, are used as
+// they are, and the name in the server's certificate is checked as it is in a cluster.
 package envtest

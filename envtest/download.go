@@ -27,7 +27,8 @@ type download struct {
 	index   string // the URL of the list of releases; empty means setup-envtest's own
 }
 
-// find returns the folder with the programs, from the cache or from the network. An error says why there is none; they can be built instead.
+// find returns the folder with the programs, from the cache or from the network. An error says why
+// there is none; they can be built instead.
 func (d download) find(ctx context.Context, progress io.Writer) (string, error) {
 	target := filepath.Join(d.cache, "downloaded-"+d.version+"-"+runtime.GOOS+"-"+runtime.GOARCH)
 	programs := []string{etcdName, apiServerName, kubectlName}

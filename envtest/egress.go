@@ -20,8 +20,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// egressConfiguration has the API server open its connections to the cluster's network through the proxy at the socket. These are the ones to
-// Services (webhooks, aggregated API servers) and to kubelets; webhooks that are given by URL are called directly.
+// egressConfiguration has the API server open its connections to the cluster's network through the
+// proxy at the socket. These are the ones to Services (webhooks, aggregated API servers) and to
+// kubelets; webhooks that are given by URL are called directly.
 func egressConfiguration(socket string) string {
 	return `apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
@@ -195,8 +196,9 @@ func (n *serviceNetwork) dial(ctx context.Context, address string) (servicePort,
 	return s, conn, nil
 }
 
-// forward copies in both directions until one side ends. When that is the server it tells the client, and waits until the client has closed its end too.
-// The client is read through a buffer, which may have its first bytes.
+// forward copies in both directions until one side ends. When that is the server it tells the
+// client, and waits until the client has closed its end too. The client is read through a buffer,
+// which may have its first bytes.
 func (n *serviceNetwork) forward(s servicePort, t *tunnel, fromClient io.Reader) {
 	defer t.close()
 	n.mu.Lock()

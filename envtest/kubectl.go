@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// KubectlCommand returns a kubectl that is ready to run as the administrator, for callers that set its input, watch its standard error or pass
-// --kubeconfig or --as to be somebody else.
+// KubectlCommand returns a kubectl that is ready to run as the administrator, for callers that set
+// its input, watch its standard error or pass --kubeconfig or --as to be somebody else.
 func (cp *ControlPlane) KubectlCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, cp.Programs.Kubectl, args...)
 	// It reads no preferences of the user who runs the test, and leaves its caches with the control plane.

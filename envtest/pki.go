@@ -32,8 +32,8 @@ type pki struct {
 	key  *ecdsa.PrivateKey
 }
 
-// newPKI makes an authority, and writes into dir what the API server and the controllers need: ca.crt, apiserver.crt and .key, and sa.key, which
-// signs the tokens of service accounts.
+// newPKI makes an authority, and writes into dir what the API server and the controllers need:
+// ca.crt, apiserver.crt and .key, and sa.key, which signs the tokens of service accounts.
 func newPKI(dir string) (*pki, error) {
 	p := &pki{dir: dir}
 	var err error
@@ -147,11 +147,13 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-// CertificateAuthority returns the path of the authority's certificate, in PEM, by which kubelets know the API server and the administrator.
+// CertificateAuthority returns the path of the authority's certificate, in PEM, by which kubelets
+// know the API server and the administrator.
 func (cp *ControlPlane) CertificateAuthority() string { return filepath.Join(cp.dir, "ca.crt") }
 
-// User returns the configuration of a client with this name and these groups, proven by a client certificate and without a rate limit. It may do what
-// RBAC grants the name or a group; the group "system:authenticated" comes by itself.
+// User returns the configuration of a client with this name and these groups, proven by a client
+// certificate and without a rate limit. It may do what RBAC grants the name or a group; the group
+// "system:authenticated" comes by itself.
 func (cp *ControlPlane) User(name string, groups ...string) (*rest.Config, error) {
 	cert, key, err := cp.pki.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: name, Organization: groups},

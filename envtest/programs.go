@@ -30,7 +30,8 @@ type Programs struct {
 	Etcd, APIServer, ControllerManager, Kubectl string
 }
 
-// NodePrograms are the paths of what a cluster with a node has in addition to a control plane of Programs. The container runtime is not among them.
+// NodePrograms are the paths of what a cluster with a node has in addition to a control plane of
+// Programs. The container runtime is not among them.
 type NodePrograms struct {
 	Scheduler, Kubelet string
 }
@@ -50,8 +51,9 @@ func FindNodePrograms(ctx context.Context, progress io.Writer) (NodePrograms, er
 	}, nil
 }
 
-// FindPrograms returns the programs from where the package comment says, and fetches or builds what is missing. progress is told of it, as it takes
-// minutes; several that are asked for the same at once, in this or in other processes, wait for the first.
+// FindPrograms returns the programs from where the package comment says, and fetches or builds what
+// is missing. progress is told of it, as it takes minutes; several that are asked for the same at
+// once, in this or in other processes, wait for the first.
 func FindPrograms(ctx context.Context, progress io.Writer) (Programs, error) {
 	binaries, kubernetes, err := resolveKubernetes(ctx)
 	if err != nil {
@@ -114,8 +116,8 @@ func resolveKubernetes(ctx context.Context) (binaries string, kubernetes pinned,
 	return binaries, kubernetes, err
 }
 
-// withControllerManager returns the programs in a folder that setup-envtest has filled, which has no kube-controller-manager unless someone has put
-// one there.
+// withControllerManager returns the programs in a folder that setup-envtest has filled, which has
+// no kube-controller-manager unless someone has put one there.
 func withControllerManager(ctx context.Context, progress io.Writer, dir string, kubernetes pinned) (Programs, error) {
 	p := Programs{
 		Etcd:              filepath.Join(dir, etcdName),

@@ -12,8 +12,9 @@ const (
 	tempDirLock   = "in-use"
 )
 
-// newTempDir makes a folder for one control plane and locks it until release is called or this process ends. Those that processes have left behind
-// which panicked or were killed are removed first, since each has a database in it.
+// newTempDir makes a folder for one control plane and locks it until release is called or this
+// process ends. Those that processes have left behind which panicked or were killed are removed
+// first, since each has a database in it.
 func newTempDir() (dir string, release func(), err error) {
 	sweep(os.TempDir())
 	dir, err = os.MkdirTemp("", tempDirPrefix)

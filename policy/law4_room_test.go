@@ -167,7 +167,8 @@ func totalCost(m model, volumes map[string]int64) int64 {
 	return up(total, mib)
 }
 
-// toBoundary reports whether there is a writer to give a boundary: it gives the first writer with a volume exactly the limit that is enough, but for some bytes.
+// toBoundary reports whether there is a writer to give a boundary: it gives the first writer with a
+// volume exactly the limit that is enough, but for some bytes.
 func (w *world) toBoundary(p *v1alpha1.SharedMemoryPolicy, off int64) bool {
 	writers := w.writers(p)
 	for _, c := range notEphemeral(w.pod) {
@@ -190,7 +191,8 @@ func (w *world) toBoundary(p *v1alpha1.SharedMemoryPolicy, off int64) bool {
 	return false
 }
 
-// toPodBoundary reports whether there is a Pod limit to give a boundary: it gives the Pod as a whole exactly the limit that is enough, but for some bytes.
+// toPodBoundary reports whether there is a Pod limit to give a boundary: it gives the Pod as a
+// whole exactly the limit that is enough, but for some bytes.
 func (w *world) toPodBoundary(p *v1alpha1.SharedMemoryPolicy, off int64) bool {
 	writers, volumes := w.writers(p), map[string]int64{}
 	for _, c := range notEphemeral(w.pod) {

@@ -40,8 +40,9 @@ var controllers = []string{
 // workers is how many objects each controller looks at at the same time.
 const workers = 5
 
-// RunController does what the command cert-manager-controller does, for the administrator in the kubeconfig file, until ctx is done. The kinds of cert-manager
-// have to be there. It logs to the logger of ctx.
+// RunController does what the command cert-manager-controller does, for the administrator in the
+// kubeconfig file, until ctx is done. The kinds of cert-manager have to be there. It logs to the
+// logger of ctx.
 func RunController(ctx context.Context, kubeconfig string) error {
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:    kubeconfig,

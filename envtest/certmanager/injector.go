@@ -21,8 +21,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// RunInjector does what the command cert-manager-cainjector does, for an administrator, until ctx is done. The kinds of cert-manager have to be there. It logs to
-// the logger of ctx.
+// RunInjector does what the command cert-manager-cainjector does, for an administrator, until ctx
+// is done. The kinds of cert-manager have to be there. It logs to the logger of ctx.
 func RunInjector(ctx context.Context, administrator *rest.Config) error {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{

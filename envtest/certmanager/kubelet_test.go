@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// secretVolume is a folder that a kubelet keeps equal to a Secret. The files are links through ..data, a link to the folder with the present content, which is
-// renamed into place: a reader sees the old content or the new, and the folder of the old one then goes.
+// secretVolume is a folder that a kubelet keeps equal to a Secret. The files are links through
+// ..data, a link to the folder with the present content, which is renamed into place: a reader sees
+// the old content or the new, and the folder of the old one then goes.
 type secretVolume struct{ dir string }
 
 func (v secretVolume) write(t *testing.T, data map[string][]byte) {

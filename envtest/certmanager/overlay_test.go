@@ -105,7 +105,8 @@ func (i *installation) start(t *testing.T, name string, args ...string) *install
 	return r
 }
 
-// installs applies the overlay and starts the server, as docs/install.md says, but for the kubelet, which would not start it before there is a Secret.
+// installs applies the overlay and starts the server, as docs/install.md says, but for the kubelet,
+// which would not start it before there is a Secret.
 func (i *installation) installs(t *testing.T) {
 	i.apply(t, "cert-manager")
 	type started struct {
@@ -146,7 +147,8 @@ func (i *installation) installs(t *testing.T) {
 	install.ServeReplicas(i.cp, i.replica)
 }
 
-// renewed has the serving certificate renewed while Pods are created, and returns when the replica serves the new one. It returns what was served before and after.
+// renewed has the serving certificate renewed while Pods are created, and returns when the replica
+// serves the new one. It returns what was served before and after.
 func (i *installation) renewed(t *testing.T, trigger func()) (old, fresh *x509.Certificate) {
 	t.Helper()
 	s := i.stream(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
-// stream creates Pods one after the other. Each has to be admitted with its volume. Since the API server verifies a certificate only when it connects, it has to
-// connect again for each.
+// stream creates Pods one after the other. Each has to be admitted with its volume. Since the API
+// server verifies a certificate only when it connects, it has to connect again for each.
 type stream struct {
 	created atomic.Int64
 	cancel  context.CancelFunc

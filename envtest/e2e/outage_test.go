@@ -228,7 +228,8 @@ func TestAdmission_AsksNobody(t *testing.T) {
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
 	a.must(t, ns, webPod("web"), response{Notes: mutated("web")})
-	// What the server does in the background, after an earlier test say, falls into some rounds. What it asked for each Pod would be in all of them.
+	// What the server does in the background, after an earlier test say, falls into some rounds.
+	// What it asked for each Pod would be in all of them.
 	round := 0
 	eventually(t, func() error {
 		round++

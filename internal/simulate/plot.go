@@ -168,8 +168,8 @@ func limitStyle(c color.Color) draw.LineStyle {
 	return draw.LineStyle{Color: c, Width: 0.8, Dashes: []vg.Length{5, 3}}
 }
 
-// points returns the curve in units of time and MiB, thinned, with the moment of the first refusal as a point of its own: between two samples
-// a small volume may be full long before the later one.
+// points returns the curve in units of time and MiB, thinned, with the moment of the first refusal
+// as a point of its own: between two samples a small volume may be full long before the later one.
 func points(c Curve, unit Unit) plotter.XYs {
 	group := (len(c.Samples) + maxPoints - 1) / maxPoints
 	var out plotter.XYs

@@ -114,7 +114,8 @@ func (r *bundleReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (
 	return reconcile.Result{RequeueAfter: resync}, nil
 }
 
-// Publish reports whether it had to write the bundle into the configuration of a kind. It fails with a conflict if the configuration has changed since it was read.
+// Publish reports whether it had to write the bundle into the configuration of a kind. It fails
+// with a conflict if the configuration has changed since it was read.
 //
 // It reads the configuration, then the bundle, then writes with the version that was read.
 // So a replica that knows an older bundle cannot put that over a newer one: either it reads

@@ -279,8 +279,9 @@ func (c *testCluster) update(t *testing.T, name string, change func(*v1alpha1.Sh
 	return p
 }
 
-// considersToRestore damages a configuration, and returns when the manager has decided whether to restore it. again has the manager look a second time,
-// which it does when it is done with the first.
+// considersToRestore damages a configuration, and returns when the manager has decided whether to
+// restore it. again has the manager look a second time, which it does when it is done with the
+// first.
 func (c *testCluster) considersToRestore(t *testing.T, damage, again func()) {
 	t.Helper()
 	for _, act := range []func(){damage, again} {

@@ -1,5 +1,6 @@
-// Command binaries provides the programs of the tests' control plane: it builds those that are missing and prints where each is. A first build takes
-// minutes, more than `go test` allows a package by default. With -node it adds those of a node.
+// Command binaries provides the programs of the tests' control plane: it builds those that are
+// missing and prints where each is. A first build takes minutes, more than `go test` allows a
+// package by default. With -node it adds those of a node.
 package main
 
 import (

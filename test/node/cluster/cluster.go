@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package cluster runs a whole cluster of one node on this machine: the control plane of package envtest, kube-scheduler, containerd, the CNI plugins
-// and a kubelet. Pods of it are real. It needs the namespaces of package isolate, and root.
+// Package cluster runs a whole cluster of one node on this machine: the control plane of package
+// envtest, kube-scheduler, containerd, the CNI plugins and a kubelet. Pods of it are real. It needs
+// the namespaces of package isolate, and root.
 package cluster
 
 import (

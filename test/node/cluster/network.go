@@ -19,8 +19,9 @@ const (
 	nodeIP     = "10.244.0.1"
 )
 
-// makeNetwork gives the network namespace what a node has: the loopback interface, and the bridge between all Pods. The address of the Service
-// "kubernetes" is on the former, so that Pods reach the API server without anything that forwards.
+// makeNetwork gives the network namespace what a node has: the loopback interface, and the bridge
+// between all Pods. The address of the Service "kubernetes" is on the former, so that Pods reach
+// the API server without anything that forwards.
 func makeNetwork() error {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {

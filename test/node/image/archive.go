@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Write writes the images to one archive in the form of `docker save`. A file that is there is replaced; after an error it may be half written.
+// Write writes the images to one archive in the form of `docker save`. A file that is there is
+// replaced; after an error it may be half written.
 func Write(path string, images ...Image) error {
 	if len(images) == 0 {
 		return errors.New("no image to write: give at least one")

@@ -62,7 +62,8 @@ func recordKernelMemory(k figures.KernelCost) {
 	kernelCosts = append(kernelCosts, k)
 }
 
-// What a prediction may be of the measured. All memory of files, pages and kernel memory, is never more than predicted, and at most a twentieth less.
+// What a prediction may be of the measured. All memory of files, pages and kernel memory, is never
+// more than predicted, and at most a twentieth less.
 var (
 	exactly   = [2]float64{1, 1}
 	allMemory = [2]float64{1, 1.05}
@@ -77,7 +78,8 @@ var (
 	about = [2]float64{0.8, 1.2}
 )
 
-// expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the former divided by the latter has to be within the two.
+// expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the
+// former divided by the latter has to be within the two.
 func expect(t *testing.T, scenario int, what string, predicted, measured figure, within [2]float64) {
 	t.Helper()
 	ratio := predicted.value / measured.value
@@ -164,8 +166,8 @@ func (o *outpost) volumesInSummary() map[string]usage {
 
 func isToken(volume string) bool { return strings.HasPrefix(volume, "kube-api-access-") }
 
-// mustBeInSummary returns the Pod's one Memory emptyDir, which /stats/summary has to list under that name and with that size. What it says of the
-// use is some seconds old.
+// mustBeInSummary returns the Pod's one Memory emptyDir, which /stats/summary has to list under
+// that name and with that size. What it says of the use is some seconds old.
 func (o *outpost) mustBeInSummary(name string, size sizing.Bytes) usage {
 	o.t.Helper()
 	all := o.volumesInSummary()

@@ -43,8 +43,8 @@ func needsGuest(version int, machineHas2 bool) (bool, error) {
 	}
 }
 
-// timed are the tests whose time runs 2,400 times faster. User Mode Linux does not keep up with 720 requests a second; written_test.go shows there what
-// does not depend on time.
+// timed are the tests whose time runs 2,400 times faster. User Mode Linux does not keep up with 720
+// requests a second; written_test.go shows there what does not depend on time.
 var timed = []string{
 	"TestDefaultDevShm_Fills", "TestSaturated_FillsWhenPredicted", "TestOptedIn_PassesItsSteadyState",
 	"TestNaiveRepair_IsKilledAgainAndAgain",

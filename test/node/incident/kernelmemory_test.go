@@ -81,8 +81,9 @@ func kernelBytesOf(t *testing.T, size int) int64 {
 	return int64(s.KernelBytesPerFile)
 }
 
-// slack returns how many bytes a cgroup's kernel memory can be off: it is charged by whole pages, and each processor holds a few that are not all used.
-// With cgroup v2 each processor reports what it has charged in batches of 64 pages (MEMCG_CHARGE_BATCH).
+// slack returns how many bytes a cgroup's kernel memory can be off: it is charged by whole pages,
+// and each processor holds a few that are not all used. With cgroup v2 each processor reports what
+// it has charged in batches of 64 pages (MEMCG_CHARGE_BATCH).
 func slack() int64 {
 	if isolate.V2() {
 		return 64 * pageSize * int64(runtime.NumCPU())

@@ -15,7 +15,8 @@ import (
 // workers is how many requests of one load can be under way at once.
 const workers = 16
 
-// load sends requests without a cookie, as uptime monitors and users do: independent of each other and so of the answers, createdPerMinute on average.
+// load sends requests without a cookie, as uptime monitors and users do: independent of each other
+// and so of the answers, createdPerMinute on average.
 type load struct {
 	start      time.Time
 	timeFactor int

@@ -37,7 +37,8 @@ const (
 // nonRoot is the user of all images, by number as in the Dockerfile.
 const nonRoot = "65532:65532"
 
-// dirVariable passes a folder with the images on to the run in namespaces of its own, and logsVariable is where logs go that are to be kept.
+// dirVariable passes a folder with the images on to the run in namespaces of its own, and
+// logsVariable is where logs go that are to be kept.
 const (
 	dirVariable  = "SHMKEEPER_NODE_DIR"
 	logsVariable = "SHMKEEPER_NODE_LOGS"
@@ -61,8 +62,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// run runs the tests in namespaces of their own, and these in a guest if the machine has not got the cgroup version that is asked for. What the
-// namespaces leave behind is an error.
+// run runs the tests in namespaces of their own, and these in a guest if the machine has not got
+// the cgroup version that is asked for. What the namespaces leave behind is an error.
 func run(m *testing.M) (status int, err error) {
 	guest, err := needsGuest(*cgroupVersion, isolate.V2())
 	if err != nil {

@@ -41,10 +41,12 @@ type workload struct {
 }
 
 var (
-	// week is the incident's: an hour passes in one and a half seconds, 18 files a minute are 720 a second. A sweep over some 180,000 files takes a good
-	// part of a second, so there is one each hour and not every five minutes.
+	// week is the incident's: an hour passes in one and a half seconds, 18 files a minute are 720 a
+	// second. A sweep over some 180,000 files takes a good part of a second, so there is one each
+	// hour and not every five minutes.
 	week = workload{timeFactor: 2400, retention: 168 * time.Hour, sweepInterval: time.Hour}
-	// shift keeps fewer files, at a pace that User Mode Linux keeps up with: an hour passes in 22.5 seconds, 18 files a minute are 48 a second.
+	// shift keeps fewer files, at a pace that User Mode Linux keeps up with: an hour passes in 22.5
+	// seconds, 18 files a minute are 48 a second.
 	shift = workload{timeFactor: 160, retention: 4 * time.Hour, sweepInterval: time.Hour}
 )
 

@@ -76,8 +76,9 @@ func (s series) mean(since time.Duration, figure func(sample) int64) int64 {
 	return sum / max(n, 1)
 }
 
-// watch takes samples while a load runs, until the returned function is called, which returns them. They are taken from outside of the container too, so
-// that a container that does not answer is no gap.
+// watch takes samples while a load runs, until the returned function is called, which returns them.
+// They are taken from outside of the container too, so that a container that does not answer is no
+// gap.
 func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := *o // what is known of the Pod now, which the test may change

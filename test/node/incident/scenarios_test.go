@@ -134,8 +134,8 @@ func (o *outpost) ended(t *testing.T, times int) []corev1.ContainerStateTerminat
 	return ends
 }
 
-// stayedFull returns when the volume was full, which is when the first container was killed. It hardly grows any more then; and what is in it
-// stays.
+// stayedFull returns when the volume was full, which is when the first container was killed. It
+// hardly grows any more then; and what is in it stays.
 func stayedFull(t *testing.T, samples series, full int64) time.Duration {
 	t.Helper()
 	at := slices.IndexFunc(samples, func(s sample) bool { return s.used > full*99/100 })
@@ -179,7 +179,8 @@ func TestOptedIn_PassesTheSteadyStateOfFewerFiles(t *testing.T) {
 	p.passesSteadyState(", with a validity of 4 hours", 3*time.Hour)
 }
 
-// passesSteadyState deploys an outpost and sends requests for longer than a file is kept, by a time that is given. The lines of scenario 3 end in which.
+// passesSteadyState deploys an outpost and sends requests for longer than a file is kept, by a time
+// that is given. The lines of scenario 3 end in which.
 func (p place) passesSteadyState(which string, longer time.Duration) (sizing.Size, series) {
 	t := p.t
 	t.Helper()
@@ -281,8 +282,9 @@ func TestSaturated_FillsWhenPredicted(t *testing.T) {
 		}
 		return nil
 	})
-	// Full is not out of memory: the charge has been added to the limit. Each refused session leaves an empty file until it is swept, so as many as a
-	// retention brings are added; their kernel memory has to fit in what the container had before.
+	// Full is not out of memory: the charge has been added to the limit. Each refused session
+	// leaves an empty file until it is swept, so as many as a retention brings are added; their
+	// kernel memory has to fit in what the container had before.
 	empty := int(size.MeanFiles) - int(v.Files)
 	if got := o.fill(empty, 0, "long", "e"); got != empty {
 		t.Errorf("%d of %d empty files could be created", got, empty)

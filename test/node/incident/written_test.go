@@ -19,8 +19,9 @@ import (
 	"github.com/shmkeeper/shmkeeper/test/node/isolate"
 )
 
-// These scenarios are those of scenarios_test.go, but files are written at once instead of by requests in a time that runs faster: what they show does
-// not depend on the pace, and User Mode Linux cannot keep that pace.
+// These scenarios are those of scenarios_test.go, but files are written at once instead of by
+// requests in a time that runs faster: what they show does not depend on the pace, and User Mode
+// Linux cannot keep that pace.
 
 // The runtime's /dev/shm.
 func TestDefaultDevShm_OneFileForEachPage(t *testing.T) {
@@ -41,7 +42,8 @@ func TestDefaultDevShm_OneFileForEachPage(t *testing.T) {
 	o.mustNotHaveRestarted()
 }
 
-// The first repair: the Pod's limit is used up by what the killed container has left in the volume, so the next one is killed too, for ever.
+// The first repair: the Pod's limit is used up by what the killed container has left in the volume,
+// so the next one is killed too, for ever.
 func TestNaiveRepair_LoopsWhenTheLimitIsUsedUp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "loop-written", "")
@@ -64,7 +66,8 @@ func TestNaiveRepair_LoopsWhenTheLimitIsUsedUp(t *testing.T) {
 	}
 }
 
-// The same without a limit of the Pod, which needs every container to have one: each restart adds as much again to the node, until the volume is full.
+// The same without a limit of the Pod, which needs every container to have one: each restart adds
+// as much again to the node, until the volume is full.
 func TestNaiveRepair_WithoutAPodLimit(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "no-pod-limit", "")
@@ -132,8 +135,9 @@ func TestSaturated_IsPaidFor(t *testing.T) {
 	o.mustNotHaveRestarted()
 }
 
-// expectAllMemory compares the memory of so many session files, which are all that is in the volume, with the model. before is the kernel memory of the
-// container's cgroup when the volume was empty.
+// expectAllMemory compares the memory of so many session files, which are all that is in the
+// volume, with the model. before is the kernel memory of the container's cgroup when the volume was
+// empty.
 func (o *outpost) expectAllMemory(scenario int, what string, files, before int64) {
 	o.t.Helper()
 	kernel := o.settled() - before
@@ -169,8 +173,9 @@ func (o *outpost) restarted(times int32) {
 	})
 }
 
-// fillUntilKilled has the container that was restarted so many times write files until it is OOM-killed, and returns how many bytes are in the volume
-// then. One that is killed before it answers is as good.
+// fillUntilKilled has the container that was restarted so many times write files until it is
+// OOM-killed, and returns how many bytes are in the volume then. One that is killed before it
+// answers is as good.
 func (o *outpost) fillUntilKilled(restarts int32) int64 {
 	o.t.Helper()
 	asked := false

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package isolate runs a program a second time in namespaces of its own: mount, PID, network. Whatever it starts there, mounts there or listens
-// on there ends with it, even when it is killed, and nothing that runs on the machine is in its way.
+// Package isolate runs a program a second time in namespaces of its own: mount, PID, network.
+// Whatever it starts there, mounts there or listens on there ends with it, even when it is killed,
+// and nothing that runs on the machine is in its way.
 //
 // A program calls Run first of all, and goes on with its work only where Run tells it to:
 //
@@ -39,7 +40,8 @@ const (
 	stageInside = "inside"
 )
 
-// CPUInfoVariable is the environment variable that names a file to cover /proc/cpuinfo with inside, for a kernel whose own a kubelet cannot read.
+// CPUInfoVariable is the environment variable that names a file to cover /proc/cpuinfo with inside,
+// for a kernel whose own a kubelet cannot read.
 const CPUInfoVariable = "SHMKEEPER_NODE_CPUINFO"
 
 // cgroupPrefix begins the name of the cgroup of each run; the process ID of the program follows.
@@ -48,7 +50,8 @@ const cgroupPrefix = "shmkeeper-node-"
 // Dir is a folder that exists inside only. It is in memory, so what is left there goes with the namespaces.
 const Dir = "/run/shmkeeper"
 
-// covered are the folders of the machine that are empty inside, and in memory: those that a container runtime and a kubelet write to without being asked.
+// covered are the folders of the machine that are empty inside, and in memory: those that a
+// container runtime and a kubelet write to without being asked.
 var covered = []string{"/run", "/var/log", "/var/lib"}
 
 // Visible returns an error where a path of the machine is not there inside. what says whose path it is, and how to choose another.
@@ -65,11 +68,13 @@ func Visible(what, path string) error {
 	return nil
 }
 
-// Cgroup returns the name of the cgroup, directly below the root of each hierarchy, that Run has made for what runs inside. It is empty outside.
+// Cgroup returns the name of the cgroup, directly below the root of each hierarchy, that Run has
+// made for what runs inside. It is empty outside.
 func Cgroup() string { return os.Getenv(cgroupVariable) }
 
-// Run runs the program again in namespaces of its own, as root, and returns the exit status that it ended with; there, it returns that this is
-// inside. prepare is called once before that. Run then sees to it that nothing is left behind: what is left is an error.
+// Run runs the program again in namespaces of its own, as root, and returns the exit status that it
+// ended with; there, it returns that this is inside. prepare is called once before that. Run then
+// sees to it that nothing is left behind: what is left is an error.
 func Run(prepare func() error) (inside bool, status int, err error) {
 	switch os.Getenv(stageVariable) {
 	case stageInside:
@@ -160,8 +165,8 @@ func again(stage string, more ...string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// initialize is the second run, the first process of the PID namespace: it makes the namespaces usable, starts the third run and waits for all that
-// lose their parents.
+// initialize is the second run, the first process of the PID namespace: it makes the namespaces
+// usable, starts the third run and waits for all that lose their parents.
 func initialize() (status int, err error) {
 	if err := mounts(); err != nil {
 		return 0, err

@@ -89,7 +89,8 @@ func namespacesOf(pid int) (namespaces, error) {
 	return all, nil
 }
 
-// leftBehind says what a run has left: a process in one of its namespaces, a mount, a network interface, a cgroup or a folder that was not there before.
+// leftBehind says what a run has left: a process in one of its namespaces, a mount, a network
+// interface, a cgroup or a folder that was not there before.
 func (before stock) leftBehind(of namespaces) error {
 	now, err := takeStock()
 	if err != nil {

@@ -119,8 +119,9 @@ func (s *sessionStore) has(id string) bool {
 	return err == nil
 }
 
-// sweep deletes the sessions that were written before the time, in nanoseconds since 1970. Like the outpost's it goes on after one that it cannot
-// delete; the error is the first. A session that is written meanwhile may or may not be looked at.
+// sweep deletes the sessions that were written before the time, in nanoseconds since 1970. Like the
+// outpost's it goes on after one that it cannot delete; the error is the first. A session that is
+// written meanwhile may or may not be looked at.
 func (s *sessionStore) sweep(before int64) error {
 	var first error
 	err := eachName(s.dir, func(dir int, name string) error {

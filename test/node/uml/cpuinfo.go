@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// cpuinfo is a /proc/cpuinfo that a kubelet can read. That of User Mode Linux has no frequency, which the kubelet's cAdvisor insists on. The
-// figures are made up; only the number of processors is one that anything depends on.
+// cpuinfo is a /proc/cpuinfo that a kubelet can read. That of User Mode Linux has no frequency,
+// which the kubelet's cAdvisor insists on. The figures are made up; only the number of processors
+// is one that anything depends on.
 const cpuinfo = `processor	: 0
 vendor_id	: User Mode Linux
 model name	: UML

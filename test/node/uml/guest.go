@@ -38,7 +38,8 @@ type Guest struct {
 	CPUInfoVariable string
 }
 
-// scratchVariable names the folder Scratch to the guest's first process, and guestVariable tells the program and what it starts that they are in a guest.
+// scratchVariable names the folder Scratch to the guest's first process, and guestVariable tells
+// the program and what it starts that they are in a guest.
 const (
 	scratchVariable = "SHMKEEPER_UML_SCRATCH"
 	guestVariable   = "SHMKEEPER_UML_GUEST"
@@ -65,8 +66,9 @@ type task struct {
 	Writable []string
 }
 
-// Run boots a guest, runs the program in it as root and returns the exit status that it ended with. When ctx is done the guest ends at once, and so it
-// does when this process is killed. Run needs root.
+// Run boots a guest, runs the program in it as root and returns the exit status that it ended with.
+// When ctx is done the guest ends at once, and so it does when this process is killed. Run needs
+// root.
 func (k Kernel) Run(ctx context.Context, g Guest, stdout, stderr io.Writer) (status int, err error) {
 	if os.Geteuid() != 0 {
 		return 0, errors.New("the guest reads the file system of this machine as root: run it as root")

@@ -26,8 +26,9 @@ const (
 	packageRemedy = "run it on Debian for amd64, or on a machine whose own cgroup hierarchy is v2"
 )
 
-// FindKernel returns the kernel that is installed on the machine, or else the one in the user's cache folder, which it first fills from Debian's
-// package when it is not there. Nothing is installed.
+// FindKernel returns the kernel that is installed on the machine, or else the one in the user's
+// cache folder, which it first fills from Debian's package when it is not there. Nothing is
+// installed.
 func FindKernel(ctx context.Context, progress io.Writer) (Kernel, error) {
 	if runtime.GOARCH != "amd64" {
 		return Kernel{}, fmt.Errorf("the package %s is for amd64, and this is %s: %s", debPackage, runtime.GOARCH, packageRemedy)

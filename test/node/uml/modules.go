@@ -17,8 +17,9 @@ import (
 // needed are the modules that a node needs: overlay for images and for the root of the guest, bridge and veth for the network of the Pods.
 var needed = []string{"overlay", "bridge", "veth"}
 
-// loadOrder returns the files of the modules, and of all those that they need, each after those that it needs. dep is the text of a modules.dep,
-// "FILE: FILE ...", which lists for each module all that it needs, the nearest first.
+// loadOrder returns the files of the modules, and of all those that they need, each after those
+// that it needs. dep is the text of a modules.dep, "FILE: FILE ...", which lists for each module
+// all that it needs, the nearest first.
 func loadOrder(dep string, modules []string) ([]string, error) {
 	var order []string
 	for _, module := range modules {

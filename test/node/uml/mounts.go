@@ -51,8 +51,8 @@ func mountHost(folder, at string) error {
 	return nil
 }
 
-// makeRoot changes the root to one that can be written to: the machine's file system below a layer in memory. The folders in writable are the
-// machine's own.
+// makeRoot changes the root to one that can be written to: the machine's file system below a layer
+// in memory. The folders in writable are the machine's own.
 func makeRoot(writable []string) error {
 	if err := (mount{"tmpfs", base, "mode=0755,size=75%"}).at("/"); err != nil {
 		return err

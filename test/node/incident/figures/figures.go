@@ -1,5 +1,5 @@
-// Package figures writes the tables of docs/incident.md: what the tests of the incident have measured, kept in one file for each cgroup version, side
-// by side.
+// Package figures writes the tables of docs/incident.md: what the tests of the incident have
+// measured, kept in one file for each cgroup version, side by side.
 package figures
 
 import (
