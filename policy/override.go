@@ -24,14 +24,14 @@ const longestOverride = 32
 // warning. The policy has a model.
 func (v *view) override(out *size) {
 	annotations := v.subject.Pod.Metadata.Annotations
-	if !hasOverride(annotations) {
+	if overridesIn(annotations) == "" {
 		return
 	}
 	given := out.Size
-	if files, changed := v.overriddenFiles(annotations, out); changed {
+	if files, changed := v.overriddenFiles(out); changed {
 		out.Size = new(files.Size(v.policy.model.bounds))
 	}
-	v.overrideLimit(annotations, out)
+	v.overrideLimit(out)
 	if out.Limit >= given.Limit && out.Minimum >= given.Minimum {
 		return
 	}
@@ -54,18 +54,6 @@ var overrideNames = [...]string{
 	v1alpha1.AnnotationFileSize, v1alpha1.AnnotationSizeLimit,
 }
 
-func hasOverride(annotations map[string]string) bool {
-	if len(annotations) == 0 {
-		return false
-	}
-	for _, name := range overrideNames {
-		if _, found := annotations[name]; found {
-			return true
-		}
-	}
-	return false
-}
-
 // overridesIn lists the annotations that change the size.
 func overridesIn(annotations map[string]string) string {
 	var names []string
@@ -77,8 +65,8 @@ func overridesIn(annotations map[string]string) string {
 	return strings.Join(names, ", ")
 }
 
-func (v *view) overrideLimit(annotations map[string]string, out *size) {
-	text, found := v.overrideText(annotations, v1alpha1.AnnotationSizeLimit, out)
+func (v *view) overrideLimit(out *size) {
+	text, found := v.overrideText(v1alpha1.AnnotationSizeLimit, out)
 	if !found {
 		return
 	}
@@ -108,56 +96,40 @@ func (v *view) overrideLimit(annotations map[string]string, out *size) {
 
 // overriddenFiles returns the files model with a Pod's overrides; changed is false
 // if there are none that count.
-func (v *view) overriddenFiles(annotations map[string]string, out *size) (files sizing.Files, changed bool) {
-	m := v.policy.model
-	if m.files != nil {
-		files = *m.files
+func (v *view) overriddenFiles(out *size) (files sizing.Files, changed bool) {
+	if v.policy.model.files != nil {
+		files = *v.policy.model.files
 	}
-	for _, o := range [...]struct {
-		annotation string
-		set        func(text string) error
-	}{
-		{v1alpha1.AnnotationFilesPerMinute, func(text string) (err error) {
-			return assign(&files.CreatedPerMinute, text, parseRate)
-		}},
-		{v1alpha1.AnnotationRetention, func(text string) (err error) {
-			return assign(&files.Retention, text, parseRetention)
-		}},
-		{v1alpha1.AnnotationFileSize, func(text string) (err error) {
-			return assign(&files.FileSize, text, overrideBytes)
-		}},
-	} {
-		text, found := v.overrideText(annotations, o.annotation, out)
-		if !found {
-			continue
-		}
-		if m.files == nil {
-			v.rejectOverride(o.annotation, text, "has no effect, as policy "+quote(v.policy.name)+" counts no files", out)
-			continue
-		}
-		if err := o.set(text); err != nil {
-			v.rejectOverride(o.annotation, text, err.Error(), out)
-			continue
-		}
-		changed = true
-	}
-	return files, changed
+	rate := overrideFiles(v, v1alpha1.AnnotationFilesPerMinute, &files.CreatedPerMinute, parseRate, out)
+	retention := overrideFiles(v, v1alpha1.AnnotationRetention, &files.Retention, parseRetention, out)
+	fileSize := overrideFiles(v, v1alpha1.AnnotationFileSize, &files.FileSize, overrideBytes, out)
+	return files, rate || retention || fileSize
 }
 
-// assign sets a field to what a text stands for, and leaves it if the text stands
-// for nothing.
-func assign[T any](target *T, text string, parse func(string) (T, error)) error {
-	value, err := parse(text)
-	if err == nil {
-		*target = value
+// overrideFiles reports whether an annotation counts, and sets a term of the files model to what
+// it asks for.
+func overrideFiles[T any](v *view, name string, term *T, parse func(string) (T, error), out *size) bool {
+	text, found := v.overrideText(name, out)
+	if !found {
+		return false
 	}
-	return err
+	value, err := parse(text)
+	switch {
+	case v.policy.model.files == nil:
+		v.rejectOverride(name, text, "has no effect, as policy "+quote(v.policy.name)+" counts no files", out)
+	case err != nil:
+		v.rejectOverride(name, text, err.Error(), out)
+	default:
+		*term = value
+		return true
+	}
+	return false
 }
 
 // overrideText returns the value of an override annotation. found is false if it is
 // absent, and if it does not count, which is then reported.
-func (v *view) overrideText(annotations map[string]string, name string, out *size) (text string, found bool) {
-	text, found = annotations[name]
+func (v *view) overrideText(name string, out *size) (text string, found bool) {
+	text, found = v.subject.Pod.Metadata.Annotations[name]
 	switch {
 	case !found:
 		return "", false
