@@ -141,10 +141,7 @@ func (v *view) remedyForOOM(f *fullSum, limit sizing.Bytes) string {
 func shorten(text string) string {
 	const longest = 128
 	if len(text) > longest {
-		return cut(text, longest) + "..."
+		return strings.ToValidUTF8(text[:longest], "") + "..."
 	}
 	return text
 }
-
-// cut returns the beginning of a text, without a character that is cut in two.
-func cut(text string, length int) string { return strings.ToValidUTF8(text[:length], "") }

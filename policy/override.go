@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -184,12 +184,7 @@ const (
 )
 
 // quote quotes a value for a message and shortens a long one.
-func quote(text string) string {
-	if len(text) > longestQuoted {
-		return strconv.Quote(cut(text, longestQuoted)) + "..."
-	}
-	return strconv.Quote(text)
-}
+func quote(text string) string { return human.Quote(text, longestQuoted) }
 
 // quoteAll quotes names for a message, the first few of many.
 func quoteAll(names []string) string {
