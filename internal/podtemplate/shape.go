@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // remedy ends each sentence about something that makes Pods and cannot be read.
@@ -200,4 +202,4 @@ func isTrue(value any) bool {
 	return b
 }
 
-func quote(s string) string { return strconv.Quote(shorten(s, 80)) }
+func quote(s string) string { return human.Quote(s, 80) }
