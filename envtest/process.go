@@ -92,7 +92,7 @@ func (p *process) stop() error {
 // failure says why a program that should run has ended.
 func (p *process) failure() error {
 	end := p.logEnd()
-	err := fmt.Errorf("%s ended before it was ready: %s\n%s\nMend what its log says; Options.LogDir keeps the whole of it", p.name, p.cmd.ProcessState, end)
+	err := fmt.Errorf("%s ended before it was ready: %s\n%s\nFix what its log says; Options.LogDir keeps the whole of it", p.name, p.cmd.ProcessState, end)
 	if strings.Contains(end, "address already in use") {
 		return errors.Join(errPortTaken, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestRules(t *testing.T) {
 		for name, text := range map[string]string{
 			"a.go":   "package a\n\n// " + r.planted + "\nvar a = 1\n",
 			"b.go":   "package a\n\nvar a = `" + r.planted + "`\n",
+			"c.go":   "package a\n\nvar a = " + strconv.Quote("\n"+r.planted) + "\n",
 			"a.md":   "# Title\n\n" + r.planted + "\n",
 			"a.yaml": "# " + r.planted + "\na: 1\n",
 		} {
@@ -67,7 +69,11 @@ func faultsIn(t *testing.T, path string, content []byte) (out []string) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				out = append(out, faults(literal.Value)...)
+				text, err := strconv.Unquote(literal.Value) // "\\nThis" has no word nThis
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, faults(text)...)
 			}
 			return true
 		})
