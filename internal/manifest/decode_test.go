@@ -22,7 +22,7 @@ type settings struct {
 	Any             any               `json:"any,omitempty"`
 }
 
-func TestDecodeNamesTheField(t *testing.T) {
+func TestDecode_NamesTheField(t *testing.T) {
 	const pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: c\n"
 	const set = "apiVersion: x/v1\nkind: S\n"
 	cases := map[string]struct {
@@ -79,7 +79,7 @@ func TestDecodeNamesTheField(t *testing.T) {
 	}
 }
 
-func TestDecodeWithoutADocument(t *testing.T) {
+func TestDecode_WithoutADocument(t *testing.T) {
 	o := Object{JSON: []byte(`{"share":1,"share":2}`)}
 	var into settings
 	want := `key "share" is given twice in one mapping: remove one of them`
@@ -91,7 +91,7 @@ func TestDecodeWithoutADocument(t *testing.T) {
 	}
 }
 
-func TestDecodeFillsTheObject(t *testing.T) {
+func TestDecode_FillsTheObject(t *testing.T) {
 	objects, err := one(t, "apiVersion: x/v1\nkind: S\nshare: 7\npodSelector: {a: b}\n").Objects()
 	if err != nil {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-func TestObjectsRefuses(t *testing.T) {
+func TestObjects_Refuses(t *testing.T) {
 	bomb := "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c <= 'k'; c++ {
 		prev := string(c - 1)

@@ -15,7 +15,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-func TestPatchChangesNoMoreThanItMust(t *testing.T) {
+func TestPatch_ChangesNoMoreThanItMust(t *testing.T) {
 	op := jsonpatch.NewOperation
 	volume := map[string]any{"name": "shm", "emptyDir": map[string]any{"medium": "Memory", "sizeLimit": "897Mi"}}
 	cases := map[string]struct {
@@ -193,7 +193,7 @@ func patch(d *Document, ops []jsonpatch.Operation, items ...int) error {
 	return Object{Document: d, items: items}.Patch(ops)
 }
 
-func TestPatchRefusesAndLeavesTheDocumentAlone(t *testing.T) {
+func TestPatch_Refuses(t *testing.T) {
 	op := jsonpatch.NewOperation
 	cases := map[string]struct {
 		in   string
@@ -228,7 +228,7 @@ func TestPatchRefusesAndLeavesTheDocumentAlone(t *testing.T) {
 	}
 }
 
-func TestAPatchedDocumentIsPatchedAgain(t *testing.T) {
+func TestPatch_Twice(t *testing.T) {
 	d := one(t, "apiVersion: v1\nkind: X\na: 1\n")
 	for i := range 3 {
 		if err := patch(d, []jsonpatch.Operation{jsonpatch.NewOperation("add", "/b"+strconv.Itoa(i), i)}); err != nil {
@@ -302,7 +302,7 @@ func FuzzPatch(f *testing.F) {
 	})
 }
 
-func TestPatchedTextMeansWhatThePatchedJSONMeans(t *testing.T) {
+func TestPatch_AgreesWithJSON(t *testing.T) {
 	key := rapid.SampledFrom([]string{"a", "b", "on", "1", "x/y", "shm~dev", "a b"})
 	leaf := rapid.OneOf(
 		rapid.Map(rapid.SampledFrom([]string{"", "x", "yes", "0777", "1e3", "a: b", "# c", "x\ny\n", " x", "- y", "{}", "é", "*a", "2001-01-01", `"q"`, "\t", "~"}), func(s string) any { return s }),

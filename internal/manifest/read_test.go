@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestReadSplitsAsKubectlDoesAndLosesNothing(t *testing.T) {
+func TestRead_SplitsAsKubectlDoes(t *testing.T) {
 	cases := map[string]struct {
 		in   string
 		want []string // line, then content
@@ -61,7 +61,7 @@ func TestReadSplitsAsKubectlDoesAndLosesNothing(t *testing.T) {
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestRead_Refuses(t *testing.T) {
 	cases := map[string]struct{ in, want string }{
 		"content on the line of a separator":      {"a: 1\n--- {b: 2}\n", `in.yaml:2: "--- {b: 2}" is no document separator: nothing but a comment may follow "---": put the rest on the next line`},
 		"a dash too many":                         {"----\n", `in.yaml:1: "----" is no document separator: nothing but a comment may follow "---": put the rest on the next line`},
@@ -80,7 +80,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestReadRefusesMoreThanItsBudget(t *testing.T) {
+func TestRead_Budget(t *testing.T) {
 	_, _, err := read(strings.NewReader("a: 1\n"), "in.yaml", 4)
 	if diff := cmp.Diff("in.yaml: the input is longer than 268435456 bytes: give less at a time", text(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
@@ -134,7 +134,7 @@ func TestReadPaths(t *testing.T) {
 	}
 }
 
-func TestWriteJoinsSources(t *testing.T) {
+func TestWrite_JoinsSources(t *testing.T) {
 	cases := map[string]struct {
 		in   []string
 		want string

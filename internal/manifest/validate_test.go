@@ -70,7 +70,7 @@ func TestCheckPod(t *testing.T) {
 	}
 }
 
-func TestCheckPodWithoutASpec(t *testing.T) {
+func TestCheckPod_WithoutASpec(t *testing.T) {
 	if diff := cmp.Diff("spec: is missing: give the Pod its containers there", text(CheckPod("spec", nil))); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

@@ -49,7 +49,7 @@ func texts(t *testing.T, svg []byte) []string {
 	}
 }
 
-func TestThePictureSaysWhatItShows(t *testing.T) {
+func TestWritePlot_SaysWhatItShows(t *testing.T) {
 	roomy := Curve{Volume: Volume{"roomy", 4096 * mib}, Capacity: 1 << 20, FirstENOSPC: Never, Samples: made()[1].Samples, Peak: 51234, PeakBytes: 51234 * 4096}
 	got := texts(t, picture(t, append(made(), roomy), `a <title> & "more"`, "svg"))
 	want := []string{
@@ -67,7 +67,7 @@ func TestThePictureSaysWhatItShows(t *testing.T) {
 	}
 }
 
-func TestTicksAreNumbersThatPeopleCountIn(t *testing.T) {
+func TestWritePlot_Ticks(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		ticker plot.Ticker
 		high   float64
@@ -98,7 +98,7 @@ func TestTicksAreNumbersThatPeopleCountIn(t *testing.T) {
 	}
 }
 
-func TestEqualSeedsGiveEqualPictures(t *testing.T) {
+func TestWritePlot_EqualSeeds(t *testing.T) {
 	for _, format := range []string{"svg", "png"} {
 		drawn := func() []byte {
 			curves := mustRun(t, incident, []Volume{{"default", 64 * mib}, {"computed", 897 * mib}}, Options{Span: 2 * day, Step: time.Hour, Seed: 1})
@@ -110,7 +110,7 @@ func TestEqualSeedsGiveEqualPictures(t *testing.T) {
 	}
 }
 
-func TestAPNGHasTheSizeAskedFor(t *testing.T) {
+func TestWritePlot_SizeOfAPNG(t *testing.T) {
 	config, err := png.DecodeConfig(bytes.NewReader(picture(t, made(), "", "png")))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestAPNGHasTheSizeAskedFor(t *testing.T) {
 	}
 }
 
-func TestALineHoldsTheMomentOfTheFirstRefusal(t *testing.T) {
+func TestWritePlot_FirstRefusal(t *testing.T) {
 	got := points(made()[0], Day)
 	want := plotter.XYs{{X: 0}, {X: 0.5, Y: 50.625}, {X: (15 + 1.0/6) / 24, Y: 64}, {X: 1, Y: 64}, {X: 1.5, Y: 64}, {X: 2, Y: 16383.0 / 256}, {X: 2.25, Y: 64}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -128,7 +128,7 @@ func TestALineHoldsTheMomentOfTheFirstRefusal(t *testing.T) {
 	}
 }
 
-func TestALongLineIsThinnedButKeepsItsPeakAndItsEnds(t *testing.T) {
+func TestWritePlot_ThinsLongLines(t *testing.T) {
 	c := Curve{FirstENOSPC: Never}
 	for i := range 50_001 {
 		c.Samples = append(c.Samples, Sample{Time: time.Duration(i) * time.Minute, Bytes: mib})
@@ -151,7 +151,7 @@ func TestALongLineIsThinnedButKeepsItsPeakAndItsEnds(t *testing.T) {
 }
 
 // Odd runs and odd sizes of the picture: an error is as good as a picture, a panic is neither.
-func TestAnyRunCanBeDrawnOrIsRefused(t *testing.T) {
+func TestWritePlot_AnyRun(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		m       Workload
 		volumes []Volume
@@ -193,7 +193,7 @@ func TestAnyRunCanBeDrawnOrIsRefused(t *testing.T) {
 	}
 }
 
-func TestWritePlotSaysWhatItCannotDraw(t *testing.T) {
+func TestWritePlot_Refuses(t *testing.T) {
 	p, err := Plot(made(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func mustRun(t *testing.T, m Workload, volumes []Volume, o Options) []Curve {
 	return curves
 }
 
-func TestEqualSeedsGiveEqualCurvesAndOthersDoNot(t *testing.T) {
+func TestRun_Seeds(t *testing.T) {
 	volumes := []Volume{{"default", 64 * mib}, {"computed", 897 * mib}}
 	o := Options{Span: 2 * day, Step: time.Hour, Seed: 7}
 	first := mustRun(t, incident, volumes, o)
@@ -40,7 +40,7 @@ func TestEqualSeedsGiveEqualCurvesAndOthersDoNot(t *testing.T) {
 	}
 }
 
-func TestAVolumeDoesNotSeeWhichOthersRunBesideIt(t *testing.T) {
+func TestRun_VolumesAreIndependent(t *testing.T) {
 	o := Options{Span: 2 * day, Step: time.Hour, Seed: 7}
 	small, large := Volume{"default", 64 * mib}, Volume{"computed", 897 * mib}
 	together := mustRun(t, incident, []Volume{small, large}, o)
@@ -50,7 +50,7 @@ func TestAVolumeDoesNotSeeWhichOthersRunBesideIt(t *testing.T) {
 	}
 }
 
-func TestSamplesStandAtEveryStepAndAtTheEnd(t *testing.T) {
+func TestRun_Samples(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		span, step time.Duration
 		want       []time.Duration
@@ -73,7 +73,7 @@ func TestSamplesStandAtEveryStepAndAtTheEnd(t *testing.T) {
 }
 
 // The state machine by itself, with arrivals at chosen moments: what the random runs rest on.
-func TestFilesGoWhenTheyAreDue(t *testing.T) {
+func TestRun_FilesExpire(t *testing.T) {
 	const minute = int64(time.Minute)
 	for sentence, c := range map[string]struct {
 		retention, sweep time.Duration
@@ -106,7 +106,7 @@ func TestFilesGoWhenTheyAreDue(t *testing.T) {
 	}
 }
 
-func TestABatchThatHalfFitsIsHalfRefused(t *testing.T) {
+func TestRun_BatchThatHalfFits(t *testing.T) {
 	m := Workload{CreatedPerMinute: 1, Batch: 5, BytesPerFile: 4096}
 	f := newFill(m, Volume{"seven files and a bit", 7*4096 + 4095}, Options{Span: time.Hour, Step: time.Hour})
 	f.arrive(1, 5)
@@ -126,7 +126,7 @@ func TestABatchThatHalfFitsIsHalfRefused(t *testing.T) {
 	}
 }
 
-func TestAVolumeSmallerThanAFileRefusesAll(t *testing.T) {
+func TestRun_VolumeSmallerThanAFile(t *testing.T) {
 	c := mustRun(t, incident, []Volume{{"crumb", 4095}}, Options{Span: time.Hour, Step: time.Hour})[0]
 	if c.Refused != c.Created || c.Created == 0 || c.Peak != 0 {
 		t.Errorf("created %d, refused %d, peak %d: want all refused", c.Created, c.Refused, c.Peak)
@@ -134,7 +134,7 @@ func TestAVolumeSmallerThanAFileRefusesAll(t *testing.T) {
 }
 
 // The queue must not grow with the length of the run.
-func TestMemoryIsBoundedByWhatIsAlive(t *testing.T) {
+func TestRun_MemoryIsBounded(t *testing.T) {
 	m := Workload{CreatedPerMinute: 60, Batch: 1, Retention: time.Hour, BytesPerFile: 1}
 	o := Options{Span: 30 * day, Step: 30 * day}
 	f := newFill(m, Volume{"v", 1 << 40}, o)
@@ -179,7 +179,7 @@ func sizes(t *rapid.T, m Workload, what string) int64 {
 	return (files+1)*m.BytesPerFile + rapid.Int64Range(0, m.BytesPerFile-1).Draw(t, what+" left over")
 }
 
-func TestNoFileIsLostAndNoVolumeOverflows(t *testing.T) {
+func TestRun_NoFileIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, o := workloads(t)
 		c, err := Run(m, []Volume{{"v", sizes(t, m, "bytes")}}, o)
@@ -206,7 +206,7 @@ func TestNoFileIsLostAndNoVolumeOverflows(t *testing.T) {
 // All files of a run are kept equally long, up to a sweep that keeps their order: then taking what comes whenever there is room
 // accepts the most files that can be had up to any moment, and more room never accepts fewer. So this holds in each history, not
 // only on average.
-func TestASmallerVolumeRefusesNoFewerAndFillsNoLater(t *testing.T) {
+func TestRun_MonotoneInTheVolume(t *testing.T) {
 	runs, telling := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		m, o := workloads(t)

@@ -52,7 +52,7 @@ func quantile(d distuv.Poisson, p float64) int {
 	return sort.Search(int(10*d.Lambda)+100, func(n int) bool { return d.Survival(float64(n)) <= p })
 }
 
-func TestJustBeforeASweepTheFilesOfRetentionAndIntervalAreAlive(t *testing.T) {
+func TestRun_PeakIsJustBeforeASweep(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		batch int
 		seed  uint64
@@ -93,7 +93,7 @@ func TestJustBeforeASweepTheFilesOfRetentionAndIntervalAreAlive(t *testing.T) {
 	}
 }
 
-func TestOnAverageHalfASweepIntervalIsAliveBesidesTheRetention(t *testing.T) {
+func TestRun_AverageHasHalfASweepInterval(t *testing.T) {
 	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, SweepInterval: sweep, BytesPerFile: 4096}
 	// Seven seconds and the 300 of the interval have no divisor in common: the samples fall on each of its 300 seconds in turn, the
 	// full interval among them and 0 not, and so half a second past its middle on average.
@@ -102,7 +102,7 @@ func TestOnAverageHalfASweepIntervalIsAliveBesidesTheRetention(t *testing.T) {
 	within(t, "the mean", stat.Mean(files, nil), want, math.Sqrt(want/float64(len(files))))
 }
 
-func TestWithoutSweepsExactlyTheFilesOfTheRetentionAreAlive(t *testing.T) {
+func TestRun_WithoutSweeps(t *testing.T) {
 	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
 	files := steady(t, m, retention, 5)
 	want := m.CreatedPerMinute * retention.Minutes()
@@ -114,7 +114,7 @@ func TestWithoutSweepsExactlyTheFilesOfTheRetentionAreAlive(t *testing.T) {
 
 // A volume that refuses is an M/D/c/c queue, in which the share refused is Erlang's B (it depends on the mean stay alone). B is
 // computed by its recursion on c.
-func TestAFullVolumeRefusesErlangsShare(t *testing.T) {
+func TestRun_FullVolumeRefusesErlangsShare(t *testing.T) {
 	const capacity = 600
 	m := Workload{CreatedPerMinute: 10, Batch: 1, Retention: retention, BytesPerFile: 4096}
 	c := mustRun(t, m, []Volume{{"tight", capacity * 4096}}, Options{Span: samples * retention, Step: samples * retention, Seed: 6})[0]
@@ -129,7 +129,7 @@ func TestAFullVolumeRefusesErlangsShare(t *testing.T) {
 	within(t, "the share refused", float64(c.Refused)/float64(c.Created), erlang, math.Sqrt(load)/load/math.Sqrt(samples))
 }
 
-func TestTheIncidentFillsTheDefaultVolumeAfter15HoursAnd10Minutes(t *testing.T) {
+func TestRun_IncidentFillsTheDefaultVolume(t *testing.T) {
 	const histories = 200
 	// 16,384 files fit and the next is refused. The time to arrival n of a Poisson process is a gamma variable: mean n / rate, standard
 	// deviation root n / rate, here 15 h 10 min and 7 min.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestBadInputIsAnErrorWithARemedy(t *testing.T) {
+func TestValidate_Errors(t *testing.T) {
 	type input struct {
 		m       *Workload
 		volumes *[]Volume
@@ -127,7 +127,7 @@ func TestBadInputIsAnErrorWithARemedy(t *testing.T) {
 	}
 }
 
-func TestALargerBatchMakesARunAffordable(t *testing.T) {
+func TestValidate_LargerBatch(t *testing.T) {
 	m := incident
 	m.CreatedPerMinute = 1e9
 	o := Options{Span: time.Hour, Step: time.Hour}

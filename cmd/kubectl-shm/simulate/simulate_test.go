@@ -121,7 +121,7 @@ func TestSimulate_AgreesWithSize(t *testing.T) {
 	}
 }
 
-func TestSpansAndStepsSuitTheModel(t *testing.T) {
+func TestSimulate_SpansAndSteps(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		args       []string
 		span, step time.Duration
@@ -161,7 +161,7 @@ func TestSpansAndStepsSuitTheModel(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotPlayedAsAskedIsSaid(t *testing.T) {
+func TestSimulate_SaysWhatDiffers(t *testing.T) {
 	clitest.InDir(t)
 	const (
 		crowded = "120ms are played instead of 83333 d 6 h, twice as long as a file lives: more files would take long to play, and --span takes up to 5 times as many"
@@ -200,7 +200,7 @@ func TestWhatIsNotPlayedAsAskedIsSaid(t *testing.T) {
 
 // What costs too much is refused by the flag's name, and what is let pass is
 // played.
-func TestCostIsThatOfTheSimulation(t *testing.T) {
+func TestSimulate_Cost(t *testing.T) {
 	m := simulate.Workload{CreatedPerMinute: 10_000_000, Batch: 1, BytesPerFile: 4096}
 	volumes := []simulate.Volume{{Name: "default", Bytes: int64(sizing.DefaultShm)}}
 	for span, fits := range map[time.Duration]bool{2 * time.Minute: true, 2*time.Minute + time.Second: false} {
