@@ -69,7 +69,7 @@ func faultsIn(t *testing.T, path string, content []byte) (out []string) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				text, err := strconv.Unquote(literal.Value) // "\\nThis" has no word nThis
+				text, err := strconv.Unquote(literal.Value) // "\nThis" has no word nThis
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -29,7 +29,7 @@ func made() []Curve {
 	return []Curve{small, large}
 }
 
-func TestWriteTable_UnitsAndEnd(t *testing.T) {
+func TestTable_UnitsAndEnd(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		unit Unit
 		want string
@@ -69,7 +69,7 @@ computed 897Mi: not full in 2 d 6 h; peak 51,234 files (200.1 MiB, 22 % of 897Mi
 	}
 }
 
-func TestWriteTable_LongNames(t *testing.T) {
+func TestTable_LongNames(t *testing.T) {
 	curves := made()[:1]
 	curves[0].Volume.Name = "größe, die länger als ihre vier Spalten ist"
 	curves[0].Samples = curves[0].Samples[:1]
@@ -87,7 +87,7 @@ day                           files  MiB  full  refused
 	}
 }
 
-func TestWriteTable_DigitsOfTimes(t *testing.T) {
+func TestTable_DigitsOfTimes(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		at   time.Duration
 		unit Unit
@@ -117,7 +117,7 @@ func TestWriteTable_DigitsOfTimes(t *testing.T) {
 	}
 }
 
-func TestWriteTable_Sentence(t *testing.T) {
+func TestSentence(t *testing.T) {
 	c := made()[1]
 	c.Peak, c.PeakBytes = c.Capacity, 897*mib
 	want := "computed 897Mi: full at times, but no file refused; peak 229,632 files (897.0 MiB, 100 % of 897Mi)"
@@ -126,7 +126,7 @@ func TestWriteTable_Sentence(t *testing.T) {
 	}
 }
 
-func TestWriteCSV_RowForEachSample(t *testing.T) {
+func TestCSV_RowForEachSample(t *testing.T) {
 	curves := made()
 	for i := range curves {
 		curves[i].Samples = curves[i].Samples[:3]
@@ -151,7 +151,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
-func TestWrite_Refuses(t *testing.T) {
+func TestTable_Refuses(t *testing.T) {
 	bare, shifted := made(), made()
 	bare[1].Samples = nil
 	shifted[1].Samples[2].Time++
