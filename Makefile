@@ -11,7 +11,7 @@ FUZZ       ?= .
 BENCH      ?= .
 # A regular expression: which kernels to measure, such as ^6\.12. All if empty.
 KERNELS    ?=
-BENCH_PKGS ?= ./policy/...
+BENCH_PKGS ?= ./policy/... ./webhook
 # Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
 MUTATE      ?= .
@@ -112,7 +112,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	done <"$$tmp/targets"
 
 .PHONY: bench
-bench: ## Run the benchmarks of the engine, those that match BENCH
+bench: ## Run the benchmarks of the engine and the webhooks, those that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_PKGS)
 
 .PHONY: mutate
