@@ -106,8 +106,12 @@ type httpHandler struct {
 func newHTTPHandler(h *handler, l *limits) *httpHandler {
 	return &httpHandler{handler: h, limits: l, full: &admission.Webhook{
 		Handler: h,
-		// What it logs is as long as the request is, and the client is told the same.
-		LogConstructor: func(logr.Logger, *admission.Request) logr.Logger { return logr.Discard() },
+		LogConstructor: func(base logr.Logger, req *admission.Request) logr.Logger {
+			if req == nil { // what it logs then is as long as the body, and the client is told the same
+				return logr.Discard()
+			}
+			return base
+		},
 	}}
 }
 
@@ -155,7 +159,7 @@ func unacceptable(r *http.Request) (status int, problem string) {
 	case r.Header.Get("Content-Type") != "application/json":
 		return http.StatusUnsupportedMediaType, "the content type is not application/json: send an AdmissionReview in JSON"
 	case r.ContentLength > mostBody:
-		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no API server sends one", mostBody)
+		return http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.Itoa(mostBody) + " bytes: no API server sends one"
 	}
 	return 0, ""
 }

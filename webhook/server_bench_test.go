@@ -251,7 +251,7 @@ func podReview(t testing.TB, matched bool, size int) []byte {
 		}
 		c := corev1.Container{
 			Name: fmt.Sprintf("container-%d", n), Image: fmt.Sprintf("registry.example.org/team/service-%d:1.2.3", n),
-			Command: []string{"/bin/sh", "-c", `exec service --config "/etc/service/config.yaml" --listen :9000`},
+			Command:   []string{"/bin/sh", "-c", `exec service --config "/etc/service/config.yaml" --listen :9000`},
 			Resources: pod.Spec.Containers[0].Resources, VolumeMounts: pod.Spec.Containers[0].VolumeMounts,
 			LivenessProbe: probe, ReadinessProbe: probe, TerminationMessagePath: "/dev/termination-log",
 		}

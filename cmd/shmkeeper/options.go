@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -33,6 +34,8 @@ type Options struct {
 	CAResync      time.Duration
 	WebhookHost   string
 	WebhookPort   int
+	ClientCAFile  string
+	ClientNames   []string
 	MetricsAddr   string
 	ProbeAddr     string
 	PprofAddr     string
@@ -58,6 +61,8 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.CAResync, "ca-resync", 30*time.Second, "how often the Secret of the CA is read")
 	f.StringVar(&o.WebhookHost, "webhook-host", "", "address on which the webhooks listen; empty for all")
 	f.IntVar(&o.WebhookPort, "webhook-port", 9443, "port on which the webhooks listen")
+	f.StringVar(&o.ClientCAFile, "client-ca-file", "", "file with the CA of client certificates, in PEM: the webhooks then take requests only from clients with such a certificate, which the API servers must be given; empty to take them from everyone who reaches the port. It is read again when it changes")
+	f.StringSliceVar(&o.ClientNames, "client-names", nil, "names of which a client certificate must have one, as its common name or a DNS name; any if empty. For --client-ca-file")
 	f.StringVar(&o.MetricsAddr, "metrics-bind-address", ":8443", "address for metrics, which are served by TLS to clients that may get them; 0 for none")
 	f.StringVar(&o.ProbeAddr, "health-probe-bind-address", ":8081", "address for /healthz and /readyz; 0 for none")
 	f.StringVar(&o.PprofAddr, "pprof-bind-address", "0", "address for profiles, which are served to everybody; 0 for none")
@@ -112,6 +117,11 @@ func (o *Options) Validate(args []string) error {
 	}
 	if o.WebhookPort < 1 || o.WebhookPort > 65535 {
 		wrong("webhook-port", strconv.Itoa(o.WebhookPort), "is not a port: write one from 1 to 65535")
+	}
+	if o.ClientCAFile == "" && len(o.ClientNames) > 0 {
+		wrong("client-names", strings.Join(o.ClientNames, ","), "has no effect without --client-ca-file: name the CA that signs the API server's client certificate")
+	} else if err := checkCAs(o.ClientCAFile); err != nil {
+		errs = append(errs, fmt.Errorf("--client-ca-file: %w", err))
 	}
 	for flag, address := range map[string]string{
 		"health-probe-bind-address": o.ProbeAddr, "metrics-bind-address": o.MetricsAddr, "pprof-bind-address": o.PprofAddr,

@@ -176,7 +176,7 @@ func newServer(
 		MapperProvider:          newMapper,
 		Cache:                   cacheOptions,
 		Client:                  client.Options{Cache: &client.CacheOptions{Unstructured: true}},
-		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, TLSOpts: tlsOptions}),
+		WebhookServer:           newWebhookServer(o, certs.TLSConfig(source), withClients(o.ClientCAFile, o.ClientNames)),
 		HealthProbeBindAddress:  o.ProbeAddr,
 		PprofBindAddress:        o.PprofAddr,
 		GracefulShutdownTimeout: &timeout,

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// authority signs certificates for tests.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{}
+	a.certificate, a.key = a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true})
+	return a
+}
+
+// issue makes a certificate, which the authority signs if it has one itself.
+func (a *authority) issue(t *testing.T, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := a.certificate, a.key
+	if parent == nil {
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate, key
+}
+
+func (a *authority) leaf(t *testing.T, name string, usage x509.ExtKeyUsage) tls.Certificate {
+	t.Helper()
+	certificate, key := a.issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name + ".example"}, ExtKeyUsage: []x509.ExtKeyUsage{usage}})
+	return tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key}
+}
+
+func (a *authority) write(t *testing.T, file string) {
+	t.Helper()
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveWebhooks starts a server that answers with the request's body, and ends it with the test.
+func serveWebhooks(t *testing.T, change func(*webhookServer), options ...func(*tls.Config)) *webhookServer {
+	t.Helper()
+	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, ok := free.Addr().(*net.TCPAddr)
+	if err := free.Close(); err != nil || !ok {
+		t.Fatal(err, ok)
+	}
+	serving := newAuthority(t).leaf(t, "webhooks", x509.ExtKeyUsageServerAuth)
+	s := newWebhookServer(Options{WebhookHost: "127.0.0.1", WebhookPort: address.Port},
+		append(options, func(c *tls.Config) { c.Certificates = []tls.Certificate{serving} })...)
+	s.Register("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(w, r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}))
+	change(s)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended: %v", err)
+		}
+	})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() error { return s.StartedChecker()(request) })
+	return s
+}
+
+// waitFor waits until f returns nil, for some seconds.
+func waitFor(t *testing.T, f func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func unchanged(*webhookServer) {}
+
+func dial(t *testing.T, s *webhookServer, config *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	config.InsecureSkipVerify = true // the server's certificate is not what is tested
+	connection, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: config}).DialContext(t.Context(), "tcp", s.address)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { _ = connection.Close() })
+	c, ok := connection.(*tls.Conn)
+	if !ok {
+		return nil, fmt.Errorf("the connection is a %T", connection)
+	}
+	return c, c.SetDeadline(time.Now().Add(5 * time.Second))
+}
+
+// exchange sends a request on a connection and returns the beginning of the answer.
+func exchange(c net.Conn, request string) (string, error) {
+	if _, err := io.WriteString(c, request); err != nil {
+		return "", err
+	}
+	answer := make([]byte, len("HTTP/1.1 200"))
+	_, err := io.ReadFull(c, answer)
+	return string(answer), err
+}
+
+const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+func TestWebhookServer_SpeaksHTTP1AndTLS13Alone(t *testing.T) {
+	s := serveWebhooks(t, unchanged)
+	c, err := dial(t, s, &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := c.ConnectionState(); is.NegotiatedProtocol != "http/1.1" || is.Version != tls.VersionTLS13 {
+		t.Errorf("protocol %q, TLS version %x", is.NegotiatedProtocol, is.Version)
+	}
+	if answer, err := exchange(c, get); err != nil || answer != "HTTP/1.1 200" {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	if _, err := dial(t, s, &tls.Config{MaxVersion: tls.VersionTLS12}); err == nil {
+		t.Error("TLS 1.2 is spoken")
+	}
+}
+
+// One connection more than there may be is accepted when another ends.
+func TestWebhookServer_BoundsConnections(t *testing.T) {
+	s := serveWebhooks(t, func(s *webhookServer) { s.connections = 2 })
+	first, err := dial(t, s, &tls.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dial(t, s, &tls.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	third := make(chan error, 1)
+	go func() {
+		c, err := dial(t, s, &tls.Config{})
+		if err == nil {
+			_, err = exchange(c, get)
+		}
+		third <- err
+	}()
+	// A request on the first connection is answered while the third waits.
+	if answer, err := exchange(first, get); err != nil || answer != "HTTP/1.1 200" {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	select {
+	case err := <-third:
+		t.Fatalf("the third connection is accepted beside two others: %v", err)
+	default:
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-third; err != nil {
+		t.Errorf("the third connection: %v", err)
+	}
+}
+
+func TestWebhookServer_EndsSlowRequests(t *testing.T) {
+	s := serveWebhooks(t, func(s *webhookServer) { s.headerTimeout, s.requestTimeout = 100*time.Millisecond, 200*time.Millisecond })
+	for name, begin := range map[string]string{
+		"half a header": "POST / HTTP/1.1\r\nHost:",
+		"half a body":   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := dial(t, s, &tls.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(c, begin); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the server has not closed the connection within 5 s")
+			}
+		})
+	}
+}
+
+func TestWebhookServer_ClientCertificates(t *testing.T) {
+	trusted, other := newAuthority(t), newAuthority(t)
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	trusted.write(t, file)
+	s := serveWebhooks(t, unchanged, withClients(file, []string{"apiserver", "second.example"}))
+	for name, c := range map[string]struct {
+		certificates []tls.Certificate
+		accepted     bool
+	}{
+		"none":                     {nil, false},
+		"by the common name":       {[]tls.Certificate{trusted.leaf(t, "apiserver", x509.ExtKeyUsageClientAuth)}, true},
+		"by a DNS name":            {[]tls.Certificate{trusted.leaf(t, "second", x509.ExtKeyUsageClientAuth)}, true},
+		"of another name":          {[]tls.Certificate{trusted.leaf(t, "somebody", x509.ExtKeyUsageClientAuth)}, false},
+		"of another CA":            {[]tls.Certificate{other.leaf(t, "apiserver", x509.ExtKeyUsageClientAuth)}, false},
+		"for servers, not clients": {[]tls.Certificate{trusted.leaf(t, "apiserver", x509.ExtKeyUsageServerAuth)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if answered := answersTo(t, s, c.certificates); answered != c.accepted {
+				t.Errorf("answered %t, want %t", answered, c.accepted)
+			}
+		})
+	}
+	other.write(t, file)
+	if !answersTo(t, s, []tls.Certificate{other.leaf(t, "apiserver", x509.ExtKeyUsageClientAuth)}) {
+		t.Error("the CA that the file has now is not trusted")
+	}
+}
+
+func answersTo(t *testing.T, s *webhookServer, certificates []tls.Certificate) bool {
+	t.Helper()
+	c, err := dial(t, s, &tls.Config{Certificates: certificates})
+	if err != nil {
+		return false
+	}
+	answer, err := exchange(c, get)
+	return err == nil && answer == "HTTP/1.1 200"
+}
+
+func TestReadCAs_SaysWhatIsWrong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	if _, err := readCAs(file); err == nil || !strings.HasPrefix(err.Error(), "read the CA of clients: open ") {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%q has no certificate in PEM: write the CA that signs the API server's client certificate", file)
+	if _, err := readCAs(file); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
