@@ -49,6 +49,8 @@ type PolicyState struct {
 	Sized bool
 	// Narrow reports whether a match condition for this version alone holds Pods back.
 	Narrow bool
+	// EveryPodSent reports whether the match condition for all policies holds no Pod back.
+	EveryPodSent bool
 	// Revision is that of the first match condition that covers this version.
 	Revision int64
 	// Since is when this replica first saw the version.

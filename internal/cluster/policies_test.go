@@ -176,3 +176,18 @@ func TestPolicyStore_FingerprintTellsStoresApart(t *testing.T) {
 		seen[number] = name
 	}
 }
+
+func TestView_SaysThatEveryPodIsSent(t *testing.T) {
+	v := &View{store: newPolicyStore(policy.Mirrors{})}
+	narrow, wide := policytest.AppPolicy("a", "a"), policytest.NewPolicy("b", v1alpha1.Match{NamespaceSelector: &metav1.LabelSelector{}})
+	for _, c := range []struct {
+		add  *v1alpha1.SharedMemoryPolicy
+		want bool
+	}{{narrow, false}, {wide, true}} {
+		v.store.add(c.add)
+		v.inForce.Store(&inForce{v.store.set(), v.store.matchCondition()})
+		if state, ok := v.PolicyState(narrow); !ok || !state.Narrow || state.EveryPodSent != c.want {
+			t.Errorf("with %s: %+v, %t", c.add.Name, state, ok)
+		}
+	}
+}

@@ -110,7 +110,11 @@ func (v *View) MatchCondition() (condition MatchCondition, ok bool) {
 // PolicyState returns what became of a version of a policy; ok is false while this
 // replica has not seen the version, or has seen a newer one.
 func (v *View) PolicyState(p *v1alpha1.SharedMemoryPolicy) (state PolicyState, ok bool) {
-	return v.store.lookup(p)
+	state, ok = v.store.lookup(p)
+	if now := v.inForce.Load(); now != nil {
+		state.EveryPodSent = !now.condition.Narrow
+	}
+	return state, ok
 }
 
 // PolicyChanges returns a channel that gets an event at once and whenever the policies in

@@ -19,8 +19,8 @@ const (
 
 	// ReasonSent means that the webhooks are sent the Pods that the policy could match.
 	ReasonSent = "Sent"
-	// ReasonEveryPodSent means that the policy could match any Pod, as far as a match
-	// condition can see, so that the webhooks are sent all Pods.
+	// ReasonEveryPodSent means that the webhooks are sent all Pods: the policy could match any Pod,
+	// as far as a match condition can see, or another policy could, or there are too many.
 	ReasonEveryPodSent = "EveryPodSent"
 	// ReasonNotSent means that the webhooks' match condition may hold back Pods that the
 	// policy matches.
@@ -90,6 +90,10 @@ func matchConditionCurrent(s cluster.PolicyState, covered coverage) metav1.Condi
 		c.Message = "the webhooks are sent every Pod, since a match condition cannot tell " +
 			"which ones the policy matches: give each entry of match a podSelector that asks for " +
 			"a label, images, tmpfsPaths or mounted"
+	case s.EveryPodSent:
+		c.Status, c.Reason = metav1.ConditionTrue, ReasonEveryPodSent
+		c.Message = "the webhooks are sent every Pod: either another policy could match any Pod, and its condition " +
+			"MatchConditionCurrent says so, or a match condition for all policies and image mirrors would be too costly: use fewer of them"
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, ReasonSent
 		c.Message = "the webhooks are sent the Pods that the policy could match"

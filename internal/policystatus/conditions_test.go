@@ -64,6 +64,14 @@ func TestConditions(t *testing.T) {
 					"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted",
 			},
 		},
+		"the webhooks are sent every Pod, because of other policies": {
+			matchConditionCurrent(func() cluster.PolicyState { s := about(unchanged); s.EveryPodSent = true; return s }(), coverage{covered: true}),
+			condition{
+				metav1.ConditionTrue, ReasonEveryPodSent,
+				"the webhooks are sent every Pod: either another policy could match any Pod, and its condition MatchConditionCurrent says so, " +
+					"or a match condition for all policies and image mirrors would be too costly: use fewer of them",
+			},
+		},
 		"the webhooks are not sent its Pods": {matchConditionCurrent(about(unchanged), coverage{}), condition{
 			metav1.ConditionFalse, ReasonNotSent,
 			"the webhook configurations may hold back Pods that the policy matches: if this lasts, read the log of shmkeeper's leader, and apply the manifests again",

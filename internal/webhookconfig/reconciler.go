@@ -245,9 +245,10 @@ func (r *reconciler) wrote(ctx context.Context, change *unstructured.Unstructure
 	if condition.Narrow {
 		log.FromContext(ctx).V(1).Info("wrote the match condition", "revision", condition.Revision)
 	} else if r.written != condition.Expression {
-		log.FromContext(ctx).Info("every Pod is sent to the webhooks: either a policy could match any Pod, and the reason of " +
-			"its condition MatchConditionCurrent is EveryPodSent, or a match condition for all policies and " +
-			"image mirrors would be too costly; use fewer of them")
+		const what = "every Pod is sent to the webhooks of shmkeeper"
+		log.FromContext(ctx).Info(what)
+		r.recordEvent(ctx, change, "EveryPodSent", "Update", what, ": either a policy could match any Pod, and its condition "+
+			"MatchConditionCurrent says so, or a match condition for all policies and image mirrors would be too costly: use fewer of them")
 	}
 	r.written, r.changedSince = condition.Expression, time.Time{}
 }

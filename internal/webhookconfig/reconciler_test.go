@@ -190,6 +190,12 @@ func TestReconcile_WidensAConditionThatOthersOwnToo(t *testing.T) {
 	if _, found := conditionOf(w, "not-a-mirror-pod"); !found {
 		t.Error("another condition is gone")
 	}
+	const want = "Warning EveryPodSent every Pod is sent to the webhooks of shmkeeper: either a policy could match any Pod, and its condition " +
+		"MatchConditionCurrent says so, or a match condition for all policies and image mirrors would be too costly: use fewer of them"
+	r.once(t)
+	if got := recorded(r.recorded); len(got) != 1 || got[0] != want {
+		t.Errorf("events %q, want one: %s", got, want)
+	}
 }
 
 func TestReconcile_ReportsWebhooksThatAreNotOurs(t *testing.T) {

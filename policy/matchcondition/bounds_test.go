@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -29,12 +30,12 @@ func TestExpression_MountsWithoutImages(t *testing.T) {
 	}
 }
 
-// An expression has up to 8 KiB.
+// An expression has up to 80 KiB.
 func TestExpression_LongestText(t *testing.T) {
-	// The last of 119 values has the given length.
+	// The last of 1,219 values has the given length.
 	of := func(length int) (string, bool) {
 		var values []string
-		for i := range 118 {
+		for i := range 1218 {
 			values = append(values, fmt.Sprintf("%063d", i))
 		}
 		m := v1alpha1.Match{PodSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
@@ -44,44 +45,48 @@ func TestExpression_LongestText(t *testing.T) {
 		return Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", m)}, nil)
 	}
 	short, ok := of(1)
-	length := 8192 - (len(short) - 1)
+	length := 81920 - (len(short) - 1)
 	if !ok || length < 1 || length > 62 {
-		t.Fatalf("an expression of %d bytes, %t, is not close to 8 KiB", len(short), ok)
+		t.Fatalf("an expression of %d bytes, %t, is not close to 80 KiB", len(short), ok)
 	}
-	if text, ok := of(length); !ok || len(text) != 8192 {
-		t.Errorf("8 KiB: %d bytes, %t", len(text), ok)
+	if text, ok := of(length); !ok || len(text) != 81920 {
+		t.Errorf("80 KiB: %d bytes, %t", len(text), ok)
 	}
 	if text, ok := of(length + 1); ok {
 		t.Errorf("there is an expression of %d bytes", len(text))
 	}
 }
 
-// All patterns together have up to 6 KiB: those of one requirement on labels, and of several.
+// The longer the patterns are together, the shorter are the images that are searched: with up to
+// 6 KiB 2 KiB of them, with 48 KiB 256 bytes. With more, images beside labels are left out.
 func TestExpression_LongestPatterns(t *testing.T) {
-	image := func(length int) string { return "ghcr.io/" + strings.Repeat("a", length) }
+	image := func(length int) string { return "ghcr.io/" + strings.Repeat("a", length) + "*" }
 	of := func(matches ...v1alpha1.Match) (string, bool) {
 		return Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", matches...)}, nil)
 	}
 	// What stands between matches(' and '), where a backslash is written as ten characters.
 	short, _ := of(matchImages(image(1)))
-	_, rest, _ := strings.Cut(short, ".matches('")
+	_, rest, _ := strings.Cut(short, ".matches('(?im)")
 	pattern, _, _ := strings.Cut(rest, "')")
-	around := len(strings.ReplaceAll(pattern, `\U0000005c`, `\`)) - 1
+	around := len("(?im)") + len(strings.ReplaceAll(pattern, `\U0000005c`, `\`)) - 1
 
-	if text, ok := of(matchImages(image(6144 - around))); !ok {
-		t.Errorf("6 KiB: %d bytes, %t", len(text), ok)
+	for length, searched := range map[int]string{6144: "2048", 6145: "2047", 12288: "1024", 49152: "256"} {
+		if text, ok := of(matchImages(image(length - around))); !ok || !strings.Contains(text, "i.size() > "+searched+" ||") {
+			t.Errorf("patterns of %d bytes: %d bytes, %t, and not %s bytes of images", length, len(text), ok, searched)
+		}
 	}
-	if text, ok := of(matchImages(image(6145 - around))); ok {
-		t.Errorf("there is an expression with a pattern of 6 KiB and a byte: %d bytes", len(text))
+	if text, ok := of(matchImages(image(49153 - around))); ok {
+		t.Errorf("there is an expression with a pattern of 48 KiB and a byte: %d bytes", len(text))
 	}
 	beside := func(app string, length int) v1alpha1.Match {
 		return v1alpha1.Match{PodSelector: selecting(app), Images: []string{image(length)}}
 	}
-	if text, ok := of(beside("a", 3072-around), beside("b", 3072-around)); !ok {
-		t.Errorf("6 KiB beside labels: %d bytes, %t", len(text), ok)
+	if text, ok := of(beside("a", 24576-around), beside("b", 24576-around)); !ok || !strings.Contains(text, "i.size() > 256 ||") {
+		t.Errorf("48 KiB beside labels: %d bytes, %t", len(text), ok)
 	}
-	if _, ok := of(beside("a", 3073-around), beside("b", 3072-around)); ok {
-		t.Error("there is an expression with patterns of 6 KiB and a byte beside labels")
+	text, ok := of(beside("a", 24577-around), beside("b", 24576-around), matchImages("nginx*"))
+	if !ok || !strings.Contains(text, "'app' in l && l['app'] == 'a' || 'app' in l && l['app'] == 'b' || i.matches(") {
+		t.Errorf("48 KiB and a byte beside labels: %t, %s", ok, text)
 	}
 }
 
@@ -103,6 +108,54 @@ func TestLiteral(t *testing.T) {
 	} {
 		if got := literal(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
+// 500 policies as teams write them: by one label, by several, by image, by a glob, by labels and an
+// image, by a mount and by a setting.
+func TestExpression_FiveHundredOrdinaryPolicies(t *testing.T) {
+	var policies []*v1alpha1.SharedMemoryPolicy
+	labels := func(i int) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{
+			"app.kubernetes.io/name": fmt.Sprintf("application-%d", i), "app.kubernetes.io/component": fmt.Sprintf("component-%d", i%7),
+		}}
+	}
+	for i := range 500 {
+		image := fmt.Sprintf("registry.example.com/team-%d/application-%d", i%20, i)
+		policies = append(policies, newPolicy(fmt.Sprint("p", i), []v1alpha1.Match{
+			{PodSelector: selecting(fmt.Sprintf("application-%d", i))},
+			{PodSelector: labels(i)},
+			{Images: []string{image}},
+			{Images: []string{image + "-*"}},
+			{PodSelector: labels(i), Images: []string{image}},
+			{PodSelector: selecting(fmt.Sprintf("application-%d", i)), Mounted: &yes},
+			{PodSelector: selecting(fmt.Sprintf("application-%d", i)), TmpfsPaths: v1alpha1.TmpfsPathsDetect},
+		}[i%7]))
+	}
+	policies = append(policies, library(t)...)
+	expression, ok := Expression(policies, nil)
+	if !ok {
+		t.Fatal("there is no expression")
+	}
+	for _, age := range []string{"oldest", "newest"} {
+		c := mustCompile(t, expression, age)
+		ordinary := podWith(map[string]string{"app": "shop", "app.kubernetes.io/name": "shop"}, "registry.example.com/team-1/shop:1", "envoyproxy/envoy:v1")
+		cost, err := c.cost(ordinary)
+		t.Logf("%s: %d bytes cost %d for an ordinary Pod", age, len(expression), cost)
+		if is, sendErr := c.sends(ordinary); is || err != nil || sendErr != nil || cost > 50_000 {
+			t.Errorf("%s: an ordinary Pod is sent: %v, %v, %v", age, is, err, sendErr)
+		}
+		for i, pod := range []*corev1.Pod{
+			podWith(map[string]string{"app": "application-7"}, "a"),
+			podWith(labels(8).MatchLabels, "a"),
+			podWith(nil, "registry.example.com/team-9/application-9:1"),
+			podWith(nil, "registry.example.com/team-10/application-10-x@sha256:1"),
+			podWith(labels(11).MatchLabels, "registry.example.com:443/team-11/application-11"),
+		} {
+			if is, err := c.sends(pod); !is || err != nil {
+				t.Errorf("%s: a Pod of policy %d is not sent: %v", age, i+7, err)
+			}
 		}
 	}
 }

@@ -19,6 +19,29 @@ const imagesText = "(" + initVar +
 	`.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + ` + regularVar +
 	`).map(x, has(x.image) ? x.image : '').join('\n')`
 
+// imageRewrites make one text of all spellings of an image's registry, in order, and leave out Docker
+// Hub. Different images may become the same.
+var imageRewrites = [][2]string{{":443/", "/"}, {"index.docker.io/", ""}, {"registry-1.docker.io/", ""}, {"docker.io/", ""}}
+
+// namesList is the images of imagesText without tags and digests, each as imageName writes it.
+var namesList = func() string {
+	e := imagesVar + `.lowerAscii().split('\n').map(x, x.split('@')[0]).map(x, x.lastIndexOf(':') > x.lastIndexOf('/') ? ` +
+		`x.substring(0, x.lastIndexOf(':')) : x).map(x, x`
+	for _, r := range imageRewrites {
+		e += ".replace('" + r[0] + "', '" + r[1] + "')"
+	}
+	return e + ")"
+}()
+
+// imageName returns an image without tag and digest as namesList has it.
+func imageName(repository string) string {
+	name := strings.ToLower(repository)
+	for _, r := range imageRewrites {
+		name = strings.ReplaceAll(name, r[0], r[1])
+	}
+	return name
+}
+
 // maxFragment is how much of a name is looked for: contains costs nothing more for a text
 // of up to ten bytes.
 const maxFragment = 10
@@ -37,9 +60,13 @@ func pathFragment(dir string) string {
 }
 
 // settingsTerm returns a term that holds if the command, an argument or a variable of a
-// container contains the fragment, or if there are too many of them to look at.
-func settingsTerm(fragment string) string {
-	found := ".contains(" + literal(fragment) + ")"
+// container contains the fragment, or if there are too many of them to look at. It is empty without
+// a fragment.
+func settingsTerm(fragments []string) string {
+	if len(fragments) == 0 {
+		return ""
+	}
+	found := ".contains(" + literal(fragments[0]) + ")"
 	texts := func(field string) string {
 		return fmt.Sprintf(`has(x.%[1]s) && (x.%[1]s.size() > %[2]d || x.%[1]s.exists(a, a%[3]s))`,
 			field, maxSettings, found)
@@ -51,8 +78,12 @@ func settingsTerm(fragment string) string {
 }
 
 // mountsTerm returns a term that holds if the path of a mount contains one of the
-// fragments, or if there are too many mounts, or too long ones, to look at.
+// fragments, or if there are too many mounts, or too long ones, to look at. It is empty without
+// fragments.
 func mountsTerm(fragments []string) string {
+	if len(fragments) == 0 {
+		return ""
+	}
 	path := "a.mountPath"
 	either := fmt.Sprintf("%s.size() > %d", path, maxMountPathBytes)
 	for _, f := range fragments {

@@ -3,7 +3,6 @@ package matchcondition
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +14,10 @@ import (
 
 // The costliest Pods that are searched in full, with the costliest expression.
 func TestExpression_Cost(t *testing.T) {
-	expression, _ := Expression(costlyPolicies(), nil)
+	expression, ok := Expression(costlyPolicies(), nil)
+	if !ok || len(expression) < maxExpressionBytes*2/3 || !strings.Contains(expression, fmt.Sprintf(".size() > %d ||", maxImageBytes)) {
+		t.Fatalf("the expression has %d bytes, %t, and is not the costliest: change the policies", len(expression), ok)
+	}
 	c := mustCompile(t, expression, "newest")
 	for name, pod := range map[string]*corev1.Pod{
 		"settings and mounts": costlyPod(t, maxMounts, maxSettings),
@@ -53,12 +55,15 @@ func costlyPolicies() []*v1alpha1.SharedMemoryPolicy {
 			policies = append(policies, q)
 		}
 	}
-	for i := 0; ; i++ {
-		more := append(slices.Clone(policies), newPolicy("p", matchImages(fmt.Sprintf("*/org-%d/*", i))))
-		if _, ok := Expression(more, nil); !ok {
-			break
-		}
-		policies = more
+	// As many patterns as the longest text of images is searched for, and names for the rest.
+	for i := range 440 {
+		policies = append(policies, newPolicy("p", matchImages(fmt.Sprintf("*/org-%d/*", i))))
+	}
+	for i := range 5000 {
+		policies = append(policies, newPolicy("p", matchImages(fmt.Sprintf("o/%d", i))))
+	}
+	for i := range 800 {
+		policies = append(policies, newPolicy("p", v1alpha1.Match{PodSelector: selecting("x"), Images: []string{fmt.Sprintf("p/%d", i)}}))
 	}
 	return policies
 }

@@ -14,19 +14,21 @@ import (
 // Name is the name of the match condition on the webhooks that get Pods.
 const Name = "may-match-policy"
 
-// What an expression may cost, so that the API server evaluates it within a fraction of
-// the 1,000,000 units that it grants. If a Pod is beyond one of these, it is sent; if an
-// expression is, there is none. A regular expression costs a tenth of the text times a
-// quarter of the pattern, and contains a tenth of the text.
+// What an expression may cost, so that the API server evaluates it within the 1,000,000 units that
+// it grants. If a Pod is beyond one of these, it is sent. If a term of an expression is, the term is
+// left out, or there is no expression. A regular expression costs a tenth of the text times a quarter
+// of the pattern, and contains a tenth of the text.
 const (
-	maxExpressionBytes = 8 << 10
-	maxPatternBytes    = 6 << 10
-	maxImageBytes      = 2 << 10 // of all images of a Pod together
-	maxContainers      = 32      // regular and init containers together
-	maxSettings        = 128     // arguments, or environment variables, of a container
-	maxMounts          = 128     // of a container
+	maxExpressionBytes = 80 << 10 // an API server parses 100,000 characters
+	maxPatternCost     = 12 << 20 // bytes of all patterns times bytes of all images of a Pod
+	maxImageBytes      = 2 << 10  // of all images of a Pod together
+	minImageBytes      = 256      // more than the images of an ordinary Pod: if only less can be searched, none are
+	maxContainers      = 32       // regular and init containers together
+	maxSettings        = 128      // arguments, or environment variables, of a container
+	maxMounts          = 128      // of a container
 	maxMountPathBytes  = 128
 	maxMountFragments  = 2
+	maxTuples          = 16 // combinations of values that one entry asks of several labels
 )
 
 // Expression returns a CEL expression that is true for every Pod that one of the policies
@@ -36,7 +38,7 @@ const (
 func Expression(
 	policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror,
 ) (expression string, ok bool) {
-	c := clauses{mirrors: parseMirrors(mirrors), mountFragments: make(map[string]bool)}
+	c := clauses{mirrors: parseMirrors(mirrors), mountFragments: make(map[string]bool), settingsFragments: make(map[string]bool)}
 	for _, p := range policies {
 		for i := range p.Spec.Match {
 			if !c.add(&p.Spec.Match[i], p.Spec.MountPath) {
@@ -44,8 +46,11 @@ func Expression(
 			}
 		}
 	}
+	if !c.leaveOutCostly() {
+		return "", false
+	}
 	expression = c.expression()
-	if len(expression) > maxExpressionBytes || c.patternBytes > maxPatternBytes {
+	if len(expression) > maxExpressionBytes {
 		return "", false
 	}
 	return expression, true
@@ -60,13 +65,9 @@ type clauses struct {
 	settings group // entries with tmpfsPaths
 	mounts   group // entries with mounted
 
-	// settingsFragment is what a setting must contain. There is only one, since each would
-	// be looked for in all settings of a Pod.
-	settingsFragment string
-	// mountFragments are what the path of a mount must contain, one of them.
-	mountFragments map[string]bool
-
-	patternBytes int
+	// settingsFragments are what a setting must contain, and mountFragments what the path of a
+	// mount must contain, one of them.
+	settingsFragments, mountFragments map[string]bool
 }
 
 // group holds what entries ask of labels and images. Entries that ask for the same count
@@ -74,19 +75,21 @@ type clauses struct {
 type group struct {
 	// always is set if an entry asks for nothing.
 	always bool
-	// values are the values of a label, each of which suffices alone.
-	values map[string]map[string]bool
+	// tuples are the values of some labels, by the keys of the labels.
+	tuples map[string]map[string]bool
 	// labels are conjunctions of other requirements on labels.
 	labels map[string]bool
-	// images are the patterns, one of which is needed beside a conjunction of requirements
-	// on labels, which is empty for none.
+	// names are the images without a wildcard, and images the patterns of others, one of which is
+	// needed beside a conjunction of requirements on labels, which is empty for none.
+	names  map[string]map[string]bool
 	images map[string]map[pattern]bool
 }
 
 // The names that the expression binds.
 const (
 	labelsVar  = "l"
-	imagesVar  = "i"
+	imagesVar  = "i" // of all images, one text
+	namesVar   = "m" // of images without tags, a list
 	initVar    = "n"
 	regularVar = "r"
 )
@@ -101,24 +104,15 @@ func (c *clauses) add(m *v1alpha1.Match, mountPath string) bool {
 		// An entry with tmpfsPaths as well is as wide as one without.
 		to = &c.mounts
 		c.mountFragments[fragment] = true
-		if fragment == "" || len(c.mountFragments) > maxMountFragments {
-			return false
-		}
 	case m.TmpfsPaths != "":
 		to = &c.settings
-		if fragment == "" || c.settingsFragment != "" && c.settingsFragment != fragment {
-			return false
-		}
-		c.settingsFragment = fragment
+		c.settingsFragments[fragment] = true
 	}
-	if !to.add(m, c.mirrors) {
-		return false
-	}
-	return !c.anywhere.always
+	return to.add(m, c.mirrors) && !c.anywhere.always
 }
 
-// add reports whether what an entry asks of labels and images could be added, that is, written
-// down.
+// add reports whether what an entry asks of labels and images could be added. Images that cannot be
+// written down are left out.
 func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 	var requirements []metav1.LabelSelectorRequirement
 	if m.PodSelector != nil {
@@ -127,31 +121,38 @@ func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 			return false
 		}
 	}
-	var all []string
-	for _, r := range requirements {
-		all = append(all, labelTerm(r))
-	}
-	conjunction := strings.Join(all, " && ")
+	conjunction := conjunctionOf(requirements)
 	if len(m.Images) > 0 {
+		var names []string
+		var patterns []pattern
 		for _, image := range m.Images {
-			patterns, ok := imagePatterns(image, mirrors)
+			n, p, ok := imageTerms(image, mirrors)
 			if !ok {
-				return false
+				return g.addLabels(requirements, conjunction)
 			}
-			for _, p := range patterns {
-				add(&g.images, conjunction, p)
-			}
+			names, patterns = append(names, n...), append(patterns, p...)
+		}
+		for _, name := range names {
+			add(&g.names, conjunction, name)
+		}
+		for _, p := range patterns {
+			add(&g.images, conjunction, p)
 		}
 		return true
 	}
-	if key, values, ok := singleLabelIn(requirements); ok {
-		for _, value := range values {
-			add(&g.values, key, value)
-		}
-		return true
-	}
+	return g.addLabels(requirements, conjunction)
+}
+
+// addLabels adds an entry that asks for labels alone.
+func (g *group) addLabels(requirements []metav1.LabelSelectorRequirement, conjunction string) bool {
 	if conjunction == "" {
 		g.always = true
+		return true
+	}
+	if keys, values, ok := tuplesOf(requirements); ok {
+		for _, value := range values {
+			add(&g.tuples, keys, value)
+		}
 		return true
 	}
 	if g.labels == nil {
@@ -173,52 +174,51 @@ func add[V comparable](to *map[string]map[V]bool, key string, value V) {
 
 // empty reports whether the group has no entry.
 func (g *group) empty() bool {
-	return !g.always && len(g.values) == 0 && len(g.labels) == 0 && len(g.images) == 0
+	return !g.always && len(g.tuples) == 0 && len(g.labels) == 0 && len(g.names) == 0 && len(g.images) == 0
 }
 
-// alternatives returns the terms of which one has to hold, the cheapest first, and the
-// length of all patterns in them.
-func (g *group) alternatives() (terms []string, patternBytes int) {
-	for _, key := range slices.Sorted(maps.Keys(g.values)) {
-		terms = append(terms, labelTerm(metav1.LabelSelectorRequirement{
-			Key: key, Operator: metav1.LabelSelectorOpIn, Values: slices.Sorted(maps.Keys(g.values[key])),
-		}))
+// alternatives returns the terms of which one has to hold, the cheapest first.
+func (g *group) alternatives() (terms []string) {
+	for _, keys := range slices.Sorted(maps.Keys(g.tuples)) {
+		terms = append(terms, tuplesTerm(keys, slices.Sorted(maps.Keys(g.tuples[keys]))))
 	}
 	terms = append(terms, slices.Sorted(maps.Keys(g.labels))...)
-	for _, conjunction := range slices.Sorted(maps.Keys(g.images)) {
-		pattern := oneOf(slices.Collect(maps.Keys(g.images[conjunction])))
-		patternBytes += len(pattern)
-		term := imagesVar + ".matches(" + literal(pattern) + ")"
+	beside := func(conjunction, term string) {
 		if conjunction != "" {
 			term = conjunction + " && " + term
 		}
 		terms = append(terms, term)
 	}
-	return terms, patternBytes
+	for _, conjunction := range slices.Sorted(maps.Keys(g.names)) {
+		beside(conjunction, namesVar+".exists(x, x in "+list(slices.Sorted(maps.Keys(g.names[conjunction])))+")")
+	}
+	for _, conjunction := range slices.Sorted(maps.Keys(g.images)) {
+		beside(conjunction, imagesVar+".matches("+literal(oneOf(slices.Collect(maps.Keys(g.images[conjunction]))))+")")
+	}
+	return terms
 }
 
 // expression joins all clauses.
 func (c *clauses) expression() string {
-	either, n := c.anywhere.alternatives()
-	c.patternBytes += n
-	images := len(c.anywhere.images) > 0
+	either := c.anywhere.alternatives()
 	search := false
 	beside := func(g *group, term string) {
 		if g.empty() {
 			return
 		}
-		search = true
+		search = search || term != ""
+		terms := "(" + strings.Join(g.alternatives(), " || ") + ")"
+		switch {
+		case term == "":
+			term = terms
 		// An entry that asks for nothing else makes the others of its group redundant.
-		if !g.always {
-			terms, n := g.alternatives()
-			c.patternBytes += n
-			images = images || len(g.images) > 0
-			term = "(" + strings.Join(terms, " || ") + ") && " + term
+		case !g.always:
+			term = terms + " && " + term
 		}
 		either = append(either, term)
 	}
 	beside(&c.mounts, mountsTerm(slices.Sorted(maps.Keys(c.mountFragments))))
-	beside(&c.settings, settingsTerm(c.settingsFragment))
+	beside(&c.settings, settingsTerm(slices.Sorted(maps.Keys(c.settingsFragments))))
 	if len(either) == 0 {
 		return "false"
 	}
@@ -227,10 +227,16 @@ func (c *clauses) expression() string {
 		return "[" + value + "].exists(" + name + ", " + in + ")"
 	}
 	e := strings.Join(either, " || ")
-	if images {
-		e = bind(imagesVar, imagesText, fmt.Sprintf("%s.size() > %d || %s", imagesVar, maxImageBytes, e))
+	names, images := c.looksAtImages()
+	if names {
+		e = bind(namesVar, namesList, e)
 	}
-	if images || search {
+	if names || images {
+		// No image has anything but printable ASCII in it, and letters outside ASCII can have
+		// lower-case forms inside.
+		e = bind(imagesVar, imagesText, fmt.Sprintf("%[1]s.size() > %[2]d || %[1]s.matches('[^ -~\\n]') || %[3]s", imagesVar, c.searchedImageBytes(), e))
+	}
+	if names || images || search {
 		e = fmt.Sprintf("%s.size() + %s.size() > %d || %s", initVar, regularVar, maxContainers, e)
 		e = bind(initVar, initContainers, bind(regularVar, regularContainers, e))
 	}

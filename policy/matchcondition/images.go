@@ -73,6 +73,38 @@ const (
 	hub = `(?:(?:index[.]|registry-1[.])?docker[.]io` + port + `/)?`
 )
 
+// imageTerms returns names and patterns of which one fits each image whose repository the glob
+// matches. Without a wildcard names suffice, as imageName writes them. ok is false for a glob that
+// cannot be written in this way.
+func imageTerms(glob string, mirrors []mirror) (names []string, patterns []pattern, ok bool) {
+	parts, ok := globParts(glob)
+	if !ok || strings.ContainsFunc(glob, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`*?[\`, r) }) {
+		patterns, ok = imagePatterns(glob, mirrors)
+		return nil, patterns, ok
+	}
+	parts = complete(parts)
+	names = plainNames(parts)
+	for _, m := range mirrors {
+		for _, tail := range m.below(parts) {
+			names = append(names, plainNames(slices.Concat(m.from, tail))...)
+		}
+	}
+	return names, nil, true
+}
+
+// plainNames returns the names of a repository whose first part is the registry.
+func plainNames(parts []part) []string {
+	globs := make([]string, len(parts))
+	for i, p := range parts {
+		globs[i] = p.glob
+	}
+	names := []string{imageName(strings.Join(globs, "/"))}
+	if globs[0] == hubName && isLibrary(parts[1:]) {
+		names = append(names, imageName(globs[2]))
+	}
+	return names
+}
+
 // imagePatterns returns patterns of which one fits each image whose repository the glob
 // matches, in whichever spelling, and by whichever mirror. ok is false for a glob that
 // cannot be written in this way.
@@ -136,8 +168,7 @@ func spellings(head, tail []part) (out []pattern) {
 
 // oneOf returns a regular expression for a text of which a line begins with an image that
 // one of the patterns fits. It does not look at the case, which does not matter in the name
-// of a registry, and takes every text that has anything but printable ASCII in it, which no
-// image has, since letters outside ASCII can have lower-case forms inside.
+// of a registry.
 func oneOf(patterns []pattern) string {
 	rests := make(map[string][]string)
 	for _, p := range patterns {
@@ -153,7 +184,7 @@ func oneOf(patterns []pattern) string {
 	for _, rest := range slices.Sorted(maps.Keys(prefixes)) {
 		either = append(either, alternation(prefixes[rest])+rest)
 	}
-	return `(?im)^` + alternation(either) + `(?:[:@]|$)|[^ -~\n]`
+	return `(?im)^` + alternation(either) + `(?:[:@]|$)`
 }
 
 // alternation returns a regular expression for what one of the given ones fits.

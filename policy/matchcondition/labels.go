@@ -23,14 +23,67 @@ func requirementsOf(s *metav1.LabelSelector) (out []metav1.LabelSelectorRequirem
 	return append(out, s.MatchExpressions...), true
 }
 
-// singleLabelIn returns the label and the values of a selector that asks for nothing else.
-func singleLabelIn(
-	requirements []metav1.LabelSelectorRequirement,
-) (key string, values []string, ok bool) {
-	if len(requirements) != 1 || requirements[0].Operator != metav1.LabelSelectorOpIn {
-		return "", nil, false
+// conjunctionOf returns a term that holds if all requirements do; empty for none.
+func conjunctionOf(requirements []metav1.LabelSelectorRequirement) string {
+	terms := make([]string, len(requirements))
+	for i, r := range requirements {
+		terms[i] = labelTerm(r)
 	}
-	return requirements[0].Key, requirements[0].Values, true
+	return strings.Join(terms, " && ")
+}
+
+// tupleSeparator stands between keys, and between values. Neither may have it.
+const tupleSeparator = ","
+
+// tuplesOf returns the labels, and all combinations of values, of a selector that asks for nothing
+// but values of labels, and not for too many.
+func tuplesOf(requirements []metav1.LabelSelectorRequirement) (keys string, values []string, ok bool) {
+	requirements = slices.SortedFunc(slices.Values(requirements), func(a, b metav1.LabelSelectorRequirement) int {
+		return strings.Compare(a.Key, b.Key)
+	})
+	values = []string{""}
+	var of []string
+	for i, r := range requirements {
+		if r.Operator != metav1.LabelSelectorOpIn || i > 0 && r.Key == requirements[i-1].Key ||
+			len(requirements) > 1 && len(values)*len(r.Values) > maxTuples {
+			return "", nil, false
+		}
+		of = append(of, r.Key)
+		var longer []string
+		for _, begun := range values {
+			for _, value := range r.Values {
+				if i > 0 {
+					value = begun + tupleSeparator + value
+				}
+				longer = append(longer, value)
+			}
+		}
+		values = longer
+	}
+	return strings.Join(of, tupleSeparator), values, len(of) > 0
+}
+
+// tuplesTerm returns a term that holds if the labels have one of some combinations of values.
+func tuplesTerm(keys string, values []string) string {
+	all := strings.Split(keys, tupleSeparator)
+	if len(all) == 1 {
+		return labelTerm(metav1.LabelSelectorRequirement{Key: keys, Operator: metav1.LabelSelectorOpIn, Values: values})
+	}
+	present, together := make([]string, len(all)), make([]string, len(all))
+	for i, key := range all {
+		present[i] = literal(key) + " in " + labelsVar
+		together[i] = labelsVar + "[" + literal(key) + "]"
+	}
+	return strings.Join(present, " && ") + " && " + strings.Join(together, " + '"+tupleSeparator+"' + ") + " in " + list(values)
+}
+
+// list returns texts as a CEL list.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = literal(text)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // labelTerm returns one requirement, exactly as a selector takes it: NotIn also holds if the
@@ -42,11 +95,7 @@ func labelTerm(r metav1.LabelSelectorRequirement) string {
 		if len(r.Values) == 1 {
 			return present + " && " + value + " == " + literal(r.Values[0])
 		}
-		quoted := make([]string, len(r.Values))
-		for i, v := range slices.Sorted(slices.Values(r.Values)) {
-			quoted[i] = literal(v)
-		}
-		return present + " && " + value + " in [" + strings.Join(quoted, ", ") + "]"
+		return present + " && " + value + " in " + list(slices.Sorted(slices.Values(r.Values)))
 	}
 	switch r.Operator {
 	case metav1.LabelSelectorOpIn:

@@ -1,0 +1,71 @@
+package matchcondition
+
+import (
+	"maps"
+	"slices"
+)
+
+// groups returns the groups of which the expression is made.
+func (c *clauses) groups() []*group { return []*group{&c.anywhere, &c.settings, &c.mounts} }
+
+// patternBytes returns the length of all patterns.
+func (c *clauses) patternBytes() (n int) {
+	for _, g := range c.groups() {
+		if g.always {
+			continue // its other entries are not written
+		}
+		for _, patterns := range g.images {
+			n += len(oneOf(slices.Collect(maps.Keys(patterns))))
+		}
+	}
+	return n
+}
+
+// searchedImageBytes returns how long the images of a Pod may be, together, to be searched. A Pod of
+// which they are longer is sent.
+func (c *clauses) searchedImageBytes() int {
+	return min(maxImageBytes, maxPatternCost/max(1, c.patternBytes()))
+}
+
+// looksAtImages reports what the expression has to know of images.
+func (c *clauses) looksAtImages() (names, patterns bool) {
+	for _, g := range c.groups() {
+		if !g.always {
+			names, patterns = names || len(g.names) > 0, patterns || len(g.images) > 0
+		}
+	}
+	return names, patterns
+}
+
+// leaveOutCostly leaves out what would cost too much, so that the expression gets wider. It reports
+// whether the expression still tells Pods apart.
+func (c *clauses) leaveOutCostly() bool {
+	// Each fragment would be looked for in all mounts, or in all settings, of a Pod.
+	for g, fragments := range map[*group]map[string]bool{&c.mounts: c.mountFragments, &c.settings: c.settingsFragments} {
+		most := 1
+		if g == &c.mounts {
+			most = maxMountFragments
+		}
+		if fragments[""] || len(fragments) > most {
+			clear(fragments)
+			if g.always {
+				return false
+			}
+		}
+	}
+	if c.searchedImageBytes() >= minImageBytes {
+		return true
+	}
+	for _, g := range c.groups() {
+		for conjunction := range g.images {
+			if conjunction != "" {
+				delete(g.images, conjunction)
+				if g.labels == nil {
+					g.labels = make(map[string]bool)
+				}
+				g.labels[conjunction] = true
+			}
+		}
+	}
+	return c.searchedImageBytes() >= minImageBytes
+}
