@@ -94,6 +94,7 @@ func TestObjects_Refuses(t *testing.T) {
 		"items that are not a list":          {"apiVersion: v1\nkind: List\nitems: {}\n", "in.yaml:3: items: a mapping is not a list: write the objects as a list"},
 		"an item that is not an object":      {"apiVersion: v1\nkind: List\nitems:\n- x\n", `in.yaml:4: items[0]: "x" is not an API object: write a mapping with apiVersion and kind`},
 		"a duplicate key":                    {"apiVersion: v1\nkind: Pod\nspec:\n  a: 1\n  b: 2\n  a: 3\n", `in.yaml:6: key "a" is given twice in one mapping: remove one of them`},
+		"a duplicate key around a merge":     {"a: &a {x: 1}\nb:\n  x: 2\n  <<: *a\n  x: 3\n", `in.yaml:5: key "x" is given twice in one mapping: remove one of them`},
 		"two keys that are one in JSON":      {"1: a\n\"1\": b\n", `in.yaml:2: key "1" is given twice in one mapping: remove one of them`},
 		"a duplicate key of JSON":            {"{\"a\": 1,\n \"b\": {\"c\": 1,\n \"c\": 2}}\n", `in.yaml:3: key "c" is given twice in one mapping: remove one of them`},
 		"a key that is null":                 {"~: a\n", `in.yaml:1: "~" cannot be a key: put a string in quotes there`},

@@ -93,7 +93,7 @@ func (b *builder) items(n *Node, y *yaml.Node, depth int) error {
 // among them. As in kubectl, the later of an own and a merged key wins, and the earlier of two sources.
 func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
 	n.Kind, n.Fields = Object, map[string]*Node{}
-	own := map[string]bool{}
+	merged := map[string]bool{}
 	at := n.start
 	for i := 0; i < len(y.Content); i += 2 {
 		key, err := b.build(y.Content[i], depth)
@@ -116,7 +116,7 @@ func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
 		}
 		at = value.to
 		if y.Content[i].Tag == "!!merge" && key.Source == "<<" {
-			if err := n.merge(value); err != nil {
+			if err := n.merge(value, merged); err != nil {
 				return err
 			}
 			continue
@@ -125,18 +125,18 @@ func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
 		switch {
 		case !ok:
 			return &Error{Line: key.Line, Problem: key.Display() + " cannot be a key", Remedy: "put a string in quotes there"}
-		case own[name]:
+		case n.Fields[name] != nil && !merged[name]:
 			return errTwice(name, key.Line)
 		}
-		own[name] = true
+		delete(merged, name)
 		n.set(name, value)
 	}
 	n.to = b.collectionEnd(n.start, at)
 	return nil
 }
 
-// merge adds the fields of the value of a merge key.
-func (n *Node) merge(value *Node) error {
+// merge adds the fields of the value of a merge key, and the names that only it has to merged.
+func (n *Node) merge(value *Node, merged map[string]bool) error {
 	n.derived = true
 	sources := []*Node{value}
 	if value.Kind == List {
@@ -147,6 +147,7 @@ func (n *Node) merge(value *Node) error {
 			return &Error{Line: from.Line, Problem: "the merge key << is given " + from.Display(), Remedy: "give it a mapping"}
 		}
 		for _, key := range from.Keys {
+			merged[key] = merged[key] || n.Fields[key] == nil
 			n.set(key, from.Fields[key])
 		}
 	}
