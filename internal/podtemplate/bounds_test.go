@@ -201,7 +201,7 @@ func FuzzFind(f *testing.F) {
 			t.Skip("not an object")
 		}
 		found, unread := podtemplate.Find(object)
-		podtemplate.Scalers([]map[string]any{object})
+		podtemplate.ScalerOf(object)
 		if diff := cmp.Diff(before, object); diff != "" {
 			t.Fatalf("the object has changed (-before +after)\n%s", diff)
 		}

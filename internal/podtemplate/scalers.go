@@ -1,6 +1,7 @@
 package podtemplate
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -20,39 +21,32 @@ type Scaler struct {
 	Writes bool
 }
 
-// Scalers returns the autoscalers among objects, in their order. It skips objects of other kinds,
-// lists of objects too. A field of the wrong type counts as absent.
-func Scalers(objects []map[string]any) []Scaler {
-	var out []Scaler
-	for _, o := range objects {
-		group, kind, _ := objectKind(o)
-		s := Scaler{
-			Kind:      kind,
-			Namespace: text(lookup(o, "metadata", "namespace")),
-			Name:      text(lookup(o, "metadata", "name")),
-		}
-		spec, _ := o["spec"].(map[string]any)
-		target := "scaleTargetRef"
-		switch group + "/" + kind {
-		case "autoscaling/HorizontalPodAutoscaler":
-			s.OnMemory = anyMap(spec["metrics"], isMemoryUtilization) ||
-				anyMap(metricsOfV1(o), isMemoryUtilization)
-		case "autoscaling.k8s.io/VerticalPodAutoscaler":
-			target = "targetRef"
-			s.OnMemory, s.Writes = verticalMemory(spec)
-		case "keda.sh/ScaledObject":
-			s.TargetKind = "Deployment" // what KEDA takes if the reference names no kind
-			s.OnMemory = anyMap(spec["triggers"], isMemoryTrigger)
-		default:
-			continue
-		}
-		if kind := text(lookup(spec, target, "kind")); kind != "" {
-			s.TargetKind = kind
-		}
-		s.TargetName = text(lookup(spec, target, "name"))
-		out = append(out, s)
+// ScalerOf returns the autoscaler that an object is; nil for any other kind, lists of objects too. A
+// field of the wrong type counts as absent.
+func ScalerOf(o map[string]any) *Scaler {
+	group, kind, _ := objectKind(o)
+	s := &Scaler{
+		Kind:      kind,
+		Namespace: text(lookup(o, "metadata", "namespace")),
+		Name:      text(lookup(o, "metadata", "name")),
 	}
-	return out
+	spec, _ := o["spec"].(map[string]any)
+	target := "scaleTargetRef"
+	switch group + "/" + kind {
+	case "autoscaling/HorizontalPodAutoscaler":
+		s.OnMemory = anyMap(spec["metrics"], isMemoryUtilization) || anyMap(metricsOfV1(o), isMemoryUtilization)
+	case "autoscaling.k8s.io/VerticalPodAutoscaler":
+		target = "targetRef"
+		s.OnMemory, s.Writes = verticalMemory(spec)
+	case "keda.sh/ScaledObject":
+		s.TargetKind = "Deployment" // what KEDA takes if the reference names no kind
+		s.OnMemory = anyMap(spec["triggers"], isMemoryTrigger)
+	default:
+		return nil
+	}
+	s.TargetKind = cmp.Or(text(lookup(spec, target, "kind")), s.TargetKind)
+	s.TargetName = text(lookup(spec, target, "name"))
+	return s
 }
 
 // metricsOfV1 returns the metrics that autoscaling/v1, which has a field for CPU alone, keeps in an
@@ -90,10 +84,7 @@ func isMemoryTrigger(trigger map[string]any) bool {
 	if text(trigger["type"]) != "memory" {
 		return false
 	}
-	kind := text(trigger["metricType"])
-	if kind == "" {
-		kind = text(lookup(trigger, "metadata", "type"))
-	}
+	kind := cmp.Or(text(trigger["metricType"]), text(lookup(trigger, "metadata", "type")))
 	return kind == "" || strings.EqualFold(kind, "Utilization")
 }
 

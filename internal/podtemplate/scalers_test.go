@@ -8,7 +8,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/podtemplate"
 )
 
-func TestScalers(t *testing.T) {
+func TestScalerOf(t *testing.T) {
 	const deployment = "{apiVersion: apps/v1, kind: Deployment, name: web}"
 	hpa := func(version, rest string) string {
 		return "{apiVersion: autoscaling/" + version + ", kind: HorizontalPodAutoscaler, " +
@@ -133,25 +133,12 @@ func TestScalers(t *testing.T) {
 		"a workload": {`{apiVersion: apps/v1, kind: Deployment}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var list []podtemplate.Scaler
-			if tc.want != nil {
-				list = append(list, *tc.want)
-			}
-			got := podtemplate.Scalers([]map[string]any{object(t, tc.object)})
-			if diff := cmp.Diff(list, got); diff != "" {
+			if diff := cmp.Diff(tc.want, podtemplate.ScalerOf(object(t, tc.object))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}
-	t.Run("in the order of the objects", func(t *testing.T) {
-		var names []string
-		for _, s := range podtemplate.Scalers([]map[string]any{
-			object(t, vpa("")), nil, object(t, "{apiVersion: v1, kind: Pod}"), object(t, hpa("v2", "")),
-		}) {
-			names = append(names, s.Kind)
-		}
-		if diff := cmp.Diff([]string{vertical, horizontal}, names); diff != "" {
-			t.Errorf("(-want +got)\n%s", diff)
-		}
-	})
+	if got := podtemplate.ScalerOf(nil); got != nil {
+		t.Errorf("nothing is %+v", got)
+	}
 }

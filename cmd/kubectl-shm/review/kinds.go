@@ -22,11 +22,9 @@ func (in *input) addOther(o manifest.Object) error {
 	if err != nil {
 		return err
 	}
-	if scalers := podtemplate.Scalers([]map[string]any{object}); len(scalers) > 0 {
-		for _, s := range scalers {
-			s.Namespace = o.Namespace
-			in.scalers = append(in.scalers, s)
-		}
+	if s := podtemplate.ScalerOf(object); s != nil {
+		s.Namespace = o.Namespace
+		in.scalers = append(in.scalers, *s)
 		return nil
 	}
 	found, unread := podtemplate.Find(object)

@@ -106,7 +106,7 @@ type missing struct {
 // find returns how the entry fails to match, and a sentence about it; misses if it does in more
 // than one way.
 func (m *missing) find() (miss, string) {
-	if m.excluded() {
+	if len(m.policy.Source.Spec.Exclude) > 0 && m.matchesWith(func(s *v1alpha1.SharedMemoryPolicySpec) { s.Exclude = nil }) {
 		return missExcluded, fmt.Sprintf("policy %q matches but for its exclude: change exclude if that is not meant", m.name())
 	}
 	for _, look := range []func() (miss, string){m.namespace, m.image, m.labels} {
@@ -119,19 +119,14 @@ func (m *missing) find() (miss, string) {
 
 func (m *missing) name() string { return m.policy.Compiled.Name() }
 
-// matchesWith reports whether the policy would match if this entry were another.
-func (m *missing) matchesWith(change func(*v1alpha1.Match)) bool {
-	entry := m.entry.DeepCopy()
-	change(entry)
-	if reflect.ValueOf(*entry).IsZero() {
-		entry.PodSelector = &metav1.LabelSelector{}
-	}
+// matchesWith reports whether the policy would match if it had this entry only, and a change.
+func (m *missing) matchesWith(change func(*v1alpha1.SharedMemoryPolicySpec)) bool {
 	p := m.policy.Source.DeepCopy()
-	p.Spec.Match = []v1alpha1.Match{*entry}
-	return m.matched(p)
-}
-
-func (m *missing) matched(p *v1alpha1.SharedMemoryPolicy) bool {
+	p.Spec.Match = []v1alpha1.Match{*m.entry.DeepCopy()}
+	change(&p.Spec)
+	if reflect.ValueOf(p.Spec.Match[0]).IsZero() {
+		p.Spec.Match[0].PodSelector = &metav1.LabelSelector{}
+	}
 	compiled, errs := policy.Compile(p)
 	return len(errs) == 0 && m.matches(compiled, m.subject)
 }
@@ -141,17 +136,8 @@ func (n *nearby) matches(p policy.Policy, s policy.Subject) bool {
 	return policy.NewSet(p).WithImageMirrors(n.mirrors).Evaluate(s).Outcome != policy.NotMatched
 }
 
-func (m *missing) excluded() bool {
-	if len(m.policy.Source.Spec.Exclude) == 0 {
-		return false
-	}
-	p := m.policy.Source.DeepCopy()
-	p.Spec.Match, p.Spec.Exclude = []v1alpha1.Match{*m.entry}, nil
-	return m.matched(p)
-}
-
 func (m *missing) namespace() (miss, string) {
-	if m.entry.NamespaceSelector == nil || !m.matchesWith(func(e *v1alpha1.Match) { e.NamespaceSelector = nil }) {
+	if m.entry.NamespaceSelector == nil || !m.matchesWith(func(s *v1alpha1.SharedMemoryPolicySpec) { s.Match[0].NamespaceSelector = nil }) {
 		return misses, ""
 	}
 	return missNamespace, fmt.Sprintf("policy %q matches but for the namespace, which must have the labels %s: give them by --namespace-labels, or add the Namespace to the input",
@@ -169,16 +155,16 @@ func (m *missing) labels() (miss, string) {
 		if !found || r.Operator != metav1.LabelSelectorOpIn || slices.Contains(r.Values, value) || m.isCommon(r.Key) {
 			continue
 		}
-		if m.matchesWith(func(e *v1alpha1.Match) {
+		if m.matchesWith(func(s *v1alpha1.SharedMemoryPolicySpec) {
 			other := slices.Clone(wanted)
 			other[i].Values = []string{value}
-			e.PodSelector = &metav1.LabelSelector{MatchExpressions: other}
+			s.Match[0].PodSelector = &metav1.LabelSelector{MatchExpressions: other}
 		}) {
 			return missLabelValue, fmt.Sprintf("policy %q matches but for label %s, which is %q and not %s: correct the label, or add the value to the policy's podSelector",
 				m.name(), r.Key, value, `"`+strings.Join(r.Values, `" or "`)+`"`)
 		}
 	}
-	if len(m.entry.Images) == 0 || !m.matchesWith(func(e *v1alpha1.Match) { e.PodSelector = nil }) {
+	if len(m.entry.Images) == 0 || !m.matchesWith(func(s *v1alpha1.SharedMemoryPolicySpec) { s.Match[0].PodSelector = nil }) {
 		return misses, ""
 	}
 	return missLabel, fmt.Sprintf("policy %q matches the image but not the labels, which must be %s: add them if it is the same program",
@@ -213,7 +199,7 @@ func (m *missing) image() (miss, string) {
 			}
 		}
 	}
-	if how == misses || !m.matchesWith(func(e *v1alpha1.Match) { e.Images = nil }) {
+	if how == misses || !m.matchesWith(func(s *v1alpha1.SharedMemoryPolicySpec) { s.Match[0].Images = nil }) {
 		return misses, ""
 	}
 	return how, text
