@@ -68,7 +68,10 @@ func Parse(text []byte, isJSON bool) (n *Node, err error) {
 	if err := dec.Decode(&value); err != nil {
 		return nil, err
 	}
-	return n, n.give(value)
+	if err := n.give(value); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 func parseNodes(text []byte) (*yaml.Node, error) {
