@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -135,13 +134,4 @@ func (v *view) remedyForOOM(f *fullSum, limit sizing.Bytes) string {
 		return fmt.Sprintf("lower annotation %s to %s%s, or %s", annotation, v.size.Limit, enough, raise)
 	}
 	return fmt.Sprintf("lower the sizeLimit of volume %s to %s%s, or %s", quote(f.tooLarge.name), v.size.Limit, enough, raise)
-}
-
-// shorten cuts a text for a message.
-func shorten(text string) string {
-	const longest = 128
-	if len(text) > longest {
-		return strings.ToValidUTF8(text[:longest], "") + "..."
-	}
-	return text
 }

@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -174,26 +173,4 @@ func overrideBytes(text string) (sizing.Bytes, error) {
 		return 0, problem
 	}
 	return fileSizeWithin(q)
-}
-
-// longestQuoted and mostQuoted bound what is quoted in a message: a text in bytes, and how many
-// of a list.
-const (
-	longestQuoted = 64
-	mostQuoted    = 8
-)
-
-// quote quotes a value for a message and shortens a long one.
-func quote(text string) string { return human.Quote(text, longestQuoted) }
-
-// quoteAll quotes names for a message, the first few of many.
-func quoteAll(names []string) string {
-	quoted := make([]string, 0, mostQuoted+1)
-	for i, name := range names {
-		if i == mostQuoted {
-			return strings.Join(quoted, ", ") + fmt.Sprintf(" and %d more", len(names)-mostQuoted)
-		}
-		quoted = append(quoted, quote(name))
-	}
-	return strings.Join(quoted, ", ")
 }
