@@ -36,9 +36,19 @@ func (s *sentence) name(name string) {
 	s.Write(strconv.AppendQuote(make([]byte, 0, longestQuoted+2), name))
 }
 
-func (s *sentence) comma() {
-	if s.Len() > 0 {
-		s.text(", ")
+// changes lists n changes, the first few of many: how many more there are stands between two texts.
+func (s *sentence) changes(n int, before, after string, describe func(i int)) {
+	for i := range n {
+		if s.Len() > 0 {
+			s.text(", ")
+		}
+		if i == mostNoted {
+			s.text(before)
+			s.number(n - i)
+			s.text(after)
+			return
+		}
+		describe(i)
 	}
 }
 
@@ -65,26 +75,8 @@ func (v *view) describe(p *Plan) string {
 			s.name(p.mounts[i].name)
 		}
 	}
-	for i := range p.resizes {
-		s.comma()
-		if i == mostNoted {
-			s.text("and of ")
-			s.number(len(p.resizes) - i)
-			s.text(" more volumes")
-			break
-		}
-		v.describeResize(&s, &p.resizes[i])
-	}
-	for i := range p.memory {
-		s.comma()
-		if i == mostNoted {
-			s.text("and the memory of ")
-			s.number(len(p.memory) - i)
-			s.text(" more containers")
-			break
-		}
-		p.memory[i].describe(&s)
-	}
+	s.changes(len(p.resizes), "and of ", " more volumes", func(i int) { v.describeResize(&s, &p.resizes[i]) })
+	s.changes(len(p.memory), "and the memory of ", " more containers", func(i int) { p.memory[i].describe(&s) })
 	return s.String()
 }
 

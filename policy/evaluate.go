@@ -73,7 +73,7 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		return e
 	}
 	if second != nil {
-		e.warn("policy %s also matches and is not applied, as policy %s comes first", quote(second.name), quote(p.name))
+		e.Warnings = append(e.Warnings, fmt.Sprintf("policy %s also matches and is not applied, as policy %s comes first", quote(second.name), quote(p.name)))
 	}
 	if found := tooComplex(&subject); found != nil {
 		e.found = []Violation{*found}
@@ -104,10 +104,6 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		e.Warnings = after.appendWarnings(e.Warnings, &plan, before)
 	}
 	return e
-}
-
-func (e *Evaluation) warn(format string, args ...any) {
-	e.Warnings = append(e.Warnings, fmt.Sprintf(format, args...))
 }
 
 func (e *Evaluation) skipped(reason Reason, detail string) Evaluation {
