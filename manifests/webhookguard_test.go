@@ -18,7 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
-// versions are those of Kubernetes whose CEL has to understand the guards: the oldest that is
+// versions returns the ones of Kubernetes whose CEL has to understand the guards: the oldest that is
 // supported, and the one of the module in use.
 func versions() map[string]*version.Version {
 	return map[string]*version.Version{"1.30": version.MajorMinor(1, 30), "current": environment.DefaultCompatibilityVersion()}

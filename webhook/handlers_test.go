@@ -315,7 +315,11 @@ func TestValidatePolicies(t *testing.T) {
 		t.Errorf("allowed %t, message %q, want %q", bad.Allowed, bad.Result.Message, want)
 	}
 	full := handle(t, h, request(t, admissionv1.Create, kind, "", "{metadata: {name: a}, spec: {match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', fileSize: 1500}}}}", ""))
-	if diff := cmp.Diff([]string{"spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get"}, full.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{
+		"spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get",
+		"spec.match: the API server sends every Pod to shmkeeper, since it cannot tell which ones the policy matches: " +
+			"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted",
+	}, full.Warnings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

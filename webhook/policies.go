@@ -4,6 +4,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -32,6 +33,10 @@ func validatePolicy(req *admission.Request) (admission.Response, error) {
 	var warnings []string
 	if field, message := compiled.SizeWarning(); message != "" {
 		warnings = append(warnings, field+": "+message)
+	}
+	if _, narrow := matchcondition.Expression([]*v1alpha1.SharedMemoryPolicy{&p}, nil); !narrow {
+		warnings = append(warnings, "spec.match: the API server sends every Pod to shmkeeper, since it cannot tell which ones "+
+			"the policy matches: give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted")
 	}
 	return allow(nil, warnings), nil
 }

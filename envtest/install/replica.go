@@ -54,7 +54,7 @@ func StartReplica(ctx context.Context, cp *envtest.ControlPlane, program, dir, n
 	return r, nil
 }
 
-// Launch is StartReplica with credentials that are given. It does not wait.
+// Launch starts a server process as StartReplica does, with credentials that are given. It does not wait.
 func Launch(config *rest.Config, program, dir, name string, args ...string) (*Replica, error) {
 	kubeconfig := filepath.Join(dir, name+".kubeconfig")
 	if err := envtest.WriteKubeconfig(kubeconfig, config); err != nil {

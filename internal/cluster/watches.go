@@ -40,7 +40,7 @@ func NewWatches(scheme *runtime.Scheme, log logr.Logger) *Watches {
 	return &Watches{scheme: scheme, log: log, now: time.Now, byKind: make(map[string]interruption)}
 }
 
-// NewInformer is for the option NewInformer of a cache.
+// NewInformer makes the informers of a cache that has it as its option NewInformer.
 func (w *Watches) NewInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {

@@ -35,7 +35,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// reset is for a replica that leads no more.
+// reset sets to 0 what only a leader knows.
 func (m *Metrics) reset() {
 	for _, kind := range Kinds() {
 		m.setContested(kind, partWebhooks, false)

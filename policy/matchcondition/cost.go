@@ -37,8 +37,8 @@ func (c *clauses) looksAtImages() (names, patterns bool) {
 	return names, patterns
 }
 
-// leaveOutCostly leaves out what would cost too much, so that the expression gets wider. It reports
-// whether the expression still tells Pods apart.
+// leaveOutCostly reports whether the expression still tells Pods apart without what would cost too
+// much, and leaves that out.
 func (c *clauses) leaveOutCostly() bool {
 	// Each fragment would be looked for in all mounts, or in all settings, of a Pod.
 	for g, fragments := range map[*group]map[string]bool{&c.mounts: c.mountFragments, &c.settings: c.settingsFragments} {

@@ -128,7 +128,8 @@ func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 		for _, image := range m.Images {
 			n, p, ok := imageTerms(image, mirrors)
 			if !ok {
-				return g.addLabels(requirements, conjunction)
+				g.addLabels(requirements, conjunction)
+				return true
 			}
 			names, patterns = append(names, n...), append(patterns, p...)
 		}
@@ -140,26 +141,26 @@ func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 		}
 		return true
 	}
-	return g.addLabels(requirements, conjunction)
+	g.addLabels(requirements, conjunction)
+	return true
 }
 
 // addLabels adds an entry that asks for labels alone.
-func (g *group) addLabels(requirements []metav1.LabelSelectorRequirement, conjunction string) bool {
+func (g *group) addLabels(requirements []metav1.LabelSelectorRequirement, conjunction string) {
 	if conjunction == "" {
 		g.always = true
-		return true
+		return
 	}
 	if keys, values, ok := tuplesOf(requirements); ok {
 		for _, value := range values {
 			add(&g.tuples, keys, value)
 		}
-		return true
+		return
 	}
 	if g.labels == nil {
 		g.labels = make(map[string]bool)
 	}
 	g.labels[conjunction] = true
-	return true
 }
 
 func add[V comparable](to *map[string]map[V]bool, key string, value V) {
