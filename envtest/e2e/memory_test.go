@@ -164,7 +164,7 @@ func mustRoot(b *testing.B) string {
 }
 
 // statusMiB returns a field of a process's /proc/PID/status that is given in kB.
-func statusMiB(b *testing.B, pid int, field string) float64 {
+func statusMiB(b testing.TB, pid int, field string) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
