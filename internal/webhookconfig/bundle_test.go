@@ -20,10 +20,7 @@ import (
 
 // A replica that does not lead writes no more than the caBundle.
 func TestBundleWriter_OnAnAPIServer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts an API server")
-	}
-	c := startCluster(t)
+	c := install(t)
 	mgr := c.newManager(t)
 	bundle := &settableBundle{bundle: c.ca}
 	w := &BundleWriter{Client: mgr.GetClient(), Bundle: bundle, Name: "shmkeeper", Service: client.ObjectKey{Namespace: "shmkeeper-system", Name: "shmkeeper-webhook"}}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +16,10 @@ import (
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,7 +55,6 @@ type testCluster struct {
 
 	mu    sync.Mutex
 	paths []string
-	n     int
 }
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -65,31 +67,30 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Fatalf("not within a minute: %s", what)
 }
 
-func startCluster(t *testing.T) *testCluster {
-	t.Helper()
-	plane, err := envtest.Start(t.Context(), envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
+// plane is the control plane that the tests share, with what they have in common: shmkeeper, and
+// a namespace that enforces. It is nil until the first test needs it.
+var plane *envtest.ControlPlane
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if plane != nil {
 		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c := &testCluster{plane: plane, scheme: runtime.NewScheme()}
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(c.scheme); err != nil {
-			t.Fatal(err)
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
 		}
 	}
-	if c.Client, err = client.New(plane.Config, client.Options{Scheme: c.scheme}); err != nil {
+	os.Exit(code)
+}
+
+func startPlane(t *testing.T) {
+	t.Helper()
+	var err error
+	options := envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone}
+	if plane, err = envtest.Start(context.WithoutCancel(t.Context()), options); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := plane.Kubectl(t.Context(), "apply", "-k", "../../manifests/default"); err != nil {
-		t.Fatal(err, out)
-	}
-	c.serve(t)
-	c.deploymentStatus(t, 2)
+	c := connect(t)
+	c.kubectl(t, "apply", "-k", "../../manifests/default")
 	c.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team", Labels: map[string]string{v1alpha1.LabelMode: "enforce"}}})
 	c.create(t, &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "limits"},
@@ -99,7 +100,61 @@ func startCluster(t *testing.T) *testCluster {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "quota"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("8Gi")}},
 	})
+}
+
+func connect(t *testing.T) *testCluster {
+	t.Helper()
+	c := &testCluster{plane: plane, scheme: runtime.NewScheme()}
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(c.scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if c.Client, err = client.New(plane.Config, client.Options{Scheme: c.scheme}); err != nil {
+		t.Fatal(err)
+	}
 	return c
+}
+
+// install returns shmkeeper as it is right after an installation, for one test.
+func install(t *testing.T) *testCluster {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts an API server")
+	}
+	if plane == nil {
+		startPlane(t)
+	}
+	c := connect(t)
+	t.Cleanup(func() { c.uninstall(t) })
+	c.kubectl(t, "apply", "-k", "../../manifests/webhooks")
+	c.serve(t)
+	c.deploymentStatus(t, 2)
+	return c
+}
+
+// uninstall removes what a test leaves behind.
+func (c *testCluster) uninstall(t *testing.T) {
+	ctx := context.WithoutCancel(t.Context())
+	for _, err := range []error{
+		c.DeleteAllOf(ctx, &v1alpha1.SharedMemoryPolicy{}),
+		c.DeleteAllOf(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{}),
+		c.DeleteAllOf(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{}),
+		c.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace("team")),
+		c.DeleteAllOf(ctx, &eventsv1.Event{}, client.InNamespace("default")),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (c *testCluster) kubectl(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := c.plane.Kubectl(context.WithoutCancel(t.Context()), args...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // serve answers at the webhooks' Service, and has the API server trust it.
@@ -246,14 +301,10 @@ func (c *testCluster) create(t *testing.T, o client.Object) {
 	}
 }
 
-func (c *testCluster) pod(t *testing.T, name string, labels map[string]string) {
+func (c *testCluster) pod(t *testing.T, labels map[string]string) {
 	t.Helper()
-	c.n++
-	if name == "" {
-		name = fmt.Sprint("pod-", c.n)
-	}
 	c.create(t, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team", GenerateName: "pod-", Labels: labels},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "nginx"}}},
 	})
 }
