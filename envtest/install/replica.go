@@ -143,6 +143,9 @@ func (r *Replica) Probe(ctx context.Context, path string) (status int, answer st
 // Pid returns the ID of the process.
 func (r *Replica) Pid() int { return r.cmd.Process.Pid }
 
+// Signal sends the process a signal.
+func (r *Replica) Signal(s os.Signal) error { return r.cmd.Process.Signal(s) }
+
 // Stop ends the replica as a kubelet does, by SIGTERM, and waits until it has
 // drained. An error says that it did not end well.
 func (r *Replica) Stop() error {
