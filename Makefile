@@ -11,6 +11,11 @@ FUZZ       ?= .
 BENCH      ?= .
 # A regular expression: which kernels to measure, such as ^6\.12. All if empty.
 KERNELS    ?=
+# A regular expression: which chaos scenarios to run, all if empty; the seed of their order, another one each time if 0; and how many
+# minutes they go on at random once all have had a turn.
+CHAOS      ?=
+SEED       ?= 0
+MINUTES    ?= 0
 BENCH_PKGS ?= ./policy/... ./webhook
 # Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
@@ -22,9 +27,9 @@ MUTATE_WORKERS ?= 2
 MUTATE_SECONDS ?= 20
 MUTATE_RESUME  ?=
 
-# The build tags of what needs a real node, or QEMU. (A comma would end an argument of make's call.)
+# The build tags of what needs a real node, or QEMU, or minutes. (A comma would end an argument of make's call.)
 comma      := ,
-TAGS       := node$(comma)kernels
+TAGS       := node$(comma)kernels$(comma)chaos
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -93,6 +98,20 @@ test-kernels: ## Measure what files cost on Debian's kernels, in QEMU, those tha
 	@test/kernels/packages.sh
 	@$(GO) test -tags kernels -count=1 -timeout 90m -parallel 2 -v -run 'TestKernels$$' ./test/kernels \
 		-args -kernels '$(value KERNELS)' $(if $(filter-out 0,$(UPDATE)),-update)
+
+# chaos runs the scenarios, with further flags.
+chaos = [ "$$(uname -s)" = Linux ] || { echo "make $@: it needs /proc, and this is $$(uname -s): run it on Linux" >&2; exit 1; }; \
+	$(GO) run ./envtest/cmd/binaries >/dev/null && \
+	$(GO) test -tags chaos -count=1 -timeout 12h -v -run 'TestChaos$$' ./envtest/chaos \
+		-args -scenarios '$(value CHAOS)' -seed $(SEED) -minutes $(MINUTES) $(1)
+
+.PHONY: chaos
+chaos: ## Break what a running shmkeeper depends on, one thing after the other (SEED=7 MINUTES=30 CHAOS=certificate; UPDATE=1: write docs/resilience.md)
+	@$(call chaos,$(if $(filter-out 0,$(UPDATE)),-update))
+
+.PHONY: chaos-short
+chaos-short: ## The chaos scenarios that take seconds
+	@$(call chaos,-short)
 
 # Each package is built once for all of its targets. The new inputs that a run finds interesting are kept in Go's cache, as `go test` does.
 .PHONY: fuzz

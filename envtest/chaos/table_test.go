@@ -1,0 +1,72 @@
+//go:build chaos && linux
+
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// human returns a duration as the table has it.
+func human(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}
+
+// may says in words what an allowance allows.
+func (a allowance) may() string {
+	switch {
+	case a.rejects && a.outage:
+		return "in enforce; the API server fails too"
+	case a.rejects:
+		return "in enforce"
+	case a.elsewhere:
+		return "elsewhere"
+	case a.outage:
+		return "none; the API server fails"
+	}
+	return "none"
+}
+
+// table returns the results in Markdown, one row for each scenario: of several runs the worst.
+func table(scenarios []scenario, rows map[string][]row) string {
+	var b strings.Builder
+	b.WriteString("| what happens | Pods that may be rejected | were rejected | within | recovered in |\n|---|---|---|---|---|\n")
+	for i := range scenarios {
+		var worst figures
+		for _, r := range rows[scenarios[i].name] {
+			worst.rejected = max(worst.rejected, r.rejected)
+			worst.created = max(worst.created, r.created)
+			worst.outage = max(worst.outage, r.outage)
+			worst.recovery = max(worst.recovery, r.recovery)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d of %d | %s | %s |\n", scenarios[i].name, scenarios[i].may(),
+			worst.rejected, worst.rejected+worst.created, human(worst.outage), human(worst.recovery))
+	}
+	return b.String()
+}
+
+// The lines of docs/resilience.md between which the table stands.
+const (
+	tableBegin = "<!-- chaos: make chaos UPDATE=1 -->\n"
+	tableEnd   = "<!-- end of chaos -->\n"
+)
+
+// writeTable replaces the table in a page.
+func writeTable(path, table string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, begun := strings.Cut(string(text), tableBegin)
+	_, after, ended := strings.Cut(rest, tableEnd)
+	if !begun || !ended {
+		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs",
+			path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+	}
+	return os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644)
+}
