@@ -68,7 +68,7 @@ func (d *Directory) Start(ctx context.Context) error {
 		if d.watcher.Load() == nil {
 			wait = min(wait, firstPoll)
 		}
-		d.tell(err, wait)
+		d.logOnce(err, wait)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
@@ -77,8 +77,8 @@ func (d *Directory) Start(ctx context.Context) error {
 	return nil
 }
 
-// tell logs an error once, and not every second, until a pair is loaded: the same error after that is another outage.
-func (d *Directory) tell(err error, wait time.Duration) {
+// logOnce logs an error once, and not every second, until a pair is loaded: the same error after that is another outage.
+func (d *Directory) logOnce(err error, wait time.Duration) {
 	if text := fmt.Sprint(err); text != d.lastError {
 		d.options.Log.Error(err, "The serving certificate cannot be read; trying again", "directory", d.options.Path, "every", wait)
 		d.lastError = text

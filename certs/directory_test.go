@@ -159,7 +159,7 @@ func TestDirectory_LogsAnOutageOnce(t *testing.T) {
 			if err == nil {
 				t.Fatal("files that are not there were read")
 			}
-			d.tell(err, time.Second)
+			d.logOnce(err, time.Second)
 		}
 		if logged != before+1 {
 			t.Errorf("an outage was logged %d times", logged-before)

@@ -59,7 +59,7 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 		return false, fmt.Errorf("write Secret %q in namespace %q: %w: see that the server may create and update it, and that it is not immutable",
 			s.options.SecretName, s.options.Namespace, err)
 	}
-	s.tell(*what, after)
+	s.record(*what, after)
 	return true, nil
 }
 
@@ -147,7 +147,8 @@ func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, after ca
 	return err
 }
 
-func (s *SelfManaged) tell(what rotationEvent, after caSecret) {
+// record logs what was done, and records an Event of the Secret.
+func (s *SelfManaged) record(what rotationEvent, after caSecret) {
 	s.options.Log.Info(what.Note, "reason", what.Reason, "secret", s.options.SecretName,
 		"signing", fingerprint(after.signing.cert), "newest", fingerprint(after.newest().cert), "previous", len(after.previous))
 	if s.options.Recorder == nil {

@@ -125,14 +125,14 @@ func (w *BundleWriter) Publish(ctx context.Context, kind string) (written bool, 
 	if live == nil {
 		return false, err
 	}
-	if known := w.Bundle.CABundle(); known != nil && w.carries(live, known) {
+	if known := w.Bundle.CABundle(); known != nil && w.hasBundle(live, known) {
 		return false, nil
 	}
 	bundle, err := w.Bundle.FreshCABundle(ctx)
 	if bundle == nil {
 		return false, errors.Join(err, errors.New("there is no CA bundle to publish yet"))
 	}
-	if w.carries(live, bundle) {
+	if w.hasBundle(live, bundle) {
 		return false, nil
 	}
 	var entries []any
@@ -165,10 +165,10 @@ func callingService(live *unstructured.Unstructured, service client.ObjectKey) [
 	return slices.DeleteFunc(webhooksOf(live), func(hook webhook) bool { return !hook.calls(service) })
 }
 
-// carries reports whether every webhook has exactly the bundle or, if cert-manager writes
+// hasBundle reports whether every webhook has exactly the bundle or, if cert-manager writes
 // it too, at least that: requiring an exact match would fight cert-manager's injector, each
 // undoing the other's change.
-func (w *BundleWriter) carries(live *unstructured.Unstructured, bundle []byte) bool {
+func (w *BundleWriter) hasBundle(live *unstructured.Unstructured, bundle []byte) bool {
 	shared := alsoWrittenByCertManager(live)
 	wanted, _ := certificates(bundle)
 	return !slices.ContainsFunc(callingService(live, w.Service), func(hook webhook) bool {
