@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -182,7 +181,7 @@ func newServer(
 		GracefulShutdownTimeout: &timeout,
 		Metrics: metricsserver.Options{
 			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
+			FilterProvider: authorizeScrapes,
 		},
 	})
 	if err != nil {

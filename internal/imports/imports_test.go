@@ -38,20 +38,25 @@ func TestImports_FollowTheDiagram(t *testing.T) {
 	}
 }
 
-// The command line works without a cluster, and the engine is a function of its arguments.
-func TestImports_LinkNoClient(t *testing.T) {
+// The command line works without a cluster, the engine is a function of its arguments, and the server
+// has what makes it large only if it needs it: with templates or plugins the linker keeps every
+// exported method.
+func TestImports_LinkOnlyWhatIsNeeded(t *testing.T) {
 	clients := []string{"k8s.io/client-go", "net/http/httptest", "sigs.k8s.io/controller-runtime"}
 	packages := list(t)
-	for _, name := range []string{"cmd/kubectl-shm", "policy", "policy/matchcondition", "policy/sizing"} {
+	for name, unwanted := range map[string][]string{
+		"cmd/kubectl-shm": clients, "policy": clients, "policy/matchcondition": clients, "policy/sizing": clients,
+		"cmd/shmkeeper": {"github.com/cert-manager", "google.golang.org/grpc", "html/template", "k8s.io/apiserver", "plugin", "text/template"},
+	} {
 		i := slices.IndexFunc(packages, func(p goPackage) bool { return p.ImportPath == name })
 		if i < 0 {
 			t.Errorf("there is no package %q: let this test follow it", name)
 			continue
 		}
 		for _, dep := range packages[i].Deps {
-			if slices.ContainsFunc(clients, func(client string) bool { return isIn(client, dep) }) {
+			if slices.ContainsFunc(unwanted, func(path string) bool { return isIn(path, dep) }) {
 				t.Errorf("%q links %q: find the chain with `go list -deps -f '{{.ImportPath}} {{.Imports}}' ./%s` and cut it", name, dep, name)
-				break // a client brings dozens of packages
+				break // one brings dozens of packages
 			}
 		}
 	}
