@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 
 	kjson "sigs.k8s.io/json"
 
 	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
-// Decode decodes an object into a typed one as the API server does: keys are case-sensitive, and if
-// strict is true a field that the type does not have is an error. Each value that does not fit its
+// Decode decodes an object into a typed one as the API server does: keys are case-sensitive. If strict
+// is true, a field that the type does not have is an error, and so is an optional text of a type of
+// the same package that is empty: the decoder cannot tell it from an absent one. Each value that does not fit its
 // field is reported as an *Error with the path of the field, several of them joined. Values are not
 // validated otherwise; see CheckPod. into must be a pointer, and is left as it was when Decode fails.
 func Decode(o Object, into any, strict bool) error {
@@ -20,6 +22,9 @@ func Decode(o Object, into any, strict bool) error {
 		return errors.New("manifest.Decode: into is not a pointer to decode into")
 	}
 	t := typeChecker{document: o.Document, strict: strict}
+	if strict {
+		t.own = target.Type().Elem().PkgPath()
+	}
 	value, err := yamledit.Parse(o.JSON, true)
 	var e *Error
 	if errors.As(err, &e) {
@@ -41,6 +46,7 @@ func Decode(o Object, into any, strict bool) error {
 type typeChecker struct {
 	document *Document // nil if the object has none
 	strict   bool
+	own      string // the package whose optional texts must not be empty; empty for none
 	found    []error
 }
 
@@ -80,10 +86,15 @@ func (t *typeChecker) check(value *yamledit.Node, as reflect.Type, path string) 
 	default:
 		known := fieldsOf(as)
 		for _, key := range value.Keys {
-			if field, ok := known[key]; ok {
-				t.check(value.Fields[key], field, yamledit.Member(path, key))
-			} else if t.strict {
-				t.add(yamledit.Member(path, key), "unknown field", suggest(key, known))
+			field, found := known[key]
+			at, content := yamledit.Member(path, key), value.Fields[key]
+			switch {
+			case found && t.own == as.PkgPath() && content.Value == "" && field.Type.Kind() == reflect.String && strings.HasSuffix(field.Tag.Get("json"), ",omitempty"):
+				t.add(at, `"" is empty`, "write a value, or leave the field out for its default")
+			case found:
+				t.check(content, field.Type, at)
+			case t.strict:
+				t.add(at, "unknown field", suggest(key, known))
 			}
 		}
 	}

@@ -20,6 +20,7 @@ type settings struct {
 	Key             []byte            `json:"key,omitempty"`
 	Ratio           float64           `json:"ratio,omitempty"`
 	Any             any               `json:"any,omitempty"`
+	Mode            string            `json:"mode,omitempty"`
 }
 
 func TestDecode_NamesTheField(t *testing.T) {
@@ -59,6 +60,9 @@ func TestDecode_NamesTheField(t *testing.T) {
 		"bytes that are not base64":          {in: set + "key: '*'\n", into: &settings{}, want: `in.yaml:3: key: "*" is not base64 text: encode the bytes as base64`},
 		"an unknown field near a known one":  {in: set + "podselector: {}\nretentoin: 1h\n", into: &settings{}, want: "in.yaml:3: podselector: unknown field: did you mean \"podSelector\"?\nin.yaml:4: retentoin: unknown field: did you mean \"retention\"?"},
 		"an unknown field near none":         {in: pod + "    foo: 1\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].foo: unknown field: remove it or correct its spelling`},
+		"an optional text that is empty":     {in: set + "mode: ''\n", into: &settings{}, want: `in.yaml:3: mode: "" is empty: write a value, or leave the field out for its default`},
+		"one of another package's types":     {in: "apiVersion: v1\nkind: Pod\nmetadata: {generateName: ''}\n", into: &corev1.Pod{}},
+		"an empty text passes when lax":      {in: set + "mode: ''\n", into: &settings{}, lax: true},
 		"an unknown field passes when lax":   {in: pod + "    foo: 1\n", into: &corev1.Pod{}, lax: true},
 		"an item of a List":                  {in: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  spec: {nodeName: 1}\n", into: &corev1.Pod{}, want: `in.yaml:6: items[0].spec.nodeName: "1" is not a string: put it in quotes`},
 		"a template":                         {in: "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: many}\n", into: &appsv1.Deployment{}, want: `in.yaml:3: spec.replicas: "many" is not a whole number: write a whole number without quotes`},

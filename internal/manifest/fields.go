@@ -11,8 +11,8 @@ import (
 )
 
 // fieldsOf returns the JSON fields of a struct type by name, those of embedded structs among them.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	known := map[string]reflect.Type{}
+func fieldsOf(t reflect.Type) map[string]reflect.StructField {
+	known := map[string]reflect.StructField{}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -23,14 +23,14 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 			maps.Copy(inner, known)
 			known = inner
 		case f.IsExported() && name != "-":
-			known[cmp.Or(name, f.Name)] = f.Type
+			known[cmp.Or(name, f.Name)] = f
 		}
 	}
 	return known
 }
 
 // suggest gives the remedy for an unknown field: the known one that it is most likely meant to be, if any comes near.
-func suggest(key string, known map[string]reflect.Type) string {
+func suggest(key string, known map[string]reflect.StructField) string {
 	best, nearest := "", 1+min(2, len(key)/3)
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if strings.EqualFold(name, key) {

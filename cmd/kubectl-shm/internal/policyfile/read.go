@@ -1,15 +1,12 @@
 package policyfile
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
@@ -28,24 +25,19 @@ func Read(o manifest.Object) (l Policy, ok bool, err error) {
 	}
 	var all cli.Errors
 	var wrong []string // the fields of the errors so far
-	note := func(err error) {
-		from := len(all)
-		all.Add(err)
-		for _, err := range all[from:] {
-			var at *manifest.Error
-			if errors.As(err, &at) {
-				wrong = append(wrong, pathInObject(o, at.Path))
-			}
+	source := &v1alpha1.SharedMemoryPolicy{}
+	all.Add(manifest.Decode(o, source, true))
+	for _, err := range all {
+		var at *manifest.Error
+		if errors.As(err, &at) {
+			wrong = append(wrong, strings.TrimPrefix(strings.TrimPrefix(at.Path, o.Path), "."))
 		}
 	}
-	source := &v1alpha1.SharedMemoryPolicy{}
-	note(manifest.Decode(o, source, true))
 	if len(all) > 0 {
 		if source, ok = decodeRest(o, wrong); !ok {
 			return l, false, all.Err()
 		}
 	}
-	note(emptyStrings(o))
 	l.Source = source
 	compiled, errs := policy.Compile(source)
 	for _, e := range errs {
@@ -81,55 +73,4 @@ func decodeRest(o manifest.Object, wrong []string) (*v1alpha1.SharedMemoryPolicy
 	}
 	source := &v1alpha1.SharedMemoryPolicy{}
 	return source, manifest.Decode(o, source, false) == nil
-}
-
-// pathInObject returns a path within a document as one within the object.
-func pathInObject(o manifest.Object, path string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(path, o.Path), ".")
-}
-
-// emptyStrings finds fields that are given and empty. The decoder cannot tell them from absent ones,
-// which have a default; an API server rejects them.
-func emptyStrings(o manifest.Object) error {
-	var all cli.Errors
-	var content map[string]any
-	if json.Unmarshal(o.JSON, &content) != nil {
-		return nil // reported already
-	}
-	findEmpty(content["spec"], reflect.TypeFor[v1alpha1.SharedMemoryPolicySpec](), field.NewPath("spec"), func(at *field.Path) {
-		all.Add(o.ErrorAt(at.String(), `"" is empty`, "write a value, or leave the field out for its default"))
-	})
-	return all.Err()
-}
-
-// findEmpty calls found with each optional text of the policy's own types that is empty.
-func findEmpty(value any, t reflect.Type, at *field.Path, found func(*field.Path)) {
-	switch value := value.(type) {
-	case map[string]any:
-		if t.Kind() == reflect.Pointer {
-			t = t.Elem()
-		}
-		if t.Kind() != reflect.Struct || t.PkgPath() != reflect.TypeFor[v1alpha1.Match]().PkgPath() {
-			return
-		}
-		for i := range t.NumField() {
-			f := t.Field(i)
-			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-			child, given := value[name]
-			if !given {
-				continue
-			}
-			if child == "" && f.Type.Kind() == reflect.String && options == "omitempty" {
-				found(at.Child(name))
-			}
-			findEmpty(child, f.Type, at.Child(name), found)
-		}
-	case []any:
-		if t.Kind() != reflect.Slice {
-			return
-		}
-		for i, item := range value {
-			findEmpty(item, t.Elem(), at.Index(i), found)
-		}
-	}
 }
