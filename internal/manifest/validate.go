@@ -60,15 +60,16 @@ func whyNotBytes(q resource.Quantity) string {
 // CheckPod finds the mistakes for which the API server would reject a Pod and which would make any
 // statement about its shared memory misleading: no containers, names of volumes or containers given
 // twice, two mounts at one path, a mount of a volume that is not there, and memory that is negative,
-// uncountable, or requested above its limit. path is that of the spec, such as "spec.template.spec".
-// claims names further volumes that mounts may use: those of a StatefulSet's volumeClaimTemplates. All
-// that is found is joined, each an *Error; paths of mounts are compared as they are spelled. The Pod
-// must come from Decode, which rejects quantities that are too costly to compare.
-func CheckPod(path string, spec *corev1.PodSpec, claims ...string) error {
+// uncountable, or requested above its limit. path is that of the spec in the object, such as
+// "spec.template.spec"; in an Object without a document errors have no line. claims names further
+// volumes that mounts may use: those of a StatefulSet's volumeClaimTemplates. All that is found is
+// joined, each an *Error; paths of mounts are compared as they are spelled. The Pod must come from
+// Decode, which rejects quantities that are too costly to compare.
+func CheckPod(o Object, path string, spec *corev1.PodSpec, claims ...string) error {
 	if spec == nil {
-		return &Error{Path: path, Problem: "is missing", Remedy: "give the Pod its containers there"}
+		return o.ErrorAt(path, "is missing", "give the Pod its containers there")
 	}
-	c := &podChecker{volumes: map[string]bool{}, containers: map[string]bool{}}
+	c := &podChecker{object: o, volumes: map[string]bool{}, containers: map[string]bool{}}
 	for _, name := range claims {
 		c.volumes[name] = true
 	}
@@ -101,13 +102,14 @@ func CheckPod(path string, spec *corev1.PodSpec, claims ...string) error {
 }
 
 type podChecker struct {
+	object     Object
 	volumes    map[string]bool
 	containers map[string]bool
 	found      []error
 }
 
 func (c *podChecker) add(path, problem, remedy string) {
-	c.found = append(c.found, &Error{Path: path, Problem: problem, Remedy: remedy})
+	c.found = append(c.found, c.object.ErrorAt(path, problem, remedy))
 }
 
 // unique adds a value to those seen, and an error if it is among them already.

@@ -63,7 +63,7 @@ func TestCheckPod(t *testing.T) {
 			if err := Decode(objects[0], &pod, true); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, text(CheckPod("spec", &pod.Spec, c.claims...))); diff != "" {
+			if diff := cmp.Diff(c.want, text(CheckPod(Object{}, "spec", &pod.Spec, c.claims...))); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
@@ -71,7 +71,7 @@ func TestCheckPod(t *testing.T) {
 }
 
 func TestCheckPod_WithoutASpec(t *testing.T) {
-	if diff := cmp.Diff("spec: is missing: give the Pod its containers there", text(CheckPod("spec", nil))); diff != "" {
+	if diff := cmp.Diff("spec: is missing: give the Pod its containers there", text(CheckPod(Object{}, "spec", nil))); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }

@@ -123,8 +123,8 @@ func (in *input) addTyped(o manifest.Object, typed runtime.Object) error {
 	}
 	subject.Namespace = o.Namespace
 	path := cli.FieldOf(subject.Pointer + "/spec")
-	if err := manifest.CheckPod(path, podkind.SpecOf(typed), subject.Claims...); err != nil {
-		return cli.Locate(o, err)
+	if err := manifest.CheckPod(o, path, podkind.SpecOf(typed), subject.Claims...); err != nil {
+		return err
 	}
 	in.workloads = append(in.workloads, workload{object: o, subject: subject})
 	return nil

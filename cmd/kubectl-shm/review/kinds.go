@@ -52,7 +52,7 @@ func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several 
 		in.note(o, t.Pointer, fmt.Sprintf("mounts volume %q at /dev/shm, which only its controller knows: review the Pods that are made from it (kubectl get pods -o yaml)", atShm))
 		return
 	}
-	if err := manifest.CheckPod("", t.Spec, added...); err != nil {
+	if err := manifest.CheckPod(manifest.Object{}, "", t.Spec, added...); err != nil {
 		var all cli.Errors
 		all.Add(err)
 		in.note(o, t.Pointer, "is not valid: "+all[0].Error())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,14 @@ func Plain(name string) string {
 
 // Quote quotes a value for a message, and cuts one that is too long to read.
 func Quote(text string) string { return human.Quote(text, 64) }
+
+var listItem = regexp.MustCompile(`/([^/]+)/([0-9]+)`)
+
+// FieldOf returns the path of the field that a JSON pointer leads to.
+func FieldOf(pointer string) string {
+	path := strings.ReplaceAll(listItem.ReplaceAllString(pointer, "/$1[$2]"), "/", ".")
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(path, "."))
+}
 
 // CountSkipped says how many objects were skipped, of which kinds, the most frequent first.
 func CountSkipped(skipped map[string]int) string {
