@@ -127,8 +127,10 @@ func (c *cluster) apply(action clienttesting.Action) (bool, runtime.Object, erro
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.checkVersion(action, patch.GetName(), sent.GetResourceVersion()); err != nil {
-		return true, nil, err
+	if sent.GetResourceVersion() != "" { // or it may be created
+		if err := c.checkVersion(action, patch.GetName(), sent.GetResourceVersion()); err != nil {
+			return true, nil, err
+		}
 	}
 	c.stamp(sent)
 	if err := c.Tracker().Apply(action.GetResource(), sent, action.GetNamespace(), patch.PatchOptions); err != nil {

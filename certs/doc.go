@@ -43,6 +43,7 @@
 //
 //	""                             secrets, resourceNames [shmkeeper-ca]                       get, update
 //	""                             secrets (a name cannot restrict create)                     create
+//	""                             configmaps, resourceNames [shmkeeper-ca]                    create, patch
 //	events.k8s.io                  events (only with a Recorder)                               create, patch
 //
 // Directory needs none.

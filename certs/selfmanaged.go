@@ -23,6 +23,9 @@ type SelfManaged struct {
 	current atomic.Pointer[snapshot]
 	lastErr atomic.Pointer[error]
 
+	exported   []byte // of Start alone
+	exportedAt time.Time
+
 	listening sync.Mutex
 	listeners []func()
 }
@@ -61,6 +64,7 @@ func (s *SelfManaged) Start(ctx context.Context) error {
 		if err != nil {
 			s.options.Log.Error(err, "The serving certificate could not be brought up to date; trying again")
 		}
+		s.exportBundle(ctx)
 		wait := s.options.Resync
 		if err != nil || !s.confirmed() {
 			wait = min(retry, wait)

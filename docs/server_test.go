@@ -2,10 +2,13 @@ package docs_test
 
 import (
 	"go/ast"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // compare wants a row of server.md for each name, and a name for each of the rows that begin so.
@@ -46,7 +49,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	flags := rows(read(t, "server.md"))
 	// These are not the server's.
 	other := []string{
-		"--all", "--build-arg", "--clusterrole", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
+		"--all", "--build-arg", "--clusterrole", "--field-selector", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
 		"--serviceaccount", "--show-managed-fields", "--tag", "--timeout",
 	}
 	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)
@@ -214,5 +217,33 @@ func TestServerPage_EachMessage(t *testing.T) {
 	}
 	if n < 25 {
 		t.Errorf("only %d messages were found: fix this test", n)
+	}
+}
+
+// Each event that the server records has a row in server.md, and each row an event.
+func TestServerPage_EachEvent(t *testing.T) {
+	var sent []string
+	inspect(source(t, "../internal/webhookconfig"), func(call *ast.CallExpr) {
+		if function(call) == "recordEvent" {
+			reason, ok := unquoted(call.Args[2])
+			if !ok {
+				t.Fatal("an event has no literal for its reason: fix this test")
+			}
+			sent = append(sent, reason)
+		}
+	})
+	inspect(source(t, "../certs"), func(literal *ast.CompositeLit) {
+		if name, ok := literal.Type.(*ast.Ident); ok && name.Name == "rotationEvent" && len(literal.Elts) > 0 {
+			if reason, ok := unquoted(literal.Elts[0]); ok {
+				sent = append(sent, reason)
+			}
+		}
+	})
+	_, section, _ := strings.Cut(read(t, "server.md"), "## Events\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := slices.Sorted(maps.Keys(rows(section)))
+	slices.Sort(sent)
+	if diff := cmp.Diff(slices.Compact(sent), documented); diff != "" || len(sent) < 10 {
+		t.Errorf("events (-sent +server.md):\n%s", diff)
 	}
 }

@@ -327,6 +327,7 @@ func TestRoles_NameTheirObjects(t *testing.T) {
 		}
 	}
 	add("cluster", object[rbacv1.ClusterRole](t, "base/clusterrole.yaml").Rules)
+	add("cluster", object[rbacv1.ClusterRole](t, "base/events.yaml").Rules)
 	add("namespace", object[rbacv1.Role](t, "base/role.yaml").Rules)
 	add("namespace", object[rbacv1.Role](t, "self-managed/role.yaml").Rules)
 	slices.Sort(got)

@@ -47,3 +47,11 @@ func (m *Metrics) violated(webhook, policyName string, violations []policy.Viola
 		m.violations.WithLabelValues(webhook, policyName, string(violations[i].Reason)).Inc()
 	}
 }
+
+// Forget removes what was counted for policies that were deleted.
+func (m *Metrics) Forget(policies []string) {
+	for _, name := range policies {
+		m.decisions.DeletePartialMatch(prometheus.Labels{"policy": name})
+		m.violations.DeletePartialMatch(prometheus.Labels{"policy": name})
+	}
+}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -11,8 +15,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 )
 
-// newSource makes what the serving certificate is from.
-func newSource(config *rest.Config, kube kubernetes.Interface, o Options) (certs.Source, error) {
+// newSource makes what the serving certificate is from. Its events are sent until ctx is done.
+func newSource(ctx context.Context, config *rest.Config, kube kubernetes.Interface, scheme *runtime.Scheme, o Options) (certs.Source, error) {
 	log := ctrl.Log.WithName("certs")
 	if o.CertSource == directory {
 		return certs.NewDirectory(certs.DirectoryOptions{Path: o.CertDir, Log: log})
@@ -25,9 +29,14 @@ func newSource(config *rest.Config, kube kubernetes.Interface, o Options) (certs
 	if err != nil {
 		return nil, err
 	}
+	sink := events.NewBroadcaster(&events.EventSinkImpl{Interface: kube.EventsV1()})
+	if err := sink.StartRecordingToSinkWithContext(ctx); err != nil {
+		return nil, err
+	}
 	return certs.NewSelfManaged(certs.Options{
 		Client: kube, Namespace: o.Namespace, DNSNames: certs.ServiceNames(webhookService, o.Namespace), Log: log,
 		Publisher:  webhookconfig.Publication{Reader: direct, Name: configurationName, Service: o.service()},
+		Recorder:   sink.NewRecorder(scheme, "shmkeeper"),
 		CADuration: o.CADuration, LeafDuration: o.LeafDuration, Settle: o.CASettle, Resync: o.CAResync,
 	})
 }

@@ -22,9 +22,10 @@ type permission struct {
 	group, resource, subresource, name string
 	verbs                              []string
 	own                                bool // in the server's own namespace only
+	optional                           bool // the server works without it
 }
 
-// requiredPermissions returns all that the server does with these options.
+// requiredPermissions returns all that the server does with these options, also what is optional.
 func requiredPermissions(o Options) []permission {
 	const admission, core = "admissionregistration.k8s.io", ""
 	out := []permission{
@@ -37,8 +38,8 @@ func requiredPermissions(o Options) []permission {
 		{group: "apps", resource: "deployments", name: deploymentName, verbs: []string{"get"}, own: true},
 		// Events about cluster-scoped objects are stored in the namespace default, and the election of a leader writes
 		// events of the older API.
-		{group: core, resource: "events", verbs: []string{"create", "patch"}},
-		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}},
+		{group: core, resource: "events", verbs: []string{"create", "patch"}, optional: true},
+		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}, optional: true},
 	}
 	for _, kind := range []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} {
 		// All of them by name: list and watch select by it, and create is by server-side apply.
@@ -50,6 +51,7 @@ func requiredPermissions(o Options) []permission {
 		out = append(out,
 			permission{group: core, resource: "secrets", name: "shmkeeper-ca", verbs: []string{"get", "update"}, own: true},
 			permission{group: core, resource: "secrets", verbs: []string{"create"}, own: true},
+			permission{group: core, resource: "configmaps", name: "shmkeeper-ca", verbs: []string{"create", "patch"}, own: true, optional: true},
 		)
 	}
 	if o.LeaderElect {
@@ -121,6 +123,9 @@ func (c *permissionCheck) check(*http.Request) error {
 func missingPermissions(ctx context.Context, client kubernetes.Interface, o Options) (missing []string, err error) {
 	reviews := client.AuthorizationV1().SelfSubjectAccessReviews()
 	for _, n := range requiredPermissions(o) {
+		if n.optional {
+			continue
+		}
 		for _, verb := range n.verbs {
 			review, err := reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: n.attributes(verb, o.Namespace)},

@@ -117,11 +117,11 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, fmt.Errorf("--image-mirrors: %w", err)
 	}
-	source, err := newSource(config, kube, o)
+	scheme, err := newScheme()
 	if err != nil {
 		return nil, nil, err
 	}
-	scheme, err := newScheme()
+	source, err := newSource(ending.stopping, config, kube, scheme, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,10 +148,14 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	}
 	// Asking the manager for the server is what has it started.
 	server := mgr.GetWebhookServer()
-	for path, handler := range webhook.Handlers(webhook.Options{
-		Cluster: view, MaxMode: mode, Metrics: webhook.NewMetrics(metrics.Registry),
-	}) {
-		server.Register(path, ending.handler(handler))
+	counts := webhook.NewMetrics(metrics.Registry)
+	view.OnPoliciesDeleted(counts.Forget)
+	times, err := newServerMetrics(metrics.Registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts}) {
+		server.Register(path, times.timed(path, ending.handler(handler)))
 	}
 	return mgr, writers(config, o, view, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),

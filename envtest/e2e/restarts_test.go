@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,7 +34,11 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 	var admitted atomic.Int64
 	var clients sync.WaitGroup
 	defer func() { cancel(); clients.Wait() }()
-	for i := range 40 {
+	count := 16
+	if longRestarts() {
+		count = 40
+	}
+	for i := range count {
 		clients.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				pod := policytest.NewPod(fmt.Sprintf("pod-%d-%d", i, n), policytest.Labels(map[string]string{"app": "web"}),
@@ -53,6 +59,9 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 	cancel()
 	clients.Wait()
 	t.Logf("%d restarts, %d Pods admitted with their volume", restarts, admitted.Load())
+	if t.Failed() {
+		t.Logf("the API server says:\n%s", shared.failedCalls(t))
+	}
 	if admitted.Load() == 0 {
 		t.Error("no Pod was admitted, so nothing was shown")
 	}
@@ -133,4 +142,20 @@ func stopServed(t *testing.T, r *install.Replica, others ...*install.Replica) {
 	if err := r.Wait(); err != nil {
 		t.Errorf("a replica did not drain: %v", err)
 	}
+}
+
+// failedCalls returns what the API server has logged of webhooks that it could not call.
+func (s *suite) failedCalls(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(filepath.Dir(s.cp.AuditLog), "kube-apiserver.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	var failed []string
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "ailed calling webhook") {
+			failed = append(failed, line)
+		}
+	}
+	return strings.Join(failed[max(0, len(failed)-20):], "")
 }

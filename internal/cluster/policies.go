@@ -23,7 +23,8 @@ type policyStore struct {
 
 	mu       sync.Mutex
 	byName   map[string]*storedPolicy
-	revision int64 // counts changes
+	removed  map[string]bool // since takeRemoved
+	revision int64           // counts changes
 }
 
 // storedPolicy is a policy in its current version and in the one that is in force, which
@@ -58,7 +59,7 @@ type PolicyState struct {
 }
 
 func newPolicyStore(mirrors policy.Mirrors) *policyStore {
-	return &policyStore{mirrors: mirrors, byName: make(map[string]*storedPolicy)}
+	return &policyStore{mirrors: mirrors, byName: make(map[string]*storedPolicy), removed: make(map[string]bool)}
 }
 
 // add takes a version of a policy. changed is false if the version is known; valid
@@ -98,7 +99,21 @@ func (s *policyStore) remove(name string) (changed bool) {
 	}
 	s.revision++
 	delete(s.byName, name)
+	s.removed[name] = true
 	return true
+}
+
+// takeRemoved returns the names that were removed since the last call and are not there again.
+func (s *policyStore) takeRemoved() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.removed {
+		if s.byName[name] == nil {
+			names = append(names, name)
+		}
+	}
+	clear(s.removed)
+	return names
 }
 
 // set returns a Set of the policies in force.

@@ -26,6 +26,7 @@ type View struct {
 	inForce     atomic.Pointer[inForce] // nil until the policies that there were at the start are
 	store       *policyStore
 	subscribers subscribers
+	deleted     func(names []string)
 
 	namespaces, limitRanges, resourceQuotas informer
 }
@@ -122,6 +123,10 @@ func (v *View) PolicyState(p *v1alpha1.SharedMemoryPolicy) (state PolicyState, o
 func (v *View) PolicyChanges(ctx context.Context) <-chan event.GenericEvent {
 	return v.subscribers.subscribe(ctx)
 }
+
+// OnPoliciesDeleted has a function called with the names of policies that were deleted and are no
+// longer in force. It is to be called before the manager starts.
+func (v *View) OnPoliciesDeleted(do func(names []string)) { v.deleted = do }
 
 // NamespaceLabels returns the labels of a namespace; ok is false for one that is not
 // known (yet).

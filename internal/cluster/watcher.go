@@ -52,12 +52,16 @@ func (w *policyWatcher) Start(ctx context.Context) error {
 }
 
 func (w *policyWatcher) publish() {
+	removed := w.store.takeRemoved()
 	condition := w.store.matchCondition() // first, so that it covers nothing that is not in force
 	w.view.inForce.Store(&inForce{w.store.set(), condition})
 	w.metrics.count(w.store.count())
 	w.metrics.revision.Set(w.store.fingerprint())
 	w.metrics.setNarrow(condition.Narrow)
 	w.view.subscribers.notify()
+	if w.view.deleted != nil && len(removed) > 0 {
+		w.view.deleted(removed)
+	}
 }
 
 // OnAdd takes what the watch delivers.

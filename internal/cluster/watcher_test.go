@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,6 +94,41 @@ func TestPolicyWatcher_BuildsTheSetOnceForAllPoliciesThereAre(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Who counts by policy is told when a policy can be counted no more.
+func TestPolicyWatcher_SaysWhatWasDeleted(t *testing.T) {
+	w, _, synced := newWatcher(t)
+	deleted := make(chan []string, 10)
+	w.view.OnPoliciesDeleted(func(names []string) {
+		for _, p := range w.view.Policies().Policies() {
+			if slices.Contains(names, p.Name()) {
+				t.Errorf("policy %q is in force", p.Name())
+			}
+		}
+		deleted <- names
+	})
+	for _, name := range []string{"a", "b", "c"} {
+		w.OnAdd(policytest.AppPolicy(name, name), true)
+	}
+	w.publish()
+	w.OnDelete(policytest.AppPolicy("a", "a"))
+	w.OnDelete(policytest.AppPolicy("b", "b"))
+	w.OnAdd(policytest.AppPolicy("b", "b"), false)
+	synced.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Start(ctx) }()
+	if got := <-deleted; !slices.Equal(got, []string{"a"}) {
+		t.Errorf("deleted are %q", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if len(deleted) > 0 {
+		t.Errorf("deleted are also %q", <-deleted)
 	}
 }
 

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/shmkeeper/shmkeeper/internal/version"
+)
+
+// serverMetrics are those of the server as a whole.
+type serverMetrics struct{ duration *prometheus.HistogramVec }
+
+// newServerMetrics registers the metrics.
+func newServerMetrics(r prometheus.Registerer) (serverMetrics, error) {
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "shmkeeper_build_info",
+		Help: "1, for the version of this replica.",
+	}, []string{"version", "goversion"})
+	build.WithLabelValues(version.Text(), runtime.Version()).Set(1)
+	m := serverMetrics{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "shmkeeper_admission_duration_seconds",
+		Help: "How long answers to admission requests took, by path.",
+		// The shortest answer takes a few tenths of a millisecond, and after 2 s an API server waits no longer
+		// for a webhook that fails open.
+		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2},
+	}, []string{"path"})}
+	return m, errors.Join(r.Register(build), r.Register(m.duration))
+}
+
+// timed has the answers of a handler counted by how long they took.
+func (m serverMetrics) timed(path string, next http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerDuration(m.duration.MustCurryWith(prometheus.Labels{"path": path}), next)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// The metrics of docs/server.md are those that a server registers.
+func TestMetrics_AsDocumented(t *testing.T) {
+	config := &rest.Config{Host: "127.0.0.1:1"} // nobody is asked before the start
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := parsed(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if _, _, err := newManagers(config, kube, *o, &drain{stopping: ctx}, &permissionCheck{}); err != nil {
+		t.Fatal(err)
+	}
+	registry, ok := metrics.Registry.(*prometheus.Registry)
+	if !ok {
+		t.Fatalf("the registry is a %T", metrics.Registry)
+	}
+	descs := make(chan *prometheus.Desc)
+	go func() { registry.Describe(descs); close(descs) }()
+	var registered []string
+	name := regexp.MustCompile(`fqName: "(shmkeeper_[a-z_]+)"`)
+	for d := range descs {
+		if found := name.FindStringSubmatch(d.String()); found != nil {
+			registered = append(registered, found[1])
+		}
+	}
+	page, err := os.ReadFile("../../docs/server.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(shmkeeper_[a-z_]+)` ").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, row[1])
+	}
+	slices.Sort(registered)
+	slices.Sort(documented)
+	if diff := cmp.Diff(documented, registered); diff != "" {
+		t.Errorf("metrics (-docs/server.md +registered):\n%s", diff)
+	}
+}
+
+func TestServerMetrics_TimeAnswersByPath(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m, err := newServerMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := m.timed("/a", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	answer.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/a", http.NoBody))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "shmkeeper_admission_duration_seconds" {
+			continue
+		}
+		h := f.GetMetric()[0].GetHistogram()
+		first, last := h.GetBucket()[0].GetUpperBound(), h.GetBucket()[len(h.GetBucket())-1].GetUpperBound()
+		if h.GetSampleCount() != 1 || first != .00025 || last != 2 || f.GetMetric()[0].GetLabel()[0].GetValue() != "/a" {
+			t.Errorf("%d answers, buckets from %v to %v s: %v", h.GetSampleCount(), first, last, f.GetMetric()[0].GetLabel())
+		}
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 || len(families) != 2 {
+		t.Errorf("%d metrics, %v, %v", len(families), problems, err)
+	}
+	if !strings.Contains(families[1].String(), "goversion") {
+		t.Errorf("the build is %s", families[1])
+	}
+}
