@@ -4,9 +4,11 @@
 package manifests_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +28,7 @@ import (
 
 // folders are the ones that shmkeeper is installed from, without crd, of which the files are generated, and policies, which has
 // tests of its own.
-var folders = []string{"audit-only", "base", "cert-manager", "default", "mode-guard", "self-managed", "webhook-guard", "webhooks"}
+var folders = []string{"audit-only", "base", "cert-manager", "default", "host-network", "mode-guard", "self-managed", "webhook-guard", "webhooks"}
 
 // kinds makes an object of each kind that is used; nil for kinds whose Go types this module does not import.
 var kinds = map[string]func() any{
@@ -61,13 +63,16 @@ type kustomization struct {
 	} `json:"patches"`
 }
 
+// directive is a line that tells kustomize how to merge a patch.
+var directive = regexp.MustCompile(`(?m)^[ -]*\$patch: .*\n`)
+
 func read(t *testing.T, file string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return content
+	return directive.ReplaceAll(content, nil)
 }
 
 // object finds the one document of a file that is of T's kind.
@@ -172,7 +177,7 @@ func TestPatches_ChangeOnlyWhatIsThere(t *testing.T) {
 	for _, e := range object[appsv1.Deployment](t, "base/deployment.yaml").Spec.Template.Spec.Containers[0].Env {
 		env[e.Name] = true
 	}
-	for _, file := range []string{"audit-only/max-mode.yaml", "cert-manager/deployment.yaml"} {
+	for _, file := range []string{"audit-only/max-mode.yaml", "cert-manager/deployment.yaml", "host-network/deployment.yaml"} {
 		patch := object[appsv1.Deployment](t, file)
 		if patch.Name != "shmkeeper" || patch.Namespace != "shmkeeper-system" || len(patch.Spec.Template.Spec.Containers) != 1 || patch.Spec.Template.Spec.Containers[0].Name != "shmkeeper" {
 			t.Errorf("%s does not patch the server's container", file)
@@ -247,9 +252,33 @@ func TestObjects_UseDeclaredPorts(t *testing.T) {
 	if diff := cmp.Diff(map[string]int32{"webhook": 9443, "metrics": 8443, "health": 8081}, ports); diff != "" {
 		t.Error(diff)
 	}
-	for _, arg := range []string{"--webhook-port=9443", "--metrics-bind-address=:8443", "--health-probe-bind-address=:8081"} {
+	for _, arg := range []string{
+		"--webhook-port=$(SHMKEEPER_WEBHOOK_PORT)", "--metrics-bind-address=:$(SHMKEEPER_METRICS_PORT)",
+		"--health-probe-bind-address=:$(SHMKEEPER_HEALTH_PORT)",
+	} {
 		if !slices.Contains(pod.Spec.Containers[0].Args, arg) {
 			t.Errorf("the ports are declared, but %s is not among the args %q", arg, pod.Spec.Containers[0].Args)
+		}
+	}
+	for file, want := range map[string]map[string]string{
+		"base/deployment.yaml":         {"webhook": "9443", "metrics": "8443", "health": "8081"},
+		"host-network/deployment.yaml": {"webhook": "19443", "metrics": "18443", "health": "18081"},
+	} {
+		c := object[appsv1.Deployment](t, file).Spec.Template.Spec.Containers[0]
+		declared, set := map[string]string{}, map[string]string{}
+		for _, p := range c.Ports {
+			declared[p.Name] = fmt.Sprint(p.ContainerPort)
+		}
+		for _, e := range c.Env {
+			if name, found := strings.CutSuffix(strings.TrimPrefix(e.Name, "SHMKEEPER_"), "_PORT"); found {
+				set[strings.ToLower(name)] = e.Value
+			}
+		}
+		if diff := cmp.Diff(want, declared); diff != "" {
+			t.Errorf("%s declares other ports: %s", file, diff)
+		}
+		if diff := cmp.Diff(want, set); diff != "" {
+			t.Errorf("%s sets other ports: %s", file, diff)
 		}
 	}
 	used := []intstr.IntOrString{pod.Spec.Containers[0].LivenessProbe.HTTPGet.Port, pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Port}
@@ -334,5 +363,29 @@ func TestRoles_NameTheirObjects(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What OpenShift's restricted-v2 refuses: a user, or a group of files, that it has not chosen itself. The image has a user.
+func TestDeployment_NamesNoUser(t *testing.T) {
+	for _, file := range []string{"base/deployment.yaml", "cert-manager/deployment.yaml", "host-network/deployment.yaml"} {
+		pod := object[appsv1.Deployment](t, file).Spec.Template.Spec
+		if c := pod.Containers[0].SecurityContext; c != nil && (c.RunAsUser != nil || c.RunAsGroup != nil) {
+			t.Errorf("%s names a user for the container", file)
+		}
+		if s := pod.SecurityContext; s != nil && (s.RunAsUser != nil || s.RunAsGroup != nil || s.FSGroup != nil || len(s.SupplementalGroups) > 0) {
+			t.Errorf("%s names a user or a group: %+v", file, s)
+		}
+	}
+	if image := string(read(t, "../Dockerfile")); !regexp.MustCompile(`(?m)^USER [1-9][0-9]*:[1-9][0-9]*$`).MatchString(image) {
+		t.Error("the image names no user by number, so that runAsNonRoot lets it nowhere start")
+	}
+}
+
+// The name that waits to be replaced must be nobody's: RFC 2606 reserves .invalid.
+func TestDeployment_ImageIsNobodys(t *testing.T) {
+	image := object[appsv1.Deployment](t, "base/deployment.yaml").Spec.Template.Spec.Containers[0].Image
+	if host, _, _ := strings.Cut(image, "/"); !strings.HasSuffix(host, ".invalid") {
+		t.Errorf("the image %q is of a registry that somebody can have", image)
 	}
 }

@@ -33,21 +33,25 @@ func newValidator(t *testing.T, guard *admissionregistrationv1.ValidatingAdmissi
 	}
 	optional := cel.OptionalVariableDeclarations{HasAuthorizer: true}
 	variables := make([]cel.NamedExpressionAccessor, len(guard.Spec.Variables))
-	for i, v := range guard.Spec.Variables {
-		variables[i] = &validating.Variable{Name: v.Name, Expression: v.Expression}
+	for i, variable := range guard.Spec.Variables {
+		variables[i] = &validating.Variable{Name: variable.Name, Expression: variable.Expression}
 	}
 	compiler.CompileAndStoreVariables(variables, optional, environment.NewExpressions)
 	conditions := make([]cel.ExpressionAccessor, len(guard.Spec.MatchConditions))
 	for i := range guard.Spec.MatchConditions {
 		conditions[i] = (*matchconditions.MatchCondition)(&guard.Spec.MatchConditions[i])
 	}
-	matcher := matchconditions.NewMatcher(compiler.CompileCondition(conditions, optional, environment.NewExpressions),
-		guard.Spec.FailurePolicy, "policy", "validate", guard.Name)
+	matched := compiler.CompileCondition(conditions, optional, environment.NewExpressions)
+	matcher := matchconditions.NewMatcher(matched, guard.Spec.FailurePolicy, "policy", "validate", guard.Name)
 	validations := make([]cel.ExpressionAccessor, len(guard.Spec.Validations))
-	for i, v := range guard.Spec.Validations {
-		validations[i] = &validating.ValidationCondition{Expression: v.Expression, Message: v.Message, Reason: v.Reason}
+	for i, rule := range guard.Spec.Validations {
+		validations[i] = &validating.ValidationCondition{Expression: rule.Expression, Message: rule.Message, Reason: rule.Reason}
 	}
-	return validating.NewValidator(compiler.CompileCondition(validations, optional, environment.NewExpressions), matcher,
+	validated := compiler.CompileCondition(validations, optional, environment.NewExpressions)
+	if errs := append(matched.CompilationErrors(), validated.CompilationErrors()...); len(errs) > 0 {
+		t.Fatalf("%s: %v", v, errs)
+	}
+	return validating.NewValidator(validated, matcher,
 		compiler.CompileCondition(nil, optional, environment.NewExpressions),
 		compiler.CompileCondition(make([]cel.ExpressionAccessor, len(validations)), optional, environment.NewExpressions),
 		guard.Spec.FailurePolicy, nil)
@@ -229,6 +233,9 @@ func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
 // A value that is not a mode is refused from everybody.
 func TestModeGuard_KnowsTheModes(t *testing.T) {
 	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "mode-guard/mode-label.yaml")
+	for _, compatibility := range versions() {
+		newValidator(t, &guard, compatibility) // with all that it says
+	}
 	guard.Spec.Validations = guard.Spec.Validations[1:] // the first one is about who
 	for v, compatibility := range versions() {
 		validator := newValidator(t, &guard, compatibility)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
@@ -68,7 +69,7 @@ func TestConfigurations_Names(t *testing.T) {
 func TestWebhooks_AreAsTheirCommentsSay(t *testing.T) {
 	pods := "/v1 pods CREATE,UPDATE; /v1 pods/ephemeralcontainers,pods/resize UPDATE"
 	want := map[string]string{
-		"mutate.pods.shmkeeper.dev":  "/mutate-pods, Ignore, 2 s: /v1 pods CREATE",
+		"mutate.pods.shmkeeper.dev":  "/mutate-pods, Ignore, 5 s: /v1 pods CREATE",
 		"enforce.pods.shmkeeper.dev": "/validate-pods, Fail, 5 s: " + pods,
 		"report.pods.shmkeeper.dev":  "/report-pods, Ignore, 2 s: " + pods,
 		"templates.shmkeeper.dev": "/validate-templates, Ignore, 2 s: apps/v1 deployments,statefulsets,daemonsets,replicasets CREATE,UPDATE; " +
@@ -211,14 +212,24 @@ func TestMatchConditions_KeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
 	}
 }
 
-// matches reports whether the webhook's conditions hold, by the code of the API server.
+// matches reports whether the webhook's conditions hold, by the code of the API server, as the oldest
+// supported release compiles them and as the newest does.
 func matches(t *testing.T, w admissionregistrationv1.ValidatingWebhook, object, old runtime.Object) bool {
+	t.Helper()
+	newest := matchesIn(t, environment.DefaultCompatibilityVersion(), w, object, old)
+	if matchesIn(t, version.MajorMinor(1, 30), w, object, old) != newest {
+		t.Errorf("%s: Kubernetes 1.30 decides otherwise", w.Name)
+	}
+	return newest
+}
+
+func matchesIn(t *testing.T, v *version.Version, w admissionregistrationv1.ValidatingWebhook, object, old runtime.Object) bool {
 	t.Helper()
 	conditions := make([]cel.ExpressionAccessor, len(w.MatchConditions))
 	for i := range w.MatchConditions {
 		conditions[i] = (*matchconditions.MatchCondition)(&w.MatchConditions[i])
 	}
-	compiler := cel.NewConditionCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
+	compiler := cel.NewConditionCompiler(environment.MustBaseEnvSet(v))
 	// An error in a condition that fails open would look like a condition that is false.
 	fail := admissionregistrationv1.Fail
 	matcher := matchconditions.NewMatcher(compiler.CompileCondition(conditions, cel.OptionalVariableDeclarations{HasAuthorizer: true}, environment.NewExpressions),

@@ -20,7 +20,7 @@ import (
 
 // Image is a program in a file system that has nothing else but a /tmp that everybody may write to.
 type Image struct {
-	// Name is what a Pod calls the image, such as "shmkeeper/shmkeeper:dev". Without a tag it is that of "latest".
+	// Name is what a Pod calls the image, such as "shmkeeper.invalid/shmkeeper:dev". Without a tag it is that of "latest".
 	Name string
 	// Program is the file of a static Linux program. In the image it lies at the root, under its base name.
 	Program string

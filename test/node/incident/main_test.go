@@ -29,7 +29,7 @@ const pageSize = 4096
 
 // The images of the cluster. That of shmkeeper is the one that the manifests name.
 const (
-	shmkeeperImage = "shmkeeper/shmkeeper:dev"
+	shmkeeperImage = "shmkeeper.invalid/shmkeeper:dev"
 	writerImage    = "shmkeeper/sessionwriter:test"
 	pauseImage     = "shmkeeper/pause:test"
 )
