@@ -36,6 +36,9 @@ type scenario struct {
 	signs []sign
 }
 
+// shownWithin is how soon after a recovery the signs of a fault are there.
+const shownWithin = 20 * time.Second
+
 // sign is something that logs, metrics or the API server say of a fault.
 type sign func(*testing.T, *harness, beginning) error
 
@@ -90,8 +93,12 @@ func TestChaos(t *testing.T) {
 	h.wantPlantedViolationSeen(t)
 	h.begin(t)
 	rows := map[string][]row{}
-	run := func(s *scenario) bool {
-		return t.Run(s.name, func(t *testing.T) { rows[s.name] = append(rows[s.name], h.run(t, s)) })
+	run := func(s *scenario) (over bool) {
+		t.Run(s.name, func(t *testing.T) {
+			rows[s.name] = append(rows[s.name], h.run(t, s))
+			over = true
+		})
+		return over
 	}
 	start := time.Now()
 	for _, i := range random.Perm(len(scenarios)) {
@@ -106,7 +113,7 @@ func TestChaos(t *testing.T) {
 	}
 	text := table(scenarios, rows)
 	t.Logf("%.1f minutes, %d Pods, seed %d\n%s", time.Since(start).Minutes(), h.stream.count.Load(), *seed, text)
-	if *update {
+	if *update && !t.Failed() {
 		if err := writeTable(filepath.Join("..", "..", "docs", "resilience.md"), text); err != nil {
 			t.Fatal(err)
 		}
@@ -138,15 +145,22 @@ func (h *harness) run(t *testing.T, s *scenario) row {
 		h.waitLed(t)
 	}
 	before := h.observe(t)
+	h.unjudged = 0
 	s.fault(t, h)
 	end := time.Now()
 	recovery := h.waitRecovered(t, end)
 	for _, sign := range s.signs {
-		eventually(t, func() error { return sign(t, h, before) })
+		if err := poll(t.Context(), shownWithin, func() error { return sign(t, h, before) }); err != nil {
+			t.Error(err)
+		}
 	}
 	h.stream.pause()
 	creations := h.stream.since(before.at)
 	eventually(t, func() error { return h.checker.unseen(creations) })
+	for i := range creations {
+		c := &creations[i]
+		c.overtaken = c.kind.guarded() && len(h.ledger.during(c.kind.policy, c.begin, c.end)) != 1
+	}
 	f, faults := summarize(creations, recovery, s.allowance)
 	for _, fault := range append(faults[:min(len(faults), 10)], h.checker.take()...) {
 		t.Error(fault)
@@ -154,12 +168,12 @@ func (h *harness) run(t *testing.T, s *scenario) row {
 	if len(faults) > 10 {
 		t.Errorf("and %d more", len(faults)-10)
 	}
-	f.recovery = recovery.Sub(end)
+	f.recovery, f.unjudged = recovery.Sub(end), h.unjudged
 	r := row{s, f, h.wantNoLeak(t)}
 	h.stream.forget(before.at)
 	h.stream.resume()
-	t.Logf("%d Pods created, %d rejected within %s, recovered in %s; a replica holds at most %s",
-		f.created, f.rejected, human(f.outage), human(f.recovery), r.usage)
+	t.Logf("%d Pods created, %d rejected within %s, not judged for %s, recovered in %s; a replica holds at most %s",
+		f.created, f.rejected, human(f.outage), human(f.unjudged), human(f.recovery), r.usage)
 	return r
 }
 

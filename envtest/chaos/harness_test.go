@@ -44,6 +44,7 @@ type harness struct {
 	checker  *checker
 	baseline usage
 	random   *rand.Rand
+	unjudged time.Duration // in the current scenario
 }
 
 // lives are how long certificates are valid.
@@ -283,18 +284,22 @@ func (h *harness) waitLed(t *testing.T) {
 // watch that failed is tried again within 30 s.
 const patience = 2 * time.Minute
 
+// poll tries until there is no error, or returns the last one.
+func poll(ctx context.Context, within time.Duration, try func() error) error {
+	for deadline := time.Now().Add(within); ; {
+		err := try()
+		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond) // between two tries
+	}
+}
+
 // eventually fails the test with the last error if it does not go away.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) || t.Context().Err() != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond) // between two tries
+	if err := poll(t.Context(), patience, try); err != nil {
+		t.Fatal(err)
 	}
 }
 

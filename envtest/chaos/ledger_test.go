@@ -116,6 +116,16 @@ func (r *record) look(at time.Time) {
 	r.demands = append(r.demands, demand{at, []need{n}})
 }
 
+// demanded returns what a policy demands now, if that is one need.
+func (l *ledger) demanded(policy string) need {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.record(policy).now(); len(now) == 1 {
+		return now[0]
+	}
+	return need{}
+}
+
 // inForce reports whether the status says of the current version that it is accepted and that
 // Pods are sent.
 func inForce(p *v1alpha1.SharedMemoryPolicy) bool {

@@ -49,7 +49,7 @@ var replicaScenarios = []scenario{
 			h.replicas = append(h.replicas, r)
 			h.serve()
 		},
-		signs: []sign{enforceFailed},
+		signs: []sign{oneOf(enforceFailed, mutateFailed, reportFailed)},
 	},
 	{
 		name: "a replica hangs, a policy changes, and it wakes", long: true, led: true, allowance: allowance{rejects: true},

@@ -24,9 +24,12 @@ var resourceScenarios = []scenario{
 			giveBack := h.exhaustDescriptors(t)
 			h.reconnect()
 			h.waitNotCalled(t, 10)
+			for _, r := range h.replicas {
+				h.waitProbesFail(t, r)
+			}
 			giveBack()
 		},
-		signs: []sign{enforceFailed, logs("too many open files")},
+		signs: []sign{enforceFailed},
 	},
 	{
 		name: "500 slow clients",

@@ -56,12 +56,14 @@ func hostileReviews() map[string]string {
 	}
 }
 
-// hugeReviews are larger than what an API server sends.
+// hugeReviews hold more than an API server sends, of Pods that violate a policy.
 func hugeReviews() map[string]string {
 	out := map[string]string{}
 	for i := range 4 {
-		out[fmt.Sprintf("annotations %d", i)] = review("v1", `{"metadata": {"name": "p", "annotations": {"a": "`+strings.Repeat("a", 5_700_000)+`"}}}`)
-		out[fmt.Sprintf("tolerations %d", i)] = review("v1", `{"metadata": {"name": "p"}, "spec": {"tolerations": [`+strings.Repeat("{},", 1_900_000)+`{}]}}`)
+		out[fmt.Sprintf("annotations %d", i)] = review("v1", `{"metadata": {"name": "p", "labels": {"app": "steady"}, "annotations": {"a": "`+
+			strings.Repeat("a", 5_700_000)+`"}}, "spec": {"containers": [{"name": "app", "image": "i"}]}}`)
+		out[fmt.Sprintf("tolerations %d", i)] = review("v1", `{"metadata": {"name": "p", "labels": {"app": "steady"}}, "spec": {"tolerations": [`+
+			strings.Repeat("{},", 1_900_000)+`{}], "containers": [{"name": "app", "image": "i"}]}}`)
 	}
 	return out
 }

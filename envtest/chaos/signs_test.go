@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -59,6 +60,21 @@ var (
 	mutateFailed  = apiServerCounts("apiserver_admission_webhook_fail_open_count", `name="mutate.pods.shmkeeper.dev"`)
 	reportFailed  = apiServerCounts("apiserver_admission_webhook_fail_open_count", `name="report.pods.shmkeeper.dev"`)
 )
+
+// oneOf wants any of some signs.
+func oneOf(signs ...sign) sign {
+	return func(t *testing.T, h *harness, before beginning) error {
+		var errs []error
+		for _, sign := range signs {
+			err := sign(t, h, before)
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}
+}
 
 // restoredEvent wants a Warning Event of a restoration since the scenario began.
 func restoredEvent(what string) sign {

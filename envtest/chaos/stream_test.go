@@ -75,6 +75,15 @@ func (s *stream) repeat(ctx context.Context, k kind, every time.Duration) {
 	}
 }
 
+// burst creates Pods of a kind at once, beside the others, and returns when all are answered.
+func (s *stream) burst(k kind, n int) {
+	var open sync.WaitGroup
+	for range n {
+		open.Go(func() { s.create(k) })
+	}
+	open.Wait()
+}
+
 // create creates one Pod and notes what became of it.
 func (s *stream) create(k kind) *creation {
 	c := &creation{kind: k, name: fmt.Sprintf("%s-%d", k.name, s.count.Add(1)), begin: time.Now()}

@@ -17,6 +17,14 @@ func human(d time.Duration) string {
 	return fmt.Sprintf("%.0f s", d.Seconds())
 }
 
+// orNothing returns a duration as the table has it; "" for none.
+func orNothing(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return human(d)
+}
+
 // may says in words what an allowance allows.
 func (a allowance) may() string {
 	switch {
@@ -35,7 +43,7 @@ func (a allowance) may() string {
 // table returns the results in Markdown, one row for each scenario: of several runs the worst.
 func table(scenarios []scenario, rows map[string][]row) string {
 	var b strings.Builder
-	b.WriteString("| what happens | Pods that may be rejected | were rejected | within | recovered in |\n|---|---|---|---|---|\n")
+	b.WriteString("| what happens | Pods that may be rejected | Pods not created | within | not judged for | recovered in |\n|---|---|---|---|---|---|\n")
 	for i := range scenarios {
 		var worst figures
 		for _, r := range rows[scenarios[i].name] {
@@ -43,9 +51,10 @@ func table(scenarios []scenario, rows map[string][]row) string {
 			worst.created = max(worst.created, r.created)
 			worst.outage = max(worst.outage, r.outage)
 			worst.recovery = max(worst.recovery, r.recovery)
+			worst.unjudged = max(worst.unjudged, r.unjudged)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d of %d | %s | %s |\n", scenarios[i].name, scenarios[i].may(),
-			worst.rejected, worst.rejected+worst.created, human(worst.outage), human(worst.recovery))
+		fmt.Fprintf(&b, "| %s | %s | %d of %d | %s | %s | %s |\n", scenarios[i].name, scenarios[i].may(),
+			worst.rejected, worst.rejected+worst.created, orNothing(worst.outage), orNothing(worst.unjudged), human(worst.recovery))
 	}
 	return b.String()
 }

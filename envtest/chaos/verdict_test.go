@@ -34,6 +34,9 @@ type creation struct {
 	begin, end time.Time // no end while it is not answered
 	outcome    outcome
 	message    string
+	// overtaken: its policy was changed between its begin and its end. It may be fixed by one version
+	// and judged by the other.
+	overtaken bool
 }
 
 func outcomeOf(err error) outcome {
@@ -69,7 +72,7 @@ func (c *creation) wrong(may allowance) string {
 		return "it failed, and the API server was up"
 	case !c.kind.guarded() && c.outcome != admitted && !may.elsewhere:
 		return "shmkeeper kept a Pod from being created that it must not"
-	case c.kind.guarded() && !c.kind.disk && c.outcome != admitted && !may.rejects:
+	case c.kind.guarded() && !c.kind.disk && c.outcome != admitted && !may.rejects && !(c.overtaken && c.outcome == rejected):
 		return "a Pod was rejected that shmkeeper fixes"
 	}
 	return "" // of a Pod that cannot be fixed the API server's store says whether it was admitted
@@ -83,6 +86,8 @@ type figures struct {
 	outage time.Duration
 	// recovery is from the end of the fault to the first creation after which all went well.
 	recovery time.Duration
+	// unjudged is how long Pods were not sent to shmkeeper, as somebody had tampered.
+	unjudged time.Duration
 }
 
 // enough is how many creations in a row have to go well for a recovery.
@@ -159,7 +164,7 @@ func TestCreation_Wrong(t *testing.T) {
 	for _, k := range kinds {
 		all[k.name] = k
 	}
-	for name, c := range map[string]struct {
+	for sentence, c := range map[string]struct {
 		kind    string
 		outcome outcome
 		may     allowance
@@ -169,6 +174,8 @@ func TestCreation_Wrong(t *testing.T) {
 		"rejected, though it could be fixed":         {"enforced", rejected, allowance{}, fixable},
 		"not called":                                 {"enforced-changing", uncalled, allowance{outage: true}, fixable},
 		"rejected while it may be":                   {"enforced", rejected, allowance{rejects: true}, ""},
+		"rejected, as its policy changed":            {"enforced overtaken", rejected, allowance{}, ""},
+		"not called, and its policy changed":         {"enforced overtaken", uncalled, allowance{}, fixable},
 		"rejected for its disk":                      {"enforced-disk", rejected, allowance{}, ""},
 		"admitted with its disk, which others judge": {"enforced-disk", admitted, allowance{}, ""},
 		"rejected in mode warn":                      {"warned-disk", rejected, allowance{rejects: true, outage: true}, kept},
@@ -177,9 +184,10 @@ func TestCreation_Wrong(t *testing.T) {
 		"failed by itself":                           {"warned", failed, allowance{rejects: true}, down},
 		"failed in an outage":                        {"warned", failed, allowance{outage: true}, ""},
 	} {
-		created := creation{kind: all[c.kind], outcome: c.outcome}
+		name, overtaken := strings.CutSuffix(c.kind, " overtaken")
+		created := creation{kind: all[name], outcome: c.outcome, overtaken: overtaken}
 		if got := created.wrong(c.may); got != c.want {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
+			t.Errorf("%s: got %q, want %q", sentence, got, c.want)
 		}
 	}
 }
