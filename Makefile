@@ -17,6 +17,10 @@ CHAOS      ?=
 SEED       ?= 0
 MINUTES    ?= 0
 BENCH_PKGS ?= ./policy/... ./webhook
+# What to measure, and for how long: on the real API server in all, and at half of the highest rate.
+BENCH_PARTS ?= go,path,load,growth
+BENCH_TIME  ?= 5m
+SOAK        ?= 20s
 # Which packages below policy to mutate, and of those the files that match an extended regular expression.
 MUTATE_PKGS ?= ./policy/...
 MUTATE      ?= .
@@ -131,8 +135,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	done <"$$tmp/targets"
 
 .PHONY: bench
-bench: ## Run the benchmarks of the engine and the webhooks, those that match BENCH
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_PKGS)
+bench: ## Measure engine, handlers and the whole path on a real API server, see docs/performance.md (BENCH_TIME=40m SOAK=10m UPDATE=1: write it)
+	@$(GO) run ./envtest/cmd/binaries >/dev/null
+	@mkdir -p bin && $(GO) build -o bin/bench ./test/bench && exec bin/bench -bench '$(BENCH)' -packages '$(BENCH_PKGS)' \
+		-parts '$(BENCH_PARTS)' -time '$(BENCH_TIME)' -soak '$(SOAK)' $(if $(filter-out 0,$(UPDATE)),-update)
 
 .PHONY: mutate
 mutate: ## Check that the tests notice mutants of the engine, in files that match MUTATE
