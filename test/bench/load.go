@@ -221,18 +221,22 @@ func (l *Load) sum(workers []*worker) {
 	l.P50, l.P99, l.P999 = quantile(all, 0.5), quantile(all, 0.99), quantile(all, 0.999)
 }
 
-// search looks for the highest rate that a server keeps up with. It doubles the rate until the
-// server does not, and then halves the interval until it is 5 per cent of the rate. A rate is
-// given up only when it has failed twice.
+// search looks for the highest rate that a server keeps up with. A rate counts as too high when it
+// has failed twice. The search raises the rate by half until two rates after each other are too
+// high, since one alone may be the machine's fault, and then halves the interval above the last good
+// one until it is 5 per cent of the rate.
 type search struct {
-	low, high float64 // requests a second; 0: not known
+	low, high float64 // requests a second: known to be good, and too high; high is 0 at first
+	raised    float64 // the rate that is tried as long as high is 0
+	tooHigh   int     // how many rates since the last good one were too high
 	failed    bool    // the rate that is tried has failed once
-	tried     []Load
 }
+
+func newSearch() *search { return &search{raised: 500} }
 
 func (s *search) rate() float64 {
 	if s.high == 0 {
-		return max(100, 2*s.low)
+		return s.raised
 	}
 	return (s.low + s.high) / 2
 }
@@ -241,14 +245,26 @@ func (s *search) rate() float64 {
 func (s *search) done() bool { return s.high > 0 && s.high-s.low <= max(0.05*s.high, 10) }
 
 func (s *search) observe(l Load) {
-	s.tried = append(s.tried, l)
-	switch {
-	case l.passes():
-		s.low, s.failed = s.rate(), false
-	case s.failed:
-		s.high, s.failed = s.rate(), false
-	default:
+	rate, passes := s.rate(), l.passes()
+	if !passes && !s.failed {
 		s.failed = true
+		return
+	}
+	s.failed = false
+	switch {
+	case passes:
+		s.low, s.tooHigh = rate, 0
+	case s.high > 0:
+		s.high = rate
+		return
+	default:
+		s.tooHigh++
+	}
+	if s.high > 0 {
+		return
+	}
+	if s.raised *= 1.5; s.tooHigh == 2 {
+		s.high = s.raised / 1.5 / 1.5
 	}
 }
 
@@ -266,10 +282,13 @@ func measureLoad(
 ) ([]LoadRow, error) {
 	limits := make([][]float64, len(targets))
 	for range searches {
-		searching := make([]search, len(targets))
-		for slices.ContainsFunc(searching, func(s search) bool { return !s.done() }) {
+		searching := make([]*search, len(targets))
+		for i := range searching {
+			searching[i] = newSearch()
+		}
+		for slices.ContainsFunc(searching, func(s *search) bool { return !s.done() }) {
 			for i, t := range targets {
-				s := &searching[i]
+				s := searching[i]
 				if s.done() {
 					continue
 				}
