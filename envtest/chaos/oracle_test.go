@@ -103,10 +103,14 @@ func TestNeed_Missing(t *testing.T) {
 		"no bound":         {func(p *corev1.Pod, _ *corev1.Container) { volume(p).SizeLimit = nil }, []string{"a sizeLimit"}},
 		"a page too small": {func(p *corev1.Pod, _ *corev1.Container) { volume(p).SizeLimit.Sub(resource.MustParse("4Ki")) }, []string{"a sizeLimit of 134217728 in whole pages, not 134213632"}},
 		"half a page more": {func(p *corev1.Pod, _ *corev1.Container) { volume(p).SizeLimit.Add(resource.MustParse("2Ki")) }, []string{"a sizeLimit of 134217728 in whole pages, not 134219776"}},
-		"a byte of memory too little": {func(_ *corev1.Pod, c *corev1.Container) { c.Resources.Limits = limit(160*mib + 256<<10 - 1) },
-			[]string{"a memory limit of 168034304, not 168034303"}},
-		"two": {func(p *corev1.Pod, c *corev1.Container) { c.VolumeMounts[0].ReadOnly = true; volume(p).SizeLimit = nil },
-			[]string{"a writable mount of a whole volume", "a sizeLimit"}},
+		"a byte of memory too little": {
+			func(_ *corev1.Pod, c *corev1.Container) { c.Resources.Limits = limit(160*mib + 256<<10 - 1) },
+			[]string{"a memory limit of 168034304, not 168034303"},
+		},
+		"two": {
+			func(p *corev1.Pod, c *corev1.Container) { c.VolumeMounts[0].ReadOnly = true; volume(p).SizeLimit = nil },
+			[]string{"a writable mount of a whole volume", "a sizeLimit"},
+		},
 	} {
 		size := resource.MustParse("128Mi")
 		pod := &corev1.Pod{Spec: corev1.PodSpec{
