@@ -85,9 +85,9 @@ func TestServe_AnswersWhatIsNoReview(t *testing.T) {
 	}{
 		"a GET":                        {http.MethodGet, isJSON, http.NoBody, 405, "the method is not POST: send an AdmissionReview\n"},
 		"a form":                       {http.MethodPost, "application/x-www-form-urlencoded", strings.NewReader("a=b"), 415, "the content type is not application/json: send an AdmissionReview in JSON\n"},
-		"nothing":                      {http.MethodPost, isJSON, http.NoBody, 400, "the body is not an AdmissionReview as an API server writes it\n"},
-		"YAML":                         {http.MethodPost, isJSON, strings.NewReader("kind: AdmissionReview\napiVersion: admission.k8s.io/v1\nrequest: {uid: a}\n"), 400, "the body is not an AdmissionReview as an API server writes it\n"},
-		"a long one of another kind":   {http.MethodPost, isJSON, strings.NewReader(`{"kind":"Pod","spec":"` + strings.Repeat("a", mostFullyDecoded) + `"}`), 400, "the body is not an AdmissionReview as an API server writes it\n"},
+		"nothing":                      {http.MethodPost, isJSON, http.NoBody, 400, "the body is not an AdmissionReview in JSON\n"},
+		"YAML":                         {http.MethodPost, isJSON, strings.NewReader("kind: AdmissionReview\napiVersion: admission.k8s.io/v1\nrequest: {uid: a}\n"), 400, "the body is not an AdmissionReview in JSON\n"},
+		"a long one of another kind":   {http.MethodPost, isJSON, strings.NewReader(`{"kind":"Pod","spec":"` + strings.Repeat("a", mostFullyDecoded) + `"}`), 413, "the body is not a review of a Pod or workload as an API server writes it, and larger than 131072 bytes: make the object smaller\n"},
 		"too long":                     {http.MethodPost, isJSON, strings.NewReader(strings.Repeat(" ", mostBody+1)), 413, "the body is larger than 7340032 bytes: no API server sends one\n"},
 		"too long, without its length": {http.MethodPost, isJSON, io.MultiReader(strings.NewReader(strings.Repeat(" ", mostBody+1))), 413, "read the request: http: request body too large\n"},
 		"cut off":                      {http.MethodPost, isJSON, io.MultiReader(strings.NewReader("{"), failingReader{}), 400, "read the request: unexpected EOF\n"},
