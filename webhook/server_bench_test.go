@@ -85,7 +85,7 @@ func fixedPatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	err = json.NewEncoder(w).Encode(map[string]any{
+	text, err := json.Marshal(map[string]any{
 		"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
 		"response": map[string]any{
 			"uid": review.Request.UID, "allowed": true, "patchType": "JSONPatch",
@@ -94,7 +94,9 @@ func fixedPatch(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
+	_, _ = w.Write(text)
 }
 
 // measured is a server in a process of its own.

@@ -137,7 +137,8 @@ func dial(t *testing.T, s *webhookServer, config *tls.Config) (*tls.Conn, error)
 	if !ok {
 		return nil, fmt.Errorf("the connection is a %T", connection)
 	}
-	return c, c.SetDeadline(time.Now().Add(5 * time.Second))
+	err = c.SetDeadline(time.Now().Add(5 * time.Second))
+	return c, err
 }
 
 // exchange sends a request on a connection and returns the beginning of the answer.
