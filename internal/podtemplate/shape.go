@@ -1,7 +1,9 @@
 package podtemplate
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,26 +69,13 @@ func describesContainer(m map[string]any) bool {
 	if image == "" || isPodSpec(m) || mainContainer(m) != "" {
 		return false
 	}
-	if isReference(image) {
-		return true
-	}
-	for _, field := range containerFields {
-		if m[field] != nil {
-			return true
-		}
-	}
-	return false
+	return isReference(image) || slices.ContainsFunc(containerFields, func(field string) bool { return m[field] != nil })
 }
 
 // imageOf returns the image that a map names: image, or what the operators of CloudNativePG and
 // Zalando call it.
 func imageOf(m map[string]any) string {
-	for _, field := range []string{"image", "imageName", "dockerImage"} {
-		if image := text(m[field]); image != "" {
-			return image
-		}
-	}
-	return ""
+	return cmp.Or(text(m["image"]), text(m["imageName"]), text(m["dockerImage"]))
 }
 
 func hasImage(value any) bool {

@@ -1,6 +1,7 @@
 package podtemplate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,12 +24,7 @@ func (s surroundings) within(m map[string]any) surroundings {
 	if isTrue(m["suspend"]) || isTrue(lookup(m, "runPolicy", "suspend")) {
 		s.suspended = true
 	}
-	for _, where := range []string{"labels", "annotations"} {
-		if queue := text(lookup(m, "metadata", where, queueLabel)); queue != "" {
-			s.queue = queue
-			break
-		}
-	}
+	s.queue = cmp.Or(text(lookup(m, "metadata", "labels", queueLabel)), text(lookup(m, "metadata", "annotations", queueLabel)), s.queue)
 	return s
 }
 
@@ -123,15 +119,9 @@ func (w *walker) skipDeep(value any, p *place) {
 func (w *walker) visitList(list []any, p *place, s surroundings) {
 	var names []string
 	for _, item := range list {
-		m, ok := item.(map[string]any)
-		if !ok || !describesContainer(m) {
-			continue
+		if m, _ := item.(map[string]any); describesContainer(m) {
+			names = append(names, cmp.Or(text(m["name"]), imageOf(m)))
 		}
-		name := text(m["name"])
-		if name == "" {
-			name = imageOf(m)
-		}
-		names = append(names, name)
 	}
 	if len(names) > 0 {
 		w.skip(p, fmt.Sprintf("has %s outside of any Pod template: %s", containers(names), remedy))
@@ -180,13 +170,8 @@ func (w *walker) visitMap(m map[string]any, p *place, s surroundings) {
 		w.visitFields(m, p, s, isPodSpecField)
 	case main != "":
 		w.addContainer(m, main, p, s)
-		w.visitFields(m, p, s, func(key string) bool {
-			switch key {
-			case main, "initContainers", "sidecars", "volumes":
-				return true
-			}
-			return false
-		})
+		read := []string{main, "initContainers", "sidecars", "volumes"}
+		w.visitFields(m, p, s, func(key string) bool { return slices.Contains(read, key) })
 	default:
 		listed := p != nil && p.listed // visitList has reported it
 		switch {

@@ -85,16 +85,14 @@ func (l *report) errors(o manifest.Object, err error) {
 
 // warn adds a warning on a field, unless there is an error on it already.
 func (l *report) warn(o manifest.Object, field, format string, args ...any) {
+	path := o.FieldPath(field)
+	w := finding{File: o.Document.Source, Line: o.Document.Line(path), Policy: o.Name, Severity: severityWarning, Field: path, Message: fmt.Sprintf(format, args...)}
 	isError := func(f finding) bool {
-		return f.Severity == severityError && f.File == o.Document.Source && f.Line == o.Document.Line(o.FieldPath(field)) && f.Field == o.FieldPath(field)
+		return f.Severity == severityError && f.File == w.File && f.Line == w.Line && f.Field == path
 	}
-	if slices.ContainsFunc(l.findings, isError) {
-		return
+	if !slices.ContainsFunc(l.findings, isError) {
+		l.findings = append(l.findings, w)
 	}
-	l.findings = append(l.findings, finding{
-		File: o.Document.Source, Line: o.Document.Line(o.FieldPath(field)), Policy: o.Name, Severity: severityWarning,
-		Field: o.FieldPath(field), Message: fmt.Sprintf(format, args...),
-	})
 }
 
 // memoryPercent warns of a share of the memory limit that leaves the limit no room for it:

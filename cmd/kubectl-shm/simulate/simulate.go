@@ -28,7 +28,6 @@ type options struct {
 	seed             string
 	output           cli.Choice
 	file             string
-	changed          func(flag string) bool
 }
 
 // Command returns the command of the verb.
@@ -61,10 +60,7 @@ formats.`,
   # Numbers for a spreadsheet
   kubectl shm simulate -p authentik-proxy-outposts --step 1h -o csv -O fill.csv`,
 		Args: cli.NoArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.changed = cmd.Flags().Changed
-			return o.run(s)
-		},
+		RunE: func(*cobra.Command, []string) error { return o.run(s) },
 	}
 	o.model = model.AddFlags(cmd)
 	f := cmd.Flags()
@@ -115,11 +111,11 @@ var suffixes = map[string]string{"": "table", ".txt": "table", ".csv": "csv", ".
 // format returns what to write: what -o says, or the name of the file. terminal reports whether a
 // person reads what goes to no file.
 func (o *options) format(terminal bool) (string, error) {
-	if o.changed("output-file") && o.file == "" {
+	if o.model.Changed("output-file") && o.file == "" {
 		return "", fmt.Errorf(`--output-file: "" is empty: name a file, or leave the flag out`)
 	}
 	format := o.output.Value
-	if !o.changed("output") {
+	if !o.model.Changed("output") {
 		var known bool
 		if format, known = suffixes[strings.ToLower(filepath.Ext(o.file))]; !known {
 			return "", fmt.Errorf("--output-file: %s does not end in .txt, .csv, .svg or .png: rename it, or say what to write with -o", cli.Quote(o.file))

@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,10 +79,12 @@ written to %s
 }
 
 func TestSimulate_KeepsPicturesOffATerminal(t *testing.T) {
-	given := []string{"output"}
-	o := options{changed: func(flag string) bool { return slices.Contains(given, flag) }}
-	o.output.AddOutput(&cobra.Command{}, formats...)
-	o.output.Value = "png"
+	cmd := &cobra.Command{}
+	o := options{model: model.AddFlags(cmd)}
+	o.output.AddOutput(cmd, formats...)
+	if err := cmd.Flags().Set("output", "png"); err != nil {
+		t.Fatal(err)
+	}
 	_, err := o.format(true)
 	want := `--output: "png" is not text for a terminal: name a file with -O, such as -O fill.png`
 	if err == nil || err.Error() != want {
@@ -143,7 +144,7 @@ func TestSimulate_SpansAndSteps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := newSimulation(m, &options{seed: "1", changed: func(string) bool { return false }}, "table")
+			got, err := newSimulation(m, &options{model: flags, seed: "1"}, "table")
 			if err != nil {
 				t.Fatal(err)
 			}

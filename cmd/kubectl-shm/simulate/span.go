@@ -27,9 +27,9 @@ const (
 // internal/simulate would reject is rejected here, by the flag's name.
 func (o *options) spanFor(m simulate.Workload, size sizing.Size, volumes int) (span time.Duration, note string, err error) {
 	switch {
-	case o.changed("span") && o.changed("days"):
+	case o.model.Changed("span") && o.model.Changed("days"):
 		return 0, "", fmt.Errorf("--span: %s cannot be combined with --days %s: leave one of them out", cli.Quote(o.span), cli.Quote(o.days))
-	case o.changed("span"):
+	case o.model.Changed("span"):
 		span, err := durationFlag("span", o.span, "336h")
 		if err == nil && span > simulate.MaxSpan {
 			err = fmt.Errorf("--span: %s is longer than 100 years: write a shorter one, such as 336h", cli.Quote(o.span))
@@ -38,7 +38,7 @@ func (o *options) spanFor(m simulate.Workload, size sizing.Size, volumes int) (s
 			return 0, "", err
 		}
 		return span, "", checkCost("span", o.span, m, span, volumes)
-	case o.changed("days"):
+	case o.model.Changed("days"):
 		days, err := strconv.ParseFloat(o.days, 64)
 		if err != nil || !(days > 0 && days <= float64(simulate.MaxSpan/day)) {
 			return 0, "", fmt.Errorf("--days: %s is not a number of days above 0 and up to 36500: write one such as 14 or 0.5", cli.Quote(o.days))
@@ -116,7 +116,7 @@ func durationFlag(flag, text, example string) (time.Duration, error) {
 
 // stepFor returns the time from one sample to the next.
 func (o *options) stepFor(span time.Duration, format string) (time.Duration, error) {
-	if o.changed("step") {
+	if o.model.Changed("step") {
 		step, err := durationFlag("step", o.step, "1h")
 		if err == nil && span/step > simulate.MaxSamples {
 			err = fmt.Errorf("--step: %s makes more than %s rows: write a longer one, or a shorter --span", cli.Quote(o.step), human.Count(simulate.MaxSamples))

@@ -68,7 +68,6 @@ type options struct {
 	model       *model.Flags
 	memoryLimit string
 	output      cli.Choice
-	changed     func(flag string) bool
 }
 
 // Command returns the command of the verb.
@@ -80,10 +79,7 @@ func Command(s cli.Streams) *cobra.Command {
 		Long:    help,
 		Example: examples,
 		Args:    cli.NoArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.changed = cmd.Flags().Changed
-			return o.run(s)
-		},
+		RunE:    func(*cobra.Command, []string) error { return o.run(s) },
 	}
 	o.model = model.AddFlags(cmd)
 	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit holds a full volume")
@@ -92,7 +88,7 @@ func Command(s cli.Streams) *cobra.Command {
 }
 
 func (o *options) run(s cli.Streams) error {
-	limit, err := memoryLimitFlag(o.memoryLimit, o.changed("memory-limit"))
+	limit, err := memoryLimitFlag(o.memoryLimit, o.model.Changed("memory-limit"))
 	if err != nil {
 		return err
 	}

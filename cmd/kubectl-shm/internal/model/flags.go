@@ -142,6 +142,9 @@ func (m *Flags) Model(stdin io.Reader) (Model, error) {
 	return fromPolicy(m.policy, stdin)
 }
 
+// Changed reports whether a flag of the command is on the command line.
+func (m *Flags) Changed(flag string) bool { return m.set.Changed(flag) }
+
 // text returns what was written for a flag, or its default.
 func (m *Flags) text(flag string) string { return m.set.Lookup(flag).Value.String() }
 
