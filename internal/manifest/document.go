@@ -69,6 +69,9 @@ func (d *Document) Raw() []byte { return d.raw }
 // Changed reports whether the document was patched.
 func (d *Document) Changed() bool { return d.root != d.read }
 
+// IsBlank reports whether the document has no content at all. An empty List has some.
+func (d *Document) IsBlank() bool { return d.load() == nil && d.root.IsNull() }
+
 // Objects returns the API objects of the document in order; the items of Lists, also of Lists within
 // Lists, instead of the Lists. A document without content has none. It fails with an *Error if the
 // API server could not even tell what the object is: bad syntax, a duplicate key, no kind, no

@@ -24,9 +24,7 @@ func writeDiff(w io.Writer, docs []*manifest.Document, color bool) error {
 		if color {
 			text = colored(text)
 		}
-		if _, err := io.WriteString(w, text); err != nil {
-			return fmt.Errorf("write the diff: %w", err)
-		}
+		fmt.Fprint(w, text)
 		docs = docs[n:]
 	}
 	return nil

@@ -1,12 +1,8 @@
 package size
 
 import (
-	"fmt"
-	"io"
 	"math"
 	"time"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -63,15 +59,4 @@ func (c computed) report() report {
 		out.FullAfterSeconds = &seconds
 	}
 	return out
-}
-
-func (c computed) writeYAML(w io.Writer) error {
-	text, err := yaml.Marshal(c.report())
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	if err != nil {
-		return fmt.Errorf("write the YAML: %w", err)
-	}
-	return nil
 }

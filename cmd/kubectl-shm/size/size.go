@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
@@ -104,9 +105,12 @@ func (o *options) run(s cli.Streams) error {
 	case "json":
 		return cli.WriteJSON(s.Out, c.report())
 	case "yaml":
-		return c.writeYAML(s.Out)
+		text, err := yaml.Marshal(c.report())
+		fmt.Fprint(s.Out, string(text))
+		return err
 	default:
-		return c.writeTable(s.Out)
+		c.writeTable(s.Out)
+		return nil
 	}
 }
 

@@ -16,30 +16,25 @@ import (
 )
 
 // writeTable explains a result so that a reader can follow it by hand.
-func (c computed) writeTable(w io.Writer) error {
-	var b strings.Builder
+func (c computed) writeTable(w io.Writer) {
 	if c.Name != "" {
-		b.WriteString("policy " + c.Name + ": ")
+		fmt.Fprintf(w, "policy %s: ", c.Name)
 	}
-	b.WriteString(c.describe() + "\n")
-	section(&b, "RESULT", c.answer())
-	section(&b, "HOW IT IS COMPUTED", c.terms())
-	section(&b, "WHEN IT FILLS", c.fillTimes())
+	fmt.Fprintln(w, c.describe())
+	section(w, "RESULT", c.answer())
+	section(w, "HOW IT IS COMPUTED", c.terms())
+	section(w, "WHEN IT FILLS", c.fillTimes())
 	title := "WHAT A SHORTER RETENTION WOULD SAVE"
 	if !c.Bounded {
 		title = "IF OLD FILES WERE DELETED"
 	}
-	section(&b, title, c.savings())
-	if len(c.findings) > 0 {
-		b.WriteString("\nFINDINGS\n")
-		for _, f := range c.findings {
-			fmt.Fprintf(&b, "  %s: %s\n", f.Reason, f.Detail)
+	section(w, title, c.savings())
+	for i, f := range c.findings {
+		if i == 0 {
+			fmt.Fprintln(w, "\nFINDINGS")
 		}
+		fmt.Fprintf(w, "  %s: %s\n", f.Reason, f.Detail)
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("write the table: %w", err)
-	}
-	return nil
 }
 
 // describe returns the workload in a line.
@@ -278,7 +273,7 @@ func sized(name string, b sizing.Bytes, how string) row {
 }
 
 // section writes a title and rows, in columns.
-func section(b *strings.Builder, title string, rows []row) {
+func section(w io.Writer, title string, rows []row) {
 	if len(rows) == 0 {
 		return
 	}
@@ -288,13 +283,13 @@ func section(b *strings.Builder, title string, rows []row) {
 		amount = max(amount, utf8.RuneCountInString(r.amount))
 		unit = max(unit, utf8.RuneCountInString(r.unit))
 	}
-	b.WriteString("\n" + title + "\n")
+	fmt.Fprintln(w, "\n"+title)
 	for _, r := range rows {
 		line := fmt.Sprintf("  %-*s  %*s", name, r.name, amount, r.amount)
 		if unit > 0 {
 			line += fmt.Sprintf(" %-*s", unit, r.unit)
 		}
-		b.WriteString(strings.TrimRight(line+"  "+r.how, " ") + "\n")
+		fmt.Fprintln(w, strings.TrimRight(line+"  "+r.how, " "))
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
@@ -61,13 +61,7 @@ func SourceOf(name string) string {
 	return name
 }
 
-// IsBlank reports whether documents without objects have no content at all. An empty List has some.
+// IsBlank reports whether documents have no content at all.
 func IsBlank(docs []*manifest.Document) bool {
-	for _, d := range docs {
-		var content any
-		if err := yaml.Unmarshal(d.Raw(), &content); err != nil || content != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(docs, func(d *manifest.Document) bool { return !d.IsBlank() })
 }
