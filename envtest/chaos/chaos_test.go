@@ -161,6 +161,9 @@ func (h *harness) run(t *testing.T, s *scenario) row {
 		c := &creations[i]
 		c.overtaken = c.kind.guarded() && len(h.ledger.during(c.kind.policy, c.begin, c.end)) != 1
 	}
+	if excused := markStalls(creations); excused > 0 {
+		t.Logf("%d Pods were not created when this machine was too busy for any", excused)
+	}
 	f, faults := summarize(creations, recovery, s.allowance)
 	for _, fault := range append(faults[:min(len(faults), 10)], h.checker.take()...) {
 		t.Error(fault)

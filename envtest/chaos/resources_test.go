@@ -19,7 +19,7 @@ import (
 // What the servers run out of.
 var resourceScenarios = []scenario{
 	{
-		name: "all replicas run out of descriptors", allowance: allowance{rejects: true},
+		name: "all replicas run out of descriptors", long: true, allowance: allowance{rejects: true},
 		fault: func(t *testing.T, h *harness) {
 			giveBack := h.exhaustDescriptors(t)
 			h.reconnect()

@@ -37,6 +37,37 @@ type creation struct {
 	// overtaken: its policy was changed between its begin and its end. It may be fixed by one version
 	// and judged by the other.
 	overtaken bool
+	// stalled: meanwhile a Pod that is not sent to anybody took long, too.
+	stalled bool
+}
+
+// A webhook has 2 s, and one that fails closed 5 s. If the API server needs more than half of the
+// former for a Pod that it sends to nobody, the machine has no processor to spare, and a call that
+// runs out of time says nothing about shmkeeper.
+const (
+	shortestTimeout = 2 * time.Second
+	stall           = shortestTimeout / 2
+)
+
+// showsStall reports whether the creation was slow, though nobody was asked about it.
+func (c *creation) showsStall() bool { return c.kind.mode == "" && c.end.Sub(c.begin) > stall }
+
+// markStalls marks the creations that were late together with others that nobody was asked about,
+// and returns how many of them were not admitted.
+func markStalls(creations []creation) (excused int) {
+	for i := range creations {
+		late := &creations[i]
+		if late.end.Sub(late.begin) < shortestTimeout {
+			continue
+		}
+		late.stalled = slices.ContainsFunc(creations, func(c creation) bool {
+			return c.showsStall() && c.begin.Before(late.end) && c.end.After(late.begin)
+		})
+		if late.stalled && late.outcome != admitted {
+			excused++
+		}
+	}
+	return excused
 }
 
 func outcomeOf(err error) outcome {
@@ -70,6 +101,8 @@ func (c *creation) wrong(may allowance) string {
 		return ""
 	case c.outcome == failed:
 		return "it failed, and the API server was up"
+	case c.stalled && c.kind.guarded():
+		return ""
 	case !c.kind.guarded() && c.outcome != admitted && !may.elsewhere:
 		return "shmkeeper kept a Pod from being created that it must not"
 	case c.kind.guarded() && !c.kind.disk && c.outcome != admitted && !may.rejects && !(c.overtaken && c.outcome == rejected):
@@ -189,6 +222,41 @@ func TestCreation_Wrong(t *testing.T) {
 		if got := created.wrong(c.may); got != c.want {
 			t.Errorf("%s: got %q, want %q", sentence, got, c.want)
 		}
+	}
+}
+
+func TestMarkStalls(t *testing.T) {
+	unsent := kinds[len(kinds)-1]
+	if unsent.mode != "" {
+		t.Fatalf("%s is sent to shmkeeper", unsent.name)
+	}
+	of := func(k kind, begin, end int, o outcome) creation {
+		return creation{kind: k, begin: time.UnixMilli(int64(begin)), end: time.UnixMilli(int64(end)), outcome: o}
+	}
+	creations := []creation{
+		of(unsent, 10_000, 11_500, admitted),
+		of(unsent, 20_000, 20_900, admitted), // not slow
+		of(kinds[0], 9_000, 11_000, uncalled),
+		of(kinds[0], 11_000, 13_500, admitted),
+		of(kinds[0], 10_500, 11_000, rejected), // in time
+		of(kinds[0], 11_600, 14_000, rejected), // after the stall
+		of(kinds[0], 19_000, 23_000, uncalled),
+	}
+	if got := markStalls(creations); got != 1 {
+		t.Errorf("%d are excused, want 1", got)
+	}
+	var got []bool
+	for i := range creations {
+		got = append(got, creations[i].stalled)
+	}
+	if diff := gocmp.Diff([]bool{false, false, true, true, false, false, false}, got); diff != "" {
+		t.Errorf("stalled (-want +got):\n%s", diff)
+	}
+	if why := creations[2].wrong(allowance{}); why != "" {
+		t.Errorf("a stalled one: %s", why)
+	}
+	if why := creations[5].wrong(allowance{}); why == "" {
+		t.Error("one after the stall is excused")
 	}
 }
 
