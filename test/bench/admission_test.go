@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -93,6 +94,12 @@ func TestProcess_Own(t *testing.T) {
 	}
 }
 
+func TestBusy(t *testing.T) {
+	if share, err := busy(t.Context(), 50*time.Millisecond); err != nil || share < 0 || share > 1 {
+		t.Errorf("a share of %.2f, %v", share, err)
+	}
+}
+
 func TestParseGoBenchmarks(t *testing.T) {
 	got := parseGoBenchmarks(`goos: linux
 pkg: github.com/shmkeeper/shmkeeper/policy
@@ -131,7 +138,7 @@ func TestOptions(t *testing.T) {
 // A page is made of any run, and of what was kept of it.
 func TestRender(t *testing.T) {
 	r := &Results{
-		Processors: 2, GoVersion: "go1", Kubernetes: "v1", Load: 0.1, Unit: shortestUnit, Soak: 600e9,
+		Processors: 2, GoVersion: "go1", Kubernetes: "v1", Busy: 0.02, Unit: shortestUnit, Soak: 600e9,
 		Go:   []GoBenchmark{{"policy", "Evaluate", 2.5, 912, 17}},
 		Path: map[string][]PathRow{small: testRows(1), large: testRows(10)},
 		Servers: []LoadRow{
@@ -160,7 +167,7 @@ func TestRender(t *testing.T) {
 	if strings.Contains(text, "not to be quoted") {
 		t.Error("a long run on a quiet machine is marked as if it was not")
 	}
-	r.Load = 5
+	r.Busy = 0.5
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ type Results struct {
 	Processors int
 	GoVersion  string
 	Kubernetes string
-	Load       float64 // of the machine before the run, averaged over a minute
+	Busy       float64 // share of the processors' time that others used before the run
 	Unit, Soak time.Duration
 	Go         []GoBenchmark
 	Path       map[string][]PathRow // by the size of the Pod
@@ -127,7 +127,7 @@ func (o *options) measure(ctx context.Context, root string, r *Results, progress
 		Processors: runtime.NumCPU(), GoVersion: runtime.Version(), Unit: o.time / units, Soak: o.soak, Path: map[string][]PathRow{},
 	}
 	var err error
-	if r.Load, err = loadAverage(); err != nil {
+	if r.Busy, err = busy(ctx, 5*time.Second); err != nil {
 		return err
 	}
 	if o.has("go") {
@@ -205,14 +205,4 @@ func (o *options) measureCluster(ctx context.Context, r *Results, progress io.Wr
 		}
 	}
 	return nil
-}
-
-// loadAverage returns how many threads of the machine wanted to run in the last minute.
-func loadAverage() (load float64, err error) {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0, fmt.Errorf("the load of the machine: %w: run this on Linux", err)
-	}
-	_, err = fmt.Sscan(string(text), &load)
-	return load, err
 }

@@ -19,10 +19,13 @@ var pageText string
 // shortestUnit is the length of a batch below which the figures are too few to be quoted.
 const shortestUnit = 2 * time.Second
 
+// mostBusy is the share of the processors above which others were in the way.
+const mostBusy = 0.1
+
 // page is what the template shows beside the results.
 type page struct {
 	*Results
-	Busy      bool
+	Doubtful  bool
 	Targets   []targetRow
 	Paths     []pathTable
 	FloorRate float64
@@ -50,7 +53,7 @@ type leftOutRow struct {
 
 // render returns the page. Parts that were not measured have empty tables.
 func render(r *Results) (string, error) {
-	p := &page{Results: r, Busy: r.Load > 0.5*float64(r.Processors) || r.Unit < shortestUnit, Targets: targetRows(r)}
+	p := &page{Results: r, Doubtful: r.Busy > mostBusy || r.Unit < shortestUnit, Targets: targetRows(r)}
 	for _, size := range []string{small, large} {
 		rows := r.Path[size]
 		if len(rows) == 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,6 +78,43 @@ func residentMiB(pid int) (float64, error) {
 		return 0, fmt.Errorf("/proc/PID/statm: %w: run this on Linux", err)
 	}
 	return float64(pages) * float64(os.Getpagesize()) / (1 << 20), nil
+}
+
+// busy returns which share of the time of all processors is used meanwhile.
+func busy(ctx context.Context, meanwhile time.Duration) (float64, error) {
+	idle, all, err := processorTime()
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-time.After(meanwhile):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	idleAfter, allAfter, err := processorTime()
+	return 1 - (idleAfter-idle)/(allAfter-all), err
+}
+
+// processorTime returns what all processors have spent, in total and idle, see proc_stat(5).
+func processorTime() (idle, all float64, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, fmt.Errorf("the time of the processors: %w: run this on Linux", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, field := range strings.Fields(strings.TrimPrefix(line, "cpu")) {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, 0, fmt.Errorf("/proc/stat: %w: run this on Linux", err)
+		}
+		if i == 3 || i == 4 { // idle, and waiting for a disk
+			idle += ticks
+		}
+		if i < 8 { // guests are in the others
+			all += ticks
+		}
+	}
+	return idle, all, nil
 }
 
 // child returns the ID of the child of this process that runs a program.
