@@ -1,7 +1,9 @@
 package certs
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,5 +60,22 @@ func TestSelfManaged_ExportsTheBundle(t *testing.T) {
 	r.exportBundle(t.Context())
 	if got := c.exported(t); got != string(r.CABundle()) {
 		t.Errorf("after it was deleted the ConfigMap has %q", got)
+	}
+}
+
+func TestSelfManaged_ExportsTheBundleWhileItRuns(t *testing.T) {
+	c := newCluster(t)
+	r := c.replica(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Start(ctx) }()
+	for end := time.Now().Add(time.Minute); c.exported(t) == ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("there is no ConfigMap")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

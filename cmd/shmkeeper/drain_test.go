@@ -59,6 +59,9 @@ func TestDrain_SlowClientDelaysNoShutdown(t *testing.T) {
 			return
 		}
 		<-finish
+		if r.Context().Err() != nil {
+			return // its client would have gone
+		}
 		_, _ = io.WriteString(w, "answered")
 	})))
 	t.Cleanup(server.Close)

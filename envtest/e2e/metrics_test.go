@@ -44,12 +44,12 @@ func (s *suite) scraper(t *testing.T) scraper {
 			t.Error(err)
 		}
 	})
-	configuration, err := s.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), "shmkeeper", metav1.GetOptions{})
+	authorities, err := s.kube.CoreV1().ConfigMaps(install.Namespace).Get(t.Context(), "shmkeeper-ca", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(configuration.Webhooks[0].ClientConfig.CABundle)
+	roots.AppendCertsFromPEM([]byte(authorities.Data["ca.crt"]))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{
 		RootCAs: roots, ServerName: install.Service + "." + install.Namespace + ".svc", MinVersion: tls.VersionTLS13,
 	}}

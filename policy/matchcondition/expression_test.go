@@ -250,6 +250,33 @@ func TestExpression_AbsentIfItCannotBeWritten(t *testing.T) {
 	}
 }
 
+// What is too costly is left out alone: an entry that asks for a label as well then asks for that.
+func TestExpression_LeavesOutCostlySearches(t *testing.T) {
+	of := func(search v1alpha1.Match) (policies []*v1alpha1.SharedMemoryPolicy) {
+		for i := range maxMountFragments + 1 {
+			m := search
+			m.PodSelector = selecting(fmt.Sprint("a", i))
+			p := newPolicy(fmt.Sprint("p", i), m)
+			p.Spec.MountPath = fmt.Sprint("/data", i)
+			policies = append(policies, p)
+		}
+		return policies
+	}
+	for name, search := range map[string]v1alpha1.Match{"mounts": matchMounted, "settings": matchPaths} {
+		expression, ok := Expression(of(search), nil)
+		if !ok || strings.Contains(expression, "contains") {
+			t.Errorf("%s: %t, the expression is\n%s", name, ok, expression)
+			continue
+		}
+		c := mustCompile(t, expression, "oldest")
+		for app, want := range map[string]bool{"a0": true, "a2": true, "b": false} {
+			if is, err := c.sends(podWith(map[string]string{"app": app}, "nginx")); is != want || err != nil {
+				t.Errorf("%s: a Pod of %s is sent: %t, %v", name, app, is, err)
+			}
+		}
+	}
+}
+
 // What a reader of the webhook configuration finds.
 func TestExpression_Text(t *testing.T) {
 	got, ok := Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", matchApp, matchImages("nginx", "ghcr.io/goauthentik/*"))}, nil)
