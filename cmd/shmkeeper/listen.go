@@ -6,12 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,8 +71,7 @@ func (s *webhookServer) Start(ctx context.Context) error {
 	server := &http.Server{
 		Handler: s.WebhookMux(), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: s.headerTimeout, ReadTimeout: s.requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
-		// Anyone who reaches the port can break a handshake.
-		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(ctrl.Log.WithName("webhooks")), slog.LevelDebug),
+		ErrorLog: log.New(serverLog{ctrl.Log.WithName("webhooks")}, "", 0),
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -157,4 +157,17 @@ func readCAs(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%q has no certificate in PEM: write the CA that signs the API server's client certificate", file)
 	}
 	return pool, nil
+}
+
+// serverLog takes the lines of net/http: that no connection can be accepted is an error, and all else is for debugging, since
+// anyone who reaches the port can break a handshake.
+type serverLog struct{ logr.Logger }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	if text := strings.TrimSpace(string(line)); strings.HasPrefix(text, "http: Accept error") {
+		l.Error(errors.New(text), "cannot accept connections: see how many file descriptors the process may have")
+	} else {
+		l.V(1).Info(text)
+	}
+	return len(line), nil
 }

@@ -33,6 +33,9 @@ const (
 	// conflictRetry is how soon a write is tried again that was overtaken. The watch
 	// usually delivers what overtook it before.
 	conflictRetry = time.Second
+	// rewriteAfter is the shortest time between two match conditions. The API server compiles the CEL of a configuration
+	// again on the path of the next Pod, so many policies that change one after the other must not have it do so each time.
+	rewriteAfter = time.Second
 )
 
 // reconciler writes one webhook configuration in one term of a leader.
@@ -48,6 +51,7 @@ type reconciler struct {
 	// Of the one goroutine that reconciles.
 	changedSince time.Time // what has to be restored; zero: nothing has
 	written      string    // the expression that this term has written last
+	writtenAt    time.Time
 	contest      contest
 	reported     string // the foreign webhooks that an event has named
 }
@@ -89,6 +93,9 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		if correction && hold > 0 {
 			r.publish(live, -1, true)
 			return reconcile.Result{RequeueAfter: hold}, nil
+		}
+		if early := rewriteAfter - r.Now().Sub(r.writtenAt); !correction && early > 0 {
+			return reconcile.Result{RequeueAfter: early}, nil
 		}
 		err := r.write(ctx, live, change, drift, restore)
 		if apierrors.IsConflict(err) {
@@ -250,7 +257,7 @@ func (r *reconciler) wrote(ctx context.Context, change *unstructured.Unstructure
 		r.recordEvent(ctx, change, "EveryPodSent", "Update", what, ": either a policy could match any Pod, and its condition "+
 			"MatchConditionCurrent says so, or a match condition for all policies and image mirrors would be too costly: use fewer of them")
 	}
-	r.written, r.changedSince = condition.Expression, time.Time{}
+	r.written, r.writtenAt, r.changedSince = condition.Expression, r.Now(), time.Time{}
 }
 
 // publish says which revision of the policies a configuration covers: none if no webhook

@@ -272,13 +272,14 @@ func TestReconcile_BacksOffInAFight(t *testing.T) {
 		}
 	}
 	// A change of the policies is nobody's fight, and does not wait.
+	r.at = r.at.Add(rewriteAfter)
 	r.policies.set("'b' in object.metadata.labels")
 	r.once(t)
 	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != r.policies.condition.Expression {
 		t.Errorf("the match condition is %q", got)
 	}
-	if got := r.once(t); got.RequeueAfter != quiet {
-		t.Errorf("it looks again after %s, want %s", got.RequeueAfter, quiet)
+	if got := r.once(t); got.RequeueAfter != quiet-rewriteAfter {
+		t.Errorf("it looks again after %s, want %s", got.RequeueAfter, quiet-rewriteAfter)
 	}
 	r.at = r.at.Add(quiet)
 	r.once(t)
@@ -363,4 +364,26 @@ func (s stale) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 		o.SetResourceVersion("1")
 	}
 	return err
+}
+
+// A flood of changes makes the API server compile one match condition a second, and the last of them is written.
+func TestReconcile_WritesAMatchConditionOnceASecond(t *testing.T) {
+	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	r.once(t)
+	first := r.policies.condition.Expression
+	for _, label := range []string{"x", "y", "z"} {
+		r.policies.set("'" + label + "' in object.metadata.labels")
+		r.at = r.at.Add(rewriteAfter / 4)
+		if got := r.once(t); got.RequeueAfter <= 0 || got.RequeueAfter > rewriteAfter {
+			t.Errorf("it looks again after %s, want within %s", got.RequeueAfter, rewriteAfter)
+		}
+		if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != first {
+			t.Fatalf("the match condition is %q after less than %s, want %q", got, rewriteAfter, first)
+		}
+	}
+	r.at = r.at.Add(rewriteAfter / 4)
+	r.once(t)
+	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != "'z' in object.metadata.labels" {
+		t.Errorf("the match condition is %q, want that of the last change", got)
+	}
 }
