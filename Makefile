@@ -21,8 +21,8 @@ BENCH_PKGS ?= ./policy/... ./webhook
 BENCH_PARTS ?= go,path,load,growth
 BENCH_TIME  ?= 5m
 SOAK        ?= 20s
-# Which packages below policy to mutate, and of those the files that match an extended regular expression.
-MUTATE_PKGS ?= ./policy/...
+# Which packages to mutate, and of those the files that match a regular expression.
+MUTATE_PKGS ?= ./policy ./policy/sizing ./policy/matchcondition ./policy/v1alpha1
 MUTATE      ?= .
 # The cases of each property test, how many mutants at a time, the seconds of processor time that one package's tests may use,
 # and MUTATE_RESUME=1 to mutate only the files without a report below out/mutants.
@@ -41,7 +41,7 @@ TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
 NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print)))
-PINS       := tools tools/gremlins $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
+PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
 GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
@@ -144,7 +144,7 @@ bench: ## Measure engine, handlers and the whole path on a real API server, see 
 mutate: ## Check that the tests notice mutants of the engine, in files that match MUTATE
 	@GO='$(GO)' MUTATE='$(MUTATE)' MUTATE_CHECKS='$(MUTATE_CHECKS)' \
 		MUTATE_WORKERS='$(MUTATE_WORKERS)' MUTATE_SECONDS='$(MUTATE_SECONDS)' MUTATE_RESUME='$(MUTATE_RESUME)' \
-		tools/gremlins/run $(MUTATE_PKGS)
+		tools/mutate/run $(MUTATE_PKGS)
 
 .PHONY: generate
 generate: ## Write the deep copies and the CRD from policy/v1alpha1
@@ -199,8 +199,9 @@ verify-shape: ## Check how long functions and files are
 	$(GO) test -count=1 ./internal/shape
 
 .PHONY: verify-mutants
-verify-mutants: ## Check that the justified mutants name lines that are there (make mutate runs them)
+verify-mutants: ## Check make mutate, and that the justified mutants name lines that are there
 	@$(GO) run ./internal/mutants
+	@cd tools && $(GO) test ./mutate
 
 .PHONY: verify-fmt
 verify-fmt: ## Check that the code is formatted

@@ -1,4 +1,4 @@
-// Command mutants compares what gremlins found with the mutants that policy/testdata/mutants.yaml
+// Command mutants compares what tools/mutate found with the mutants that policy/testdata/mutants.yaml
 // justifies: it prints the score and the survivors. Without -reports it checks the list alone.
 package main
 
@@ -64,7 +64,7 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	listFile := flags.String("list", "policy/testdata/mutants.yaml", "the justified survivors")
 	reports := flags.String("reports", "",
-		"the folder of gremlins' reports, FILE.json for each argument: the mutated files")
+		"the folder of reports, FILE.json for each argument: the mutated files")
 	least := flags.Float64("min", 90, "per cent of the mutants without justification to be killed")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -130,7 +130,7 @@ func readLines(name string) ([]key, error) {
 	return lines, nil
 }
 
-// readReport returns the mutants of gremlins' report in the order of the source, and its minutes.
+// readReport returns the mutants of a report in the order of the source, and its minutes.
 func readReport(name string) ([]mutant, float64, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -147,7 +147,7 @@ func readReport(name string) ([]mutant, float64, error) {
 		Seconds float64 `json:"elapsed_time"`
 	}
 	if err := json.Unmarshal(data, &report); err != nil {
-		return nil, 0, fmt.Errorf("%s: not a report of gremlins: %w", name, err)
+		return nil, 0, fmt.Errorf("%s: not a report of mutants: %w", name, err)
 	}
 	var all []mutant
 	for _, f := range report.Files {
