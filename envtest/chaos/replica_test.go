@@ -27,7 +27,8 @@ type replica struct {
 	profiles, scrape string // addresses
 }
 
-// startReplica starts a replica with the certificates' times of the run. More flags come last.
+// startReplica starts a replica with the certificates' times of the run, which drains as long as by
+// default. More flags come last.
 func (h *harness) startReplica(ctx context.Context, more ...string) (*replica, error) {
 	h.started++
 	r := &replica{name: fmt.Sprintf("replica-%d", h.started)}
@@ -41,7 +42,7 @@ func (h *harness) startReplica(ctx context.Context, more ...string) (*replica, e
 			return nil, err
 		}
 	}
-	args := append([]string{"--pprof-bind-address=" + r.profiles, "--metrics-bind-address=" + r.scrape}, h.certificates.flags()...)
+	args := append([]string{"--pprof-bind-address=" + r.profiles, "--metrics-bind-address=" + r.scrape, "--shutdown-delay=5s"}, h.certificates.flags()...)
 	var err error
 	r.Replica, err = install.StartReplica(ctx, h.cp, h.program, h.dir, r.name, append(args, more...)...)
 	if err == nil {

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,14 +23,13 @@ var resourceScenarios = []scenario{
 		name: "all replicas run out of descriptors", long: true, allowance: allowance{rejects: true},
 		fault: func(t *testing.T, h *harness) {
 			giveBack := h.exhaustDescriptors(t)
-			h.reconnect()
 			h.waitNotCalled(t, 10)
 			for _, r := range h.replicas {
 				h.waitProbesFail(t, r)
 			}
 			giveBack()
 		},
-		signs: []sign{enforceFailed},
+		signs: []sign{enforceFailed, logs("too many open files")},
 	},
 	{
 		name: "500 slow clients",
@@ -42,33 +42,25 @@ var resourceScenarios = []scenario{
 	},
 }
 
-// exhaustDescriptors has each replica open no more files than it has, and a few. The result lifts
-// that.
+// exhaustDescriptors cuts the API server's connections, and leaves no replica a descriptor for
+// another one. The result lifts that.
 func (h *harness) exhaustDescriptors(t *testing.T) (giveBack func()) {
 	t.Helper()
-	const few = 3
+	h.stream.pause()
+	h.disconnect()
 	var undo []func()
 	for _, r := range h.replicas {
-		open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(r.Pid()), "fd"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var old unix.Rlimit
 		if err := unix.Prlimit(r.Pid(), unix.RLIMIT_NOFILE, nil, &old); err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Prlimit(r.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(open) + few), Max: old.Max}, nil); err != nil {
+		if err := unix.Prlimit(r.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: lowestFree(t, r.Pid()), Max: old.Max}, nil); err != nil {
 			t.Fatal(err)
 		}
 		undo = append(undo, func() { _ = unix.Prlimit(r.Pid(), unix.RLIMIT_NOFILE, &old, nil) }) // it may have ended
-		for range 2 * few {
-			conn, err := net.Dial("tcp", r.Webhooks)
-			if err != nil {
-				t.Fatal(err)
-			}
-			undo = append(undo, func() { _ = conn.Close() }) // the server may have closed it
-		}
 	}
+	h.serve()
+	h.stream.resume()
 	var once sync.Once
 	giveBack = func() {
 		once.Do(func() {
@@ -79,6 +71,20 @@ func (h *harness) exhaustDescriptors(t *testing.T) (giveBack func()) {
 	}
 	t.Cleanup(giveBack)
 	return giveBack
+}
+
+// lowestFree returns the descriptor that a process gets next. The limit is about its number.
+func lowestFree(t *testing.T, pid int) uint64 {
+	t.Helper()
+	for n := 0; ; n++ {
+		_, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "fd", strconv.Itoa(n)))
+		if errors.Is(err, os.ErrNotExist) {
+			return uint64(n)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // connectSlowly opens connections to the replicas in turn. Each begins a request and sends a byte
