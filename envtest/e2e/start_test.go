@@ -65,9 +65,12 @@ func TestStart_WaitsForTheAPIServerAndTheCRD(t *testing.T) {
 	})
 	forward(t, address, server.Host)
 	says("policies", "watching SharedMemoryPolicy: the server could not find the requested resource")
-	if status, answer := replica.Probe(t.Context(), "/readyz/permissions"); status != 200 {
-		t.Errorf("the API server answers: %d %s", status, answer)
-	}
+	eventually(t, func() error {
+		if status, answer := replica.Probe(t.Context(), "/readyz/permissions"); status != 200 {
+			return fmt.Errorf("the API server answers: %d %s", status, answer)
+		}
+		return nil
+	})
 	if _, err := s.cp.Kubectl(t.Context(), "apply", "-k", crd); err != nil {
 		t.Fatal(err)
 	}
