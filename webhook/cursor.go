@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // mostElements bounds how many list elements and map entries of an object are kept in memory. One
@@ -23,6 +26,9 @@ var (
 	// errTooMany is why an object is not read at all.
 	errTooMany = errors.New("the object has more than " + strconv.Itoa(mostElements) +
 		" list elements and map entries that decisions depend on: split it")
+	errNotJSON = errors.New("the body is not an AdmissionReview in JSON")
+	// errExcessive is why a quantity is not parsed. An API server would have been stopped by it before.
+	errExcessive = errors.New("a quantity has more than 128 characters, or an exponent of more than two digits: write one such as 512Mi")
 )
 
 // cursor reads JSON in one pass. Its methods do nothing after the first error.
@@ -181,6 +187,17 @@ func (c *cursor) text() string {
 	return c.unquote(value)
 }
 
+// short returns a string of which no API server sends a long one, and which is in answers and errors.
+func (c *cursor) short() string {
+	const most = 512
+	text := c.text()
+	if len(text) > most {
+		c.fail(errUnusual)
+		return ""
+	}
+	return text
+}
+
 func (c *cursor) unquote(value []byte) string {
 	if c.err != nil {
 		return ""
@@ -252,13 +269,44 @@ func (c *cursor) textMap() map[string]string {
 
 // quantities returns what a list of resources has; nil for null.
 func (c *cursor) quantities() corev1.ResourceList {
-	return entries[corev1.ResourceName](c, func() (q resource.Quantity) {
-		if value := c.raw(); c.err == nil {
-			c.fail(q.UnmarshalJSON(value))
-		}
-		return q
-	})
+	return entries[corev1.ResourceName](c, c.quantity)
 }
+
+func (c *cursor) quantity() (q resource.Quantity) {
+	value := c.raw()
+	switch {
+	case c.err != nil:
+	case bytes.IndexByte(value, '\\') >= 0: // what it says has to be known before it is parsed
+		c.fail(errUnusual)
+	case sizing.IsExcessive(string(value)):
+		c.fail(errExcessive)
+	default:
+		c.fail(q.UnmarshalJSON(value))
+	}
+	return q
+}
+
+// checkNumbers reads any JSON for the full decoder, and returns why that must not parse its quantities, wherever they are.
+func checkNumbers(body []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for {
+		token, err := decoder.ReadToken()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if kind := token.Kind(); kind == '"' || kind == '0' {
+			if text := token.String(); amount.MatchString(text) && sizing.IsExcessive(text) {
+				return errExcessive
+			}
+		}
+	}
+}
+
+// amount is what could be parsed as a quantity with an exponent.
+var amount = regexp.MustCompile(`^[-+]?[0-9.]+[eE][-+]?[0-9]+$`)
 
 // entries reads a map.
 func entries[K ~string, V any](c *cursor, value func() V) map[K]V {

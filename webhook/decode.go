@@ -2,7 +2,6 @@ package webhook
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -140,10 +139,7 @@ func (c *cursor) emptyDir() *corev1.EmptyDirVolumeSource {
 			v.Medium = corev1.StorageMedium(c.text())
 		case "sizeLimit":
 			if !c.null() {
-				v.SizeLimit = &resource.Quantity{}
-				if value := c.raw(); c.err == nil {
-					c.fail(v.SizeLimit.UnmarshalJSON(value))
-				}
+				v.SizeLimit = new(c.quantity())
 			}
 		default:
 			c.skipField()

@@ -329,6 +329,11 @@ func FuzzRawBytes(f *testing.F) {
 	f.Add(uint8(2), []byte(strings.Repeat("[", 20_000)))
 	f.Add(uint8(3), []byte(strings.Repeat(`{"request":`, 11_000)))
 	f.Add(uint8(4), []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"object":{"spec":{"sizing":1}}}}`))
+	f.Add(uint8(0), []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`))
+	for i, quantity := range []string{`"1e-1000000000"`, `"1e2147483647"`, `"0e2147483647"`, `"1\u0065-1000000000"`, `1e-1000000000`} {
+		f.Add(uint8(i), []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","namespace":"enforce","operation":"CREATE","kind":{"version":"v1","kind":"Pod"},"object":{"spec":{"containers":[{"name":"app","resources":{"limits":{"memory":`+quantity+`}}}]}}}}`))
+	}
+	f.Add(uint8(4), []byte(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","operation":"CREATE","object":{"metadata":{"name":"a"},"spec":{"sizing":{"max":"1e2147483647"}}}}}`))
 	reg := prometheus.NewRegistry()
 	handlers := Handlers(Options{Cluster: fullyKnown(wireSets(f)[0]), MaxMode: v1alpha1.Enforce, Metrics: NewMetrics(reg)})
 	paths := []string{PathMutatePods, PathEnforcePods, PathReportPods, PathWarnWorkloads, PathValidatePolicies}

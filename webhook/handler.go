@@ -75,7 +75,7 @@ func (h *handler) answer(ctx context.Context, c *cursor, body []byte) (*admissio
 	})
 	switch {
 	case err == nil:
-	case c.err == nil, errors.Is(c.err, errTooMany):
+	case c.err == nil, errors.Is(c.err, errTooMany), errors.Is(c.err, errExcessive):
 		response = h.fail(ctx, r, err)
 	default:
 		return nil, err

@@ -35,7 +35,8 @@ type objectReader func(*cursor) func(kindOfObject) (policy.Subject, error)
 
 // review reads an AdmissionReview.
 func (c *cursor) review(read objectReader) *reviewRequest {
-	r := &reviewRequest{}
+	none := func() (policy.Subject, error) { return policy.Subject{}, errNoObject }
+	r := &reviewRequest{object: none, old: none}
 	kind, version := "", ""
 	for c.object(); c.more(); {
 		switch string(c.field()) {
@@ -62,15 +63,15 @@ func (c *cursor) request(r *reviewRequest, read objectReader) {
 	for c.object(); c.more(); {
 		switch string(c.field()) {
 		case "uid":
-			r.uid = types.UID(c.text())
+			r.uid = types.UID(c.short())
 		case "kind":
 			c.kind(&r.kind)
 		case "name":
-			r.name = c.text()
+			r.name = c.short()
 		case "namespace":
-			r.namespace = c.text()
+			r.namespace = c.short()
 		case "operation":
-			r.operation = admissionv1.Operation(c.text())
+			r.operation = admissionv1.Operation(c.short())
 		case "object":
 			if !c.null() {
 				object = read(c)
@@ -109,11 +110,11 @@ func (c *cursor) kind(k *kindOfObject) {
 	for c.object(); c.more(); {
 		switch string(c.field()) {
 		case "group":
-			k.Group = c.text()
+			k.Group = c.short()
 		case "version":
-			k.Version = c.text()
+			k.Version = c.short()
 		case "kind":
-			k.Kind = c.text()
+			k.Kind = c.short()
 		default:
 			c.skipField()
 		}

@@ -195,13 +195,17 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request, e *exchange)
 	log.FromContext(r.Context()).V(1).Info("A request is left to the full decoder",
 		"webhook", h.name, "why", bounded(declined.Error()))
 	body := e.body.Bytes()
-	switch {
-	case !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")): // the full decoder would read YAML too
-		http.Error(w, "the body is not an AdmissionReview in JSON", http.StatusBadRequest)
-		return
-	case len(body) > mostFullyDecoded:
+	if len(body) > mostFullyDecoded {
 		http.Error(w, "the body is not a review of a Pod or workload as an API server writes it, and larger than "+
 			strconv.Itoa(mostFullyDecoded)+" bytes: make the object smaller", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err := checkNumbers(body); err != nil || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		// The full decoder would read YAML too.
+		if err == nil || !errors.Is(err, errExcessive) {
+			err = errNotJSON
+		}
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if take(r.Context(), h.limits.full, 1) != nil {

@@ -151,11 +151,15 @@ func TestServe_BoundsLog(t *testing.T) {
 	o.Cluster = brokenCluster{}
 	h := newHTTPHandler(mutatePods(o), newLimits())
 	long := strings.Repeat("ä", 100_000)
+	named := func(name string) string {
+		return `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"name":"` + name + `","namespace":"` + name + `","kind":{"kind":"` + name + `"},"object":{}}}`
+	}
 	for name, c := range map[string]struct {
 		body  string
 		lines int
 	}{
-		"a panic over long names": {`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"name":"` + long + `","namespace":"` + long + `","kind":{"kind":"` + long + `"},"object":{}}}`, 1},
+		"a panic over long names": {named(strings.Repeat("ä", 250)), 1},
+		"names of no API server":  {named(long), 0},
 		"long garbage":            {`{"kind":"` + long, 0},
 		"garbage":                 {`{"kind":"`, 0},
 	} {

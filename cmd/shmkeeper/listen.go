@@ -70,7 +70,9 @@ func (s *webhookServer) Start(ctx context.Context) error {
 	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler: s.WebhookMux(), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: s.headerTimeout, ReadTimeout: s.requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: s.headerTimeout, ReadTimeout: s.requestTimeout,
+		// From the header on: a client that does not read its answer holds the memory of its request no longer.
+		WriteTimeout: 2 * s.requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: log.New(serverLog{ctrl.Log.WithName("webhooks")}, "", 0),
 	}
 	ended := make(chan error, 1)

@@ -14,12 +14,13 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/shmkeeper/shmkeeper/internal/yamledit"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // checkScalar decodes one value that has no fields of its own, and says what is wrong with one that does not fit.
 func (t *typeChecker) checkScalar(value *yamledit.Node, as reflect.Type, path string) {
 	text := value.JSON()
-	if as == reflect.TypeFor[resource.Quantity]() && isExcessive(strings.Trim(string(text), `"`)) {
+	if as == reflect.TypeFor[resource.Quantity]() && sizing.IsExcessive(strings.Trim(string(text), `"`)) {
 		t.add(path, t.document.display(path, value)+" is beyond what Kubernetes can count", quantityRemedy)
 		return
 	}

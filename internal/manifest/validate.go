@@ -1,37 +1,22 @@
 package manifest
 
 import (
-	"regexp"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/shmkeeper/shmkeeper/internal/yamledit"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-const (
-	quantityRemedy = "write a quantity such as 512Mi"
-	// longestQuantity is far above any spelling of 2^63 bytes.
-	longestQuantity = 128
-)
+const quantityRemedy = "write a quantity such as 512Mi"
 
-var (
-	largestBytes = resource.MustParse("9223372036854775807")
-	// An exponent of many digits makes resource.Quantity compute with numbers of as many digits as the
-	// exponent says, and one of more than 31 bits wraps round silently. Nothing that is counted needs three digits.
-	longExponent = regexp.MustCompile(`[eE][-+]?0*[1-9][0-9]{2,}`)
-)
-
-// isExcessive reports whether a text costs resource.ParseQuantity, or what is done with its result, more than it can be worth.
-func isExcessive(value string) bool {
-	return len(value) > longestQuantity || longExponent.MatchString(value)
-}
+var largestBytes = resource.MustParse("9223372036854775807")
 
 // CheckQuantity validates a quantity of bytes: it must parse, must not be negative, and must fit the
 // 63 bits that Kubernetes counts bytes in. resource.ParseQuantity alone takes 1e400, whose Value is
 // then 0, and lowers 8Ei by one. The error is an *Error with the path.
 func CheckQuantity(path, value string) error {
-	if isExcessive(value) {
+	if sizing.IsExcessive(value) {
 		return &Error{Path: path, Problem: yamledit.Quote(value) + " is beyond what Kubernetes can count", Remedy: quantityRemedy}
 	}
 	q, err := resource.ParseQuantity(value)

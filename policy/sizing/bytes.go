@@ -3,6 +3,7 @@ package sizing
 import (
 	"math"
 	"math/bits"
+	"regexp"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -22,6 +23,19 @@ const (
 	MiB Bytes = 1 << 20
 	GiB Bytes = 1 << 30
 )
+
+// longestQuantity is far above any spelling of 2^63 bytes.
+const longestQuantity = 128
+
+// longExponent has three digits: nothing that is counted needs them.
+var longExponent = regexp.MustCompile(`[eE][-+]?0*[1-9][0-9]{2,}`)
+
+// IsExcessive reports whether the text of a quantity costs resource.ParseQuantity, or what is done with its result, more than
+// any amount is worth: an exponent of many digits makes it compute with numbers of as many digits as the exponent says, and
+// one of more than 31 bits wraps round silently. Texts from clients are asked about here before they are parsed.
+func IsExcessive(text string) bool {
+	return len(text) > longestQuantity || longExponent.MatchString(text)
+}
 
 // BytesOf returns the value of a quantity in bytes, rounded up: 0 for a negative one, and MaxBytes
 // for one that does not fit. (Quantity.Value returns 0 for 1e400, and takes long to return it for
