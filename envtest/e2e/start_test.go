@@ -32,21 +32,9 @@ func TestStart_WaitsForTheAPIServerAndTheCRD(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = replica.Kill() })
-	says := func(check, want string) {
-		t.Helper()
-		eventually(t, func() error {
-			if status, answer := replica.Probe(t.Context(), "/healthz"); status != 200 {
-				return fmt.Errorf("it is not alive: %d %s", status, answer)
-			}
-			status, answer := replica.Probe(t.Context(), "/readyz/"+check)
-			if status != 500 || !strings.Contains(answer, want) {
-				return fmt.Errorf("the check %s: %d %s, want %q", check, status, answer, want)
-			}
-			return nil
-		})
-	}
-	says("permissions", "the API server has not said yet that the server may do its work")
-	says("policies", "watching SharedMemoryPolicy: ")
+	says := func(check string, code int, want string) { t.Helper(); aliveAndSays(t, replica, check, code, want) }
+	says("permissions", 500, "the API server has not said yet that the server may do its work")
+	says("policies", 500, "watching SharedMemoryPolicy: ")
 
 	root, err := envtest.Root(t.Context())
 	if err != nil {
@@ -64,13 +52,8 @@ func TestStart_WaitsForTheAPIServerAndTheCRD(t *testing.T) {
 		}
 	})
 	forward(t, address, server.Host)
-	says("policies", "watching SharedMemoryPolicy: the server could not find the requested resource")
-	eventually(t, func() error {
-		if status, answer := replica.Probe(t.Context(), "/readyz/permissions"); status != 200 {
-			return fmt.Errorf("the API server answers: %d %s", status, answer)
-		}
-		return nil
-	})
+	says("policies", 500, "watching SharedMemoryPolicy: the server could not find the requested resource")
+	says("permissions", 200, "ok")
 	if _, err := s.cp.Kubectl(t.Context(), "apply", "-k", crd); err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +63,20 @@ func TestStart_WaitsForTheAPIServerAndTheCRD(t *testing.T) {
 	if err := replica.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// aliveAndSays waits until a check of readiness answers, of a replica that is alive.
+func aliveAndSays(t *testing.T, r *install.Replica, check string, code int, want string) {
+	t.Helper()
+	eventually(t, func() error {
+		if status, answer := r.Probe(t.Context(), "/healthz"); status != 200 {
+			return fmt.Errorf("it is not alive: %d %s", status, answer)
+		}
+		if status, answer := r.Probe(t.Context(), "/readyz/"+check); status != code || !strings.Contains(answer, want) {
+			return fmt.Errorf("the check %s: %d %s, want %d %q", check, status, answer, code, want)
+		}
+		return nil
+	})
 }
 
 // forward listens at an address, until the end of the test, and connects who calls it with another.
