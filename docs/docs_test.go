@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -64,6 +65,30 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
 				t.Errorf("%s links to %s, which is not there", page, target)
 			}
+		}
+	}
+}
+
+// Every test that the threat model names is there.
+func TestThreatModel_TestsExist(t *testing.T) {
+	var tests strings.Builder
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		tests.WriteString(read(t, path))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "threat-model.md"), -1)
+	if len(names) < 18 {
+		t.Errorf("threat-model.md names %d tests, want one for each of 18 threats or so", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "\nfunc "+name[1]+"(") {
+			t.Errorf("threat-model.md names %s, which is no test", name[1])
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Command mutate makes mutants of the module's packages and has their tests look for them: in FOLDER it writes a report for
+// Command mutate makes mutants of the module's packages for their tests to find. In FOLDER it writes a report for
 // each file, in the form of gremlins' reports, which internal/mutants compares with the justified survivors.
 //
 //	mutate -reports FOLDER [-workers N] [-seconds N] [-files REGEXP] [-resume] PACKAGE...
