@@ -80,7 +80,7 @@ func (v *view) sizeFor() size {
 	m := v.policy.model
 	if m == nil {
 		// Without a model nothing is required, and a full volume is one large file.
-		return size{Size: new(sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes, PageSize: 4 * sizing.KiB}))}
+		return size{Size: new(sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes}))}
 	}
 	var out size
 	switch {

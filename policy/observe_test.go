@@ -12,22 +12,37 @@ import (
 
 // A volume is found by its name wherever it stands in a list, short or long; of two with the same
 // name nobody can say which is mounted.
-func TestEvaluate_FindsTheVolume(t *testing.T) {
-	memory := func(name, size string) corev1.Volume {
-		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
-			Medium: corev1.StorageMediumMemory, SizeLimit: quantity(size),
-		}}}
+func namedMemory(name, size string) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+		Medium: corev1.StorageMediumMemory, SizeLimit: quantity(size),
+	}}}
+}
+
+// A mount of a volume that is not there is not taken for one of another, however many there are.
+func TestEvaluate_VolumeIsMissing(t *testing.T) {
+	for _, length := range []int{2, 8, 9, 12} {
+		w := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Ignore}}",
+			"{spec: {containers: [{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}]}}", "", "")
+		for i := range length {
+			w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, namedMemory(fmt.Sprintf("other-%d", i), "256Mi"))
+		}
+		if e, _ := w.evaluate(t); e.Outcome != policy.Violating || !has(e.After, policy.NotMemory) {
+			t.Errorf("%d other volumes: want a violation, got %s", length, told(&e))
+		}
 	}
+}
+
+func TestEvaluate_FindsTheVolume(t *testing.T) {
 	for _, length := range []int{1, 2, 8, 9, 12} {
 		for place := range length {
 			for twice := range length {
 				w := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Ignore}}",
 					"{spec: {containers: [{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}]}}", "", "")
 				for i := range length {
-					w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, memory(fmt.Sprintf("other-%d", i), "64Mi"))
+					w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, namedMemory(fmt.Sprintf("other-%d", i), "64Mi"))
 				}
-				w.pod.Spec.Volumes[place] = memory("shm", "256Mi")
-				w.pod.Spec.Volumes[twice] = memory("shm", "256Mi")
+				w.pod.Spec.Volumes[place] = namedMemory("shm", "256Mi")
+				w.pod.Spec.Volumes[twice] = namedMemory("shm", "256Mi")
 				e, _ := w.evaluate(t)
 				want := policy.Compliant
 				if twice != place {
