@@ -95,6 +95,7 @@ func (s *SelfManaged) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, er
 }
 
 // Ready implements Source. A leaf of a CA that the webhook configurations do not carry yet does not count: the API server would refuse it.
+// Neither does one of a CA that has just taken another one's place in them, since other replicas may still serve for that one.
 func (s *SelfManaged) Ready() error {
 	v := s.current.Load()
 	if v == nil {
@@ -108,6 +109,10 @@ func (s *SelfManaged) Ready() error {
 	if v.state.published.IsZero() && v.issuer.Equal(v.state.newest().cert) {
 		return s.withLastErr(errors.New("the webhook configurations do not carry the CA of the serving certificate yet: " +
 			"see that the server may get, list, watch and patch them, and that nobody else sets caBundle"))
+	}
+	if len(v.state.previous) > 0 && v.issuer.Equal(v.state.newest().cert) && !s.rotation.settled(v.state, s.options.Clock.Now()) {
+		return s.withLastErr(fmt.Errorf("the CA of the serving certificate replaces another one, and has been in the webhook "+
+			"configurations for less than %s: wait, until every API server has read it", s.options.Settle))
 	}
 	return nil
 }

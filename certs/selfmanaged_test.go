@@ -370,3 +370,37 @@ func TestNewSelfManaged_InvalidOptions(t *testing.T) {
 		}
 	}
 }
+
+// A replica that finds no Secret, and remembers nothing, makes a CA beside the one that others serve for. It waits until every
+// API server knows it; and a replica that brings the old CA back leaves the new one trusted.
+func TestSelfManaged_CABesideAPublishedOne(t *testing.T) {
+	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
+	publish := func(r *SelfManaged) {
+		t.Helper()
+		syncOrFail(t, r)
+		injectOrFail(t, c.injector(r))
+		syncOrFail(t, r)
+	}
+	old := c.replica(t)
+	publish(old)
+	if err := old.Ready(); err != nil {
+		t.Fatalf("the first replica waits for nobody: %v", err)
+	}
+	c.deleteSecretIfAny(t)
+	fresh := c.replica(t)
+	publish(fresh)
+	if err := fresh.Ready(); err == nil || !strings.Contains(err.Error(), "replaces another one") {
+		t.Errorf("a replica whose CA was published just now: %v", err)
+	}
+	c.clock.Step(fresh.options.Settle)
+	if err := fresh.Ready(); err != nil {
+		t.Errorf("when every API server has read the bundle: %v", err)
+	}
+	c.deleteSecretIfAny(t)
+	publish(old)
+	for name, r := range map[string]*SelfManaged{"old": old, "fresh": fresh} {
+		if err := verify(r, c.bundle(t), c.clock.Now()); err != nil {
+			t.Errorf("the %s replica: %v", name, err)
+		}
+	}
+}

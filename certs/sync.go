@@ -90,25 +90,26 @@ func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.T
 	return s.rotation.next(read, now, func(st caSecret) (bool, error) { return s.isPublished(ctx, st) })
 }
 
-// recover makes a state where the Secret has none: from memory, else a new one, and then otherwise is what happened.
+// recover makes a state where the Secret has none: from memory, else a new one, and then otherwise is what happened. CAs that
+// are published stay trusted: another replica may have made one meanwhile, and serve for it.
 func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, now time.Time, otherwise *rotationEvent) (caSecret, *rotationEvent, error) {
-	if old := s.current.Load(); old != nil && now.Before(old.state.signing.cert.NotAfter) {
-		after, err := s.rotation.restore(old.state, now)
-		if err != nil {
-			return caSecret{}, nil, err
-		}
-		return s.rotation.keepTrusted(after, found, now), &restored, nil
-	}
-	after, err := s.rotation.create(now)
-	if err != nil {
-		return caSecret{}, nil, err
-	}
 	if s.options.Publisher != nil {
 		trusted, err := s.options.Publisher.Trusted(ctx)
 		if err != nil {
 			return caSecret{}, nil, err
 		}
 		found = slices.Concat(found, slices.DeleteFunc(trusted, func(cert *x509.Certificate) bool { return !canSign(cert) }))
+	}
+	var after caSecret
+	var err error
+	if old := s.current.Load(); old != nil && now.Before(old.state.signing.cert.NotAfter) {
+		after, err = s.rotation.restore(old.state, now)
+		otherwise = &restored
+	} else {
+		after, err = s.rotation.create(now)
+	}
+	if err != nil {
+		return caSecret{}, nil, err
 	}
 	return s.rotation.keepTrusted(after, found, now), otherwise, nil
 }
