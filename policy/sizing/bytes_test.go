@@ -3,6 +3,7 @@ package sizing_test
 import (
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -177,6 +178,27 @@ func TestBytesOf(t *testing.T) {
 		q.AsDec()
 		if got := sizing.BytesOf(q); got != want {
 			t.Errorf("%s as a decimal is %d bytes, want %d", text, int64(got), int64(want))
+		}
+	}
+}
+
+func TestIsExcessive(t *testing.T) {
+	for text, want := range map[string]bool{
+		"":                       false,
+		"512Mi":                  false,
+		"12Ei":                   false, // no exponent
+		"1e99":                   false,
+		"1E-99":                  false,
+		"1e0000000000000000001":  false,
+		"1e100":                  true,
+		"1e+100":                 true,
+		"1e-1000000000":          true,
+		"0E2147483647":           true,
+		strings.Repeat("9", 128): false,
+		strings.Repeat("9", 129): true,
+	} {
+		if got := sizing.IsExcessive(text); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
 }
