@@ -90,6 +90,9 @@ func TestExpression_HoldsBack(t *testing.T) {
 		},
 		"a letter outside ASCII whose lower case is within": {of(matchImages("ghcr.io/goauthentik/proxy")), podWith(nil, "GHCR.\u0130O/goauthentik/proxy"), true},
 		"such a letter in the policy":                       {of(matchImages("ghcr.\u0130o/goauthentik/proxy")), podWith(nil, "ghcr.io/goauthentik/proxy"), true},
+		"a letter outside ASCII in the policy":              {of(matchImages("ghcr.io/org/\u00e9")), podWith(nil, "ghcr.io/org/e"), false},
+		"the same letter in the Pod":                        {of(matchImages("ghcr.io/org/\u00e9")), podWith(nil, "ghcr.io/org/\u00e9"), true},
+		"a line break in an image":                          {of(matchImages("ghcr.io/org/a\nb")), podWith(nil, "ghcr.io/org/a\nb"), true},
 		"a namespace selector beside the label":             {of(v1alpha1.Match{PodSelector: selecting("a"), NamespaceSelector: selecting("x")}), podWith(nil, "nginx"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,6 +186,7 @@ func TestExpression_MirrorsOfFolders(t *testing.T) {
 		"the same, left out of a folder":               {"docker.io/team/library/app", "cache.local/app", false},
 		"a mirror on Docker Hub":                       {"quay.io/app", "team/cache/app", true},
 		"a mirror on Docker Hub, by the registry":      {"quay.io/app", "docker.io/team/cache/app", true},
+		"a mirror on Docker Hub, of a wildcard":        {"quay.io/a*", "docker.io/team/cache/app", true},
 		"a mirror on Docker Hub, of another registry":  {"quay.io/app", "ghcr.io/team/cache/app", false},
 		"a mirror on Docker Hub, of another of images": {"quay.io/app", "team/cache/other", false},
 	} {

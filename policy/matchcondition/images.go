@@ -78,7 +78,7 @@ const (
 // cannot be written in this way.
 func imageTerms(glob string, mirrors []mirror) (names []string, patterns []pattern, ok bool) {
 	parts, ok := globParts(glob)
-	if !ok || strings.ContainsFunc(glob, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`*?[\`, r) }) {
+	if !ok || strings.ContainsAny(glob, "*?[\\\n") { // a list of names has no line breaks
 		patterns, ok = imagePatterns(glob, mirrors)
 		return nil, patterns, ok
 	}

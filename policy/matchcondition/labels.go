@@ -35,8 +35,8 @@ func conjunctionOf(requirements []metav1.LabelSelectorRequirement) string {
 // tupleSeparator stands between keys, and between values. Neither may have it.
 const tupleSeparator = ","
 
-// tuplesOf returns the labels, and all combinations of values, of a selector that asks for nothing
-// but values of labels, and not for too many.
+// tuplesOf returns the keys, and all combinations of values, of one or more requirements. ok is
+// false if one asks for anything but a value, and for too many combinations.
 func tuplesOf(requirements []metav1.LabelSelectorRequirement) (keys string, values []string, ok bool) {
 	requirements = slices.SortedFunc(slices.Values(requirements), func(a, b metav1.LabelSelectorRequirement) int {
 		return strings.Compare(a.Key, b.Key)
@@ -44,8 +44,7 @@ func tuplesOf(requirements []metav1.LabelSelectorRequirement) (keys string, valu
 	values = []string{""}
 	var of []string
 	for i, r := range requirements {
-		if r.Operator != metav1.LabelSelectorOpIn || i > 0 && r.Key == requirements[i-1].Key ||
-			len(requirements) > 1 && len(values)*len(r.Values) > maxTuples {
+		if r.Operator != metav1.LabelSelectorOpIn || len(requirements) > 1 && len(values)*len(r.Values) > maxTuples {
 			return "", nil, false
 		}
 		of = append(of, r.Key)
@@ -60,7 +59,7 @@ func tuplesOf(requirements []metav1.LabelSelectorRequirement) (keys string, valu
 		}
 		values = longer
 	}
-	return strings.Join(of, tupleSeparator), values, len(of) > 0
+	return strings.Join(of, tupleSeparator), values, true
 }
 
 // tuplesTerm returns a term that holds if the labels have one of some combinations of values.
