@@ -60,7 +60,9 @@ func TestExpression_LongestText(t *testing.T) {
 // The longer the patterns are together, the shorter are the images that are searched: with up to
 // 6 KiB 2 KiB of them, with 48 KiB 256 bytes. With more, images beside labels are left out.
 func TestExpression_LongestPatterns(t *testing.T) {
-	image := func(length int) string { return "ghcr.io/" + strings.Repeat("a", length) + "*" }
+	image := func(length int) string {
+		return "ghcr.io/" + strings.Repeat("a/", length/2) + strings.Repeat("a", length%2) + "*"
+	}
 	of := func(matches ...v1alpha1.Match) (string, bool) {
 		return Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", matches...)}, nil)
 	}
@@ -87,6 +89,76 @@ func TestExpression_LongestPatterns(t *testing.T) {
 	text, ok := of(beside("a", 24577-around), beside("b", 24576-around), matchImages("nginx*"))
 	if !ok || !strings.Contains(text, "'app' in l && l['app'] == 'a' || 'app' in l && l['app'] == 'b' || i.matches(") {
 		t.Errorf("48 KiB and a byte beside labels: %t, %s", ok, text)
+	}
+	if text, ok := of(beside("a", 1), matchImages(image(49152-around))); !ok || !strings.Contains(text, "i.size() > 256 ||") {
+		t.Errorf("48 KiB once those beside labels are left out: %d bytes, %t", len(text), ok)
+	}
+	// Beside an entry that asks for a setting alone, others that ask for one have no patterns.
+	mounted, redundant := matchImages(image(12288-around)), matchImages(image(49153-around))
+	mounted.Mounted, redundant.TmpfsPaths = &yes, v1alpha1.TmpfsPathsDetect
+	if text, ok := of(matchPaths, redundant, mounted); !ok || !strings.Contains(text, "i.size() > 1024 ||") {
+		t.Errorf("12 KiB beside mounts, and a setting alone: %d bytes, %t", len(text), ok)
+	}
+}
+
+// Entries that ask for values of the same labels are one list in which the Pod's values are looked
+// up, if they ask for one label or for up to 16 combinations.
+func TestExpression_LabelsLookedUp(t *testing.T) {
+	in := func(counts ...int) v1alpha1.Match {
+		s := &metav1.LabelSelector{}
+		for key, count := range counts {
+			r := metav1.LabelSelectorRequirement{Key: string("abc"[key]), Operator: metav1.LabelSelectorOpIn}
+			for i := range count {
+				r.Values = append(r.Values, fmt.Sprint("v", i))
+			}
+			s.MatchExpressions = append(s.MatchExpressions, r)
+		}
+		return v1alpha1.Match{PodSelector: s}
+	}
+	labels := func(labels map[string]string) v1alpha1.Match {
+		return v1alpha1.Match{PodSelector: &metav1.LabelSelector{MatchLabels: labels}}
+	}
+	present := in(1)
+	present.PodSelector.MatchExpressions = append(present.PodSelector.MatchExpressions,
+		metav1.LabelSelectorRequirement{Key: "b", Operator: metav1.LabelSelectorOpExists})
+	const one, two, three = "l['a'] in [", "l['a'] + ',' + l['b'] in [", "l['a'] + ',' + l['b'] + ',' + l['c'] in ["
+	for name, tc := range map[string]struct {
+		match []v1alpha1.Match
+		list  string // the beginning of the list, or the whole
+		is    bool
+	}{
+		"values of one label":      {of(in(1), labels(map[string]string{"a": "u"})), one + "'u', 'v0']", true},
+		"many values of one label": {of(in(17), labels(map[string]string{"a": "u"})), one + "'u', 'v0', 'v1', 'v10'", true},
+		"pairs of values":          {of(in(1, 2), labels(map[string]string{"b": "y", "a": "x"})), two + "'v0,v0', 'v0,v1', 'x,y']", true},
+		"a value and a mere label": {of(present), " in [", false},
+		"16 pairs of values":       {of(in(4, 4)), two, true},
+		"16 values beside another": {of(in(1, 16)), two, true},
+		"17 values beside another": {of(in(1, 17)), two, false},
+		"another beside 17 values": {of(in(17, 1)), two, false},
+		"16 combinations of three": {of(in(2, 4, 2)), three, true},
+		"18 combinations of three": {of(in(3, 3, 2)), three, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", tc.match...)}, nil)
+			if !ok || strings.Contains(got, tc.list) != tc.is {
+				t.Errorf("%t, contains %q: %t, want %t, in\n%s", ok, tc.list, !tc.is, tc.is, got)
+			}
+		})
+	}
+}
+
+// A label that an entry asks for twice must have a value that is asked for both times.
+func TestExpression_LabelTwice(t *testing.T) {
+	m := matchOperator(metav1.LabelSelectorOpIn, "a", "b")
+	m.PodSelector.MatchExpressions = append(m.PodSelector.MatchExpressions,
+		metav1.LabelSelectorRequirement{Key: "app", Operator: metav1.LabelSelectorOpIn, Values: []string{"b", "c"}})
+	for app, want := range map[string]bool{"a": false, "b": true, "c": false, "": false} {
+		if got := sent(t, podWith(map[string]string{"app": app}, "nginx"), nil, m); got != want {
+			t.Errorf("a Pod of %q is sent: %t, want %t", app, got, want)
+		}
+	}
+	if sent(t, podWith(nil, "nginx"), nil, m) {
+		t.Error("a Pod without the label is sent")
 	}
 }
 

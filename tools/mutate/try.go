@@ -18,9 +18,8 @@ import (
 // API server. The tests of every other package decide about that package alone.
 var tested = []string{"policy", "policy/policytest", "policy/v1alpha1"}
 
-// skipped are tests that measure time and what is allocated, which mutants change for no reason, and one that computes for longer
-// than all others of its package.
-const skipped = "^(TestEvaluate_HugePods|TestEvaluate_AllocatesLittle|TestExpression_LongestPatterns)$"
+// skipped are tests that measure time and what is allocated, which mutants change for no reason.
+const skipped = "^(TestEvaluate_HugePods|TestEvaluate_AllocatesLittle)$"
 
 // builder compiles tests with mutants in the code.
 type builder struct {
