@@ -250,7 +250,8 @@ func (i *installation) leavesCertManager(t *testing.T) {
 			t.Errorf("the %T still has the annotation %s: %s", o, annotation, value)
 		}
 	}
-	i.rollOut(t, s, i.start(t, "self-managed"))
+	// Until then it leaves the requests to the replica that it replaces.
+	i.rollOut(t, s, i.start(t, "self-managed", "--ca-settle=2s"))
 }
 
 func (i *installation) returnsToCertManager(t *testing.T) {
