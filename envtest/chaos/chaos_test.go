@@ -114,7 +114,7 @@ func TestChaos(t *testing.T) {
 	text := table(scenarios, rows)
 	t.Logf("%.1f minutes, %d Pods, seed %d\n%s", time.Since(start).Minutes(), h.stream.count.Load(), *seed, text)
 	if *update && !t.Failed() {
-		if err := writeTable(filepath.Join("..", "..", "docs", "resilience.md"), text); err != nil {
+		if err := docs.Write(filepath.Join("..", "..", "docs", "resilience.md"), text); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,9 +4,10 @@ package chaos
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/shmkeeper/shmkeeper/test/section"
 )
 
 // human returns a duration as the table has it.
@@ -59,23 +60,5 @@ func table(scenarios []scenario, rows map[string][]row) string {
 	return b.String()
 }
 
-// The lines of docs/resilience.md between which the table stands.
-const (
-	tableBegin = "<!-- chaos: make chaos UPDATE=1 -->\n"
-	tableEnd   = "<!-- end of chaos -->\n"
-)
-
-// writeTable replaces the table in a page.
-func writeTable(path, table string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, rest, begun := strings.Cut(string(text), tableBegin)
-	_, after, ended := strings.Cut(rest, tableEnd)
-	if !begun || !ended {
-		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs",
-			path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
-	}
-	return os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644)
-}
+// docs is where the table stands in docs/resilience.md.
+var docs = section.Section{Begin: "<!-- chaos: make chaos UPDATE=1 -->\n", End: "<!-- end of chaos -->\n"}

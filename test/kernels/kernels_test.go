@@ -53,7 +53,7 @@ func TestKernels(t *testing.T) {
 	}
 	t.Logf("%d of %d guests were measured in %.1f minutes\n%s", len(all), len(guests), time.Since(start).Minutes(), table(all))
 	if *update && !t.Failed() {
-		if err := writeTable(filepath.Join("..", "..", "docs", "sizing.md"), table(all)); err != nil {
+		if err := docs.Write(filepath.Join("..", "..", "docs", "sizing.md"), table(all)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,10 +2,10 @@ package kernels
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/shmkeeper/shmkeeper/test/kernels/report"
+	"github.com/shmkeeper/shmkeeper/test/section"
 )
 
 // measured represents a guest that has run.
@@ -60,23 +60,5 @@ func table(guests []measured) string {
 	return b.String()
 }
 
-// The lines of docs/sizing.md between which the table stands.
-const (
-	tableBegin = "<!-- kernels: make test-kernels UPDATE=1 -->\n"
-	tableEnd   = "<!-- end of kernels -->\n"
-)
-
-// writeTable replaces the table in a page.
-func writeTable(path, table string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, rest, begun := strings.Cut(string(text), tableBegin)
-	_, after, ended := strings.Cut(rest, tableEnd)
-	if !begun || !ended {
-		return fmt.Errorf("%s has no lines %q and %q: put them where the table belongs",
-			path, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
-	}
-	return os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644)
-}
+// docs is where the table stands in docs/sizing.md.
+var docs = section.Section{Begin: "<!-- kernels: make test-kernels UPDATE=1 -->\n", End: "<!-- end of kernels -->\n"}

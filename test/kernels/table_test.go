@@ -30,14 +30,14 @@ func TestTable(t *testing.T) {
 func TestWriteTable(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "page.md")
 	for before, want := range map[string]string{
-		"a\n" + tableBegin + "old\n" + tableEnd + "b\n": "a\n" + tableBegin + "new\n" + tableEnd + "b\n",
-		"a\n" + tableBegin + "old\n":                    "has no lines",
+		"a\n" + docs.Begin + "old\n" + docs.End + "b\n": "a\n" + docs.Begin + "new\n" + docs.End + "b\n",
+		"a\n" + docs.Begin + "old\n":                    "has no lines",
 	} {
 		if err := os.WriteFile(page, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := writeTable(page, "new\n"); err != nil {
+		if err := docs.Write(page, "new\n"); err != nil {
 			got = err.Error()
 		} else if text, err := os.ReadFile(page); err == nil {
 			got = string(text)
@@ -54,8 +54,8 @@ func TestTable_HasItsPlaceInTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, begun := strings.Cut(string(text), tableBegin)
-	if !begun || !strings.Contains(rest, tableEnd) {
-		t.Errorf("docs/sizing.md has no lines %q and %q", tableBegin, tableEnd)
+	_, rest, begun := strings.Cut(string(text), docs.Begin)
+	if !begun || !strings.Contains(rest, docs.End) {
+		t.Errorf("docs/sizing.md has no lines %q and %q", docs.Begin, docs.End)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+
+	"github.com/shmkeeper/shmkeeper/test/section"
 )
 
 // Comparison is a prediction and what was measured, in their units, and the former divided by the latter.
@@ -73,40 +74,23 @@ func (r Run) Write(docs string, cgroup int) error {
 	return nil
 }
 
-// The lines of docs/incident.md between which the figures stand.
-const (
-	begin = "<!-- figures: make test-node UPDATE=1, for cgroup v1 and again with CGROUP=2 -->\n"
-	end   = "<!-- end of figures -->\n"
-)
+// place is where the figures stand in docs/incident.md.
+var place = section.Section{
+	Begin: "<!-- figures: make test-node UPDATE=1, for cgroup v1 and again with CGROUP=2 -->\n", End: "<!-- end of figures -->\n",
+}
 
 // Update writes the figures of both runs into docs/incident.md.
 func Update(docs string) error {
-	path := filepath.Join(docs, "incident.md")
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("the page of the figures: %w", err)
-	}
 	v1, err1 := Read(docs, 1)
 	v2, err2 := Read(docs, 2)
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	text, err := Render(string(page), v1, v2)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := place.Write(filepath.Join(docs, "incident.md"), tables(v1, v2)); err != nil {
 		return fmt.Errorf("the page of the figures: %w", err)
 	}
 	return nil
 }
 
 // Render returns the page with the figures of both runs in place of those that it has.
-func Render(page string, v1, v2 Run) (string, error) {
-	before, rest, begun := strings.Cut(page, begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !begun || !ended {
-		return "", fmt.Errorf("incident.md has no lines %q and %q: put them where the figures belong", strings.TrimSpace(begin), strings.TrimSpace(end))
-	}
-	return before + begin + tables(v1, v2) + end + after, nil
-}
+func Render(text string, v1, v2 Run) (string, error) { return place.Replace(text, tables(v1, v2)) }

@@ -27,11 +27,11 @@ var (
 	}
 )
 
-const page = "before\n" + begin + "old\n" + end + "after\n"
+var page = "before\n" + place.Begin + "old\n" + place.End + "after\n"
 
 func TestFigures_BothRuns(t *testing.T) {
 	got, err := Render(page, one, two)
-	want := "before\n" + begin + `Linux 6.18.44 with cgroup v1, Linux 6.1.176 with cgroup v2; the ratio is predicted / measured.
+	want := "before\n" + place.Begin + `Linux 6.18.44 with cgroup v1, Linux 6.1.176 with cgroup v2; the ratio is predicted / measured.
 
 | scenario | | v1: predicted | measured | ratio | v2: predicted | measured | ratio |
 |---|---|---|---|---|---|---|---|
@@ -43,7 +43,7 @@ func TestFigures_BothRuns(t *testing.T) {
 |---|---|---|---|---|
 | 1500 | long | 1064.0 ± 0.3 B | 1096.0 ± 13.1 B | 1216 B |
 | 1 | short | – | 992.0 ± 13.1 B | 1216 B |
-` + end + "after\n"
+` + place.End + "after\n"
 	if err != nil || got != want {
 		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
 	}
@@ -53,7 +53,7 @@ func TestFigures_BothRuns(t *testing.T) {
 }
 
 func TestFigures_PageWithoutAPlace(t *testing.T) {
-	for _, page := range []string{"", begin, end} {
+	for _, page := range []string{"", place.Begin, place.End} {
 		if got, err := Render(page, one, two); err == nil || !strings.HasSuffix(err.Error(), "put them where the figures belong") {
 			t.Errorf("%q: got %q, %v", page, got, err)
 		}
