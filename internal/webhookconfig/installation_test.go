@@ -20,13 +20,20 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// What someone edits is restored, and only that.
-func TestReconciler_EditedConfiguration(t *testing.T) {
+// installWithPolicy installs shmkeeper with a server that leads, and a policy "a" that is in force.
+func installWithPolicy(t *testing.T) *testCluster {
+	t.Helper()
 	c := install(t)
 	c.startServing(t)
 	c.startTerm(t)
 	c.create(t, policytest.AppPolicy("a", "a"))
 	c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+	return c
+}
+
+// What someone edits is restored, and only that.
+func TestReconciler_EditedConfiguration(t *testing.T) {
+	c := installWithPolicy(t)
 	live := asValidating(t, c.configuration(t, Validating))
 	ignore, seconds := admissionregistrationv1.Ignore, int32(7)
 	live.Webhooks = slices.DeleteFunc(live.Webhooks, func(w admissionregistrationv1.ValidatingWebhook) bool { return w.Name == "report.pods.shmkeeper.dev" })
@@ -55,11 +62,7 @@ func TestReconciler_EditedConfiguration(t *testing.T) {
 }
 
 func TestReconciler_DeletedConfiguration(t *testing.T) {
-	c := install(t)
-	c.startServing(t)
-	c.startTerm(t)
-	c.create(t, policytest.AppPolicy("a", "a"))
-	c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+	c := installWithPolicy(t)
 	c.deleteAndAwait(t, Mutating)
 	c.conditionBecomes(t, func(e string, ok bool) bool { return ok && e != "false" })
 	c.eventBecomes(t, Mutating, "shmkeeper restored its MutatingWebhookConfiguration: it was deleted; to change it for good start shmkeeper with --restore-webhooks=false")

@@ -74,11 +74,7 @@ func TestReconciler_AcceptedPolicy(t *testing.T) {
 }
 
 func TestReconciler_ManifestsSeeNoDrift(t *testing.T) {
-	c := install(t)
-	c.startServing(t)
-	c.startTerm(t)
-	c.create(t, policytest.AppPolicy("a", "a"))
-	c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+	c := installWithPolicy(t)
 	if out, err := c.plane.Kubectl(t.Context(), "diff", "-k", "../../manifests/webhooks"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -136,11 +132,7 @@ func TestPolicyStatus_InvalidPolicy(t *testing.T) {
 
 // The status is not written again when nothing changes.
 func TestPolicyStatus_NotWrittenAgain(t *testing.T) {
-	c := install(t)
-	c.startServing(t)
-	c.startTerm(t)
-	c.create(t, policytest.AppPolicy("a", "a"))
-	c.waitFor(t, "a", v1alpha1.ConditionMatchConditionCurrent, metav1.ConditionTrue)
+	c := installWithPolicy(t)
 	begun := c.manager.requestCount()
 	// The manager reads the second version when it is done with the first.
 	for _, value := range []string{"first", "second"} {
