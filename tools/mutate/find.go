@@ -61,9 +61,13 @@ type mutant struct {
 func find(pkg *packages.Package, file *ast.File, first int) []*mutant {
 	var out []*mutant
 	loops := loopsOf(file)
-	add := func(node ast.Node, at token.Pos, op token.Token) {
+	// add adds the mutants of an operator. left is its first operand: texts can be added and not subtracted.
+	add := func(node ast.Node, at token.Pos, op token.Token, left ast.Expr) {
 		position := pkg.Fset.Position(at)
 		for _, mutator := range mutators {
+			if (mutator == arithmetic || mutator == assignment) && isString(pkg.TypesInfo.TypeOf(left)) {
+				continue
+			}
 			if by, found := replacements[mutator][op]; found {
 				out = append(out, &mutant{
 					Type: mutator, Line: position.Line, Column: position.Column,
@@ -75,28 +79,18 @@ func find(pkg *packages.Package, file *ast.File, first int) []*mutant {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.BinaryExpr:
-			if n.Op != token.ADD || !isString(pkg.TypesInfo.TypeOf(n)) {
-				add(n, n.OpPos, n.Op)
-			}
+			add(n, n.OpPos, n.Op, n.X)
 		case *ast.UnaryExpr:
 			if n.Op == token.SUB {
-				add(n, n.OpPos, n.Op)
+				add(n, n.OpPos, n.Op, n.X)
 			}
 		case *ast.IncDecStmt:
-			add(n, n.TokPos, n.Tok)
+			add(n, n.TokPos, n.Tok, n.X)
 		case *ast.AssignStmt:
-			if n.Tok == token.ADD_ASSIGN && isString(pkg.TypesInfo.TypeOf(n.Lhs[0])) {
-				// Strings cannot be subtracted.
-				before := len(out)
-				add(n, n.TokPos, n.Tok)
-				out = append(out[:before], out[len(out)-1])
-				out[before].id = first + before
-				break
-			}
-			add(n, n.TokPos, n.Tok)
+			add(n, n.TokPos, n.Tok, n.Lhs[0])
 		case *ast.BranchStmt:
 			if loops[n] {
-				add(n, n.TokPos, n.Tok)
+				add(n, n.TokPos, n.Tok, nil)
 			}
 		}
 		return true
@@ -110,6 +104,9 @@ var mutators = []string{
 }
 
 func isString(t types.Type) bool {
+	if t == nil {
+		return false
+	}
 	basic, ok := t.Underlying().(*types.Basic)
 	return ok && basic.Info()&types.IsString != 0
 }

@@ -176,7 +176,8 @@ func (b *builder) judge(s *source, m *mutant) error {
 		}
 		passed, _ := b.pass(folder, program, id, b.seconds)
 		if !m.woven {
-			_, _ = os.Remove(program), os.Remove(program+".json")
+			_ = os.Remove(program)
+			_ = os.Remove(program + ".json")
 		}
 		if !passed {
 			m.Status = "KILLED"
