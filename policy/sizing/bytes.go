@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -34,7 +35,7 @@ var longExponent = regexp.MustCompile(`[eE][-+]?0*[1-9][0-9]{2,}`)
 // any amount is worth: an exponent of many digits makes it compute with numbers of as many digits as the exponent says, and
 // one of more than 31 bits wraps round silently. Texts from clients are asked about here before they are parsed.
 func IsExcessive(text string) bool {
-	return len(text) > longestQuantity || longExponent.MatchString(text)
+	return len(text) > longestQuantity || strings.ContainsAny(text, "eE") && longExponent.MatchString(text)
 }
 
 // BytesOf returns the value of a quantity in bytes, rounded up: 0 for a negative one, and MaxBytes
