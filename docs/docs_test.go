@@ -2,12 +2,13 @@
 package docs_test
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/shmkeeper/shmkeeper/internal/sources"
 )
 
 func read(t *testing.T, name string) string {
@@ -72,16 +73,11 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 // Every test that the threat model names is there.
 func TestThreatModel_TestsExist(t *testing.T) {
 	var tests strings.Builder
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
+	sources.Each(t, func(path string, content []byte) {
+		if strings.HasSuffix(path, "_test.go") {
+			tests.Write(content)
 		}
-		tests.WriteString(read(t, path))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, ".go")
 	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "threat-model.md"), -1)
 	if len(names) < 18 {
 		t.Errorf("threat-model.md names %d tests, want one for each of 18 threats or so", len(names))

@@ -8,15 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
-
-// A volume is found by its name wherever it stands in a list, short or long; of two with the same
-// name nobody can say which is mounted.
-func namedMemory(name, size string) corev1.Volume {
-	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
-		Medium: corev1.StorageMediumMemory, SizeLimit: quantity(size),
-	}}}
-}
 
 // A mount of a volume that is not there is not taken for one of another, however many there are.
 func TestEvaluate_VolumeIsMissing(t *testing.T) {
@@ -24,7 +17,7 @@ func TestEvaluate_VolumeIsMissing(t *testing.T) {
 		w := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Ignore}}",
 			"{spec: {containers: [{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}]}}", "", "")
 		for i := range length {
-			w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, namedMemory(fmt.Sprintf("other-%d", i), "256Mi"))
+			policytest.With(w.pod, policytest.WithMemoryVolume(fmt.Sprintf("other-%d", i), "256Mi"))
 		}
 		if e, _ := w.evaluate(t); e.Outcome != policy.Violating || !has(e.After, policy.NotMemory) {
 			t.Errorf("%d other volumes: want a violation, got %s", length, told(&e))
@@ -32,6 +25,8 @@ func TestEvaluate_VolumeIsMissing(t *testing.T) {
 	}
 }
 
+// A volume is found by its name wherever it stands in a list, short or long; of two with the same
+// name nobody can say which is mounted.
 func TestEvaluate_FindsTheVolume(t *testing.T) {
 	for _, length := range []int{1, 2, 8, 9, 12} {
 		for place := range length {
@@ -39,10 +34,12 @@ func TestEvaluate_FindsTheVolume(t *testing.T) {
 				w := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Ignore}}",
 					"{spec: {containers: [{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}]}]}}", "", "")
 				for i := range length {
-					w.pod.Spec.Volumes = append(w.pod.Spec.Volumes, namedMemory(fmt.Sprintf("other-%d", i), "64Mi"))
+					if i == place || i == twice {
+						policytest.With(w.pod, policytest.WithMemoryVolume("shm", "256Mi"))
+					} else {
+						policytest.With(w.pod, policytest.WithMemoryVolume(fmt.Sprintf("other-%d", i), "64Mi"))
+					}
 				}
-				w.pod.Spec.Volumes[place] = namedMemory("shm", "256Mi")
-				w.pod.Spec.Volumes[twice] = namedMemory("shm", "256Mi")
 				e, _ := w.evaluate(t)
 				want := policy.Compliant
 				if twice != place {

@@ -10,14 +10,23 @@ import (
 	"testing"
 )
 
-// root is the repository as seen from a package below internal.
-const root = "../.."
+// findRoot returns the repository as seen from the package under test.
+func findRoot(t *testing.T) string {
+	t.Helper()
+	for root := "."; len(root) < 64; root = filepath.Join("..", root) {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			return root
+		}
+	}
+	t.Fatal("no folder above has a go.mod")
+	return ""
+}
 
 // Each calls f for each file that people write, if its name ends in one of the extensions (such as
 // ".go"). Paths are relative to the repository.
 func Each(t *testing.T, f func(path string, content []byte), extensions ...string) {
 	t.Helper()
-	n := 0
+	n, root := 0, findRoot(t)
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -131,11 +132,11 @@ func admitted(t *testing.T, set policy.Set, written *corev1.Pod, mutating bool) 
 // tryToBypass edits an ordinary Pod as an adversary would, and holds what is admitted against the kubelet.
 func tryToBypass(t *testing.T, n *node, policies []enforced, g generator, reached tally) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "n"}}
-	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "example:1"}}
+	pod := policytest.NewPod("p", policytest.Namespace("n"))
 	if g.IntN(4) > 0 { // as a policy wants it, to be spoilt by what follows
-		pod.Spec.Volumes = []corev1.Volume{memoryVolume("shm", "256Mi")}
-		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "shm", MountPath: shm}}
+		policytest.With(pod, policytest.WithContainer("app", "example:1", policytest.Mount("shm", shm)), policytest.WithMemoryVolume("shm", "256Mi"))
+	} else {
+		policytest.With(pod, policytest.WithContainer("app", "example:1"))
 	}
 	for range g.IntN(6) {
 		oneOf(g, edits...)(g, pod)
@@ -165,12 +166,7 @@ func tryToBypass(t *testing.T, n *node, policies []enforced, g generator, reache
 }
 
 func memoryVolume(name, sizeLimit string) corev1.Volume {
-	v := corev1.Volume{Name: name}
-	v.EmptyDir = &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}
-	if sizeLimit != "" {
-		v.EmptyDir.SizeLimit = new(resource.MustParse(sizeLimit))
-	}
-	return v
+	return policytest.NewPod("p", policytest.WithMemoryVolume(name, sizeLimit)).Spec.Volumes[0]
 }
 
 // container returns one of a Pod's containers of all kinds.
