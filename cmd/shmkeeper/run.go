@@ -39,8 +39,8 @@ const (
 	leaseName         = "shmkeeper"
 )
 
-// answerTimeout is how long requests that have begun may take after the server has
-// stopped to accept new ones: longer than any timeoutSeconds of the webhooks.
+// answerTimeout is how long a request may take to arrive, and how long those that have begun may
+// take once the server accepts no more: longer than any timeoutSeconds of the webhooks.
 const answerTimeout = 10 * time.Second
 
 // Run runs the server until ctx is done, and then until it has drained.
@@ -171,20 +171,19 @@ func newServer(
 ) (manager.Manager, error) {
 	cacheOptions := cluster.CacheOptions(configurationName)
 	cacheOptions.NewInformer = watches.NewInformer
-	tlsOptions := []func(*tls.Config){certs.TLSConfig(source)}
-	timeout := answerTimeout
+	certificate, timeout := certs.TLSConfig(source), answerTimeout
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                  scheme,
 		Logger:                  ctrl.Log,
 		MapperProvider:          newMapper,
 		Cache:                   cacheOptions,
 		Client:                  client.Options{Cache: &client.CacheOptions{Unstructured: true}},
-		WebhookServer:           newWebhookServer(o, certs.TLSConfig(source), withClients(o.ClientCAFile, o.ClientNames)),
+		WebhookServer:           newWebhookServer(o, certificate, withClients(o.ClientCAFile, o.ClientNames)),
 		HealthProbeBindAddress:  o.ProbeAddr,
 		PprofBindAddress:        o.PprofAddr,
 		GracefulShutdownTimeout: &timeout,
 		Metrics: metricsserver.Options{
-			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: tlsOptions,
+			BindAddress: o.MetricsAddr, SecureServing: true, TLSOpts: []func(*tls.Config){certificate},
 			FilterProvider: authorizeScrapes,
 		},
 	})
