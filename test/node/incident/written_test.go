@@ -185,8 +185,8 @@ func (o *outpost) fillUntilKilled(restarts int32) int64 {
 		}
 		s := o.status()
 		if ended := endOf(s, restarts); ended != nil && !o.seen[ended.ContainerID] {
-			if ended.Reason != "OOMKilled" {
-				o.t.Fatalf("container %d has ended with the reason %q, exit code %d, %q; want OOMKilled", restarts+1, ended.Reason, ended.ExitCode, ended.Message)
+			if err := oomKilled(ended); err != nil {
+				o.t.Fatalf("container %d: %v", restarts+1, err)
 			}
 			if o.seen == nil {
 				o.seen = map[string]bool{}
