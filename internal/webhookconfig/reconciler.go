@@ -33,9 +33,10 @@ const (
 	// conflictRetry is how soon a write is tried again that was overtaken. The watch
 	// usually delivers what overtook it before.
 	conflictRetry = time.Second
-	// rewriteAfter is the shortest time between two match conditions. The API server compiles the CEL of a configuration
-	// again on the path of the next Pod, so many policies that change one after the other must not have it do so each time.
-	rewriteAfter = time.Second
+	// minRewrite and maxRewrite bound the time between two match conditions, see rewriteAfter.
+	minRewrite, maxRewrite = 100 * time.Millisecond, time.Second
+	// longExpression is the length in bytes from which a match condition is written once in maxRewrite.
+	longExpression = 16 << 10
 )
 
 // reconciler writes one webhook configuration in one term of a leader.
@@ -54,6 +55,13 @@ type reconciler struct {
 	writtenAt    time.Time
 	contest      contest
 	reported     string // the foreign webhooks that an event has named
+}
+
+// rewriteAfter returns the shortest time from one match condition to this one. The API server compiles the CEL of a
+// configuration again on the path of the next Pod, which takes longer the longer it is, so many policies that change one
+// after the other must not have it do so each time.
+func rewriteAfter(expression string) time.Duration {
+	return min(max(minRewrite, time.Duration(len(expression))*maxRewrite/longExpression), maxRewrite)
 }
 
 // Reconcile brings a configuration to what it should be, if it is not. An error is one of
@@ -94,7 +102,7 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			r.publish(live, -1, true)
 			return reconcile.Result{RequeueAfter: hold}, nil
 		}
-		if early := rewriteAfter - r.Now().Sub(r.writtenAt); !correction && early > 0 {
+		if early := rewriteAfter(condition.Expression) - r.Now().Sub(r.writtenAt); !correction && early > 0 {
 			return reconcile.Result{RequeueAfter: early}, nil
 		}
 		err := r.write(ctx, live, change, drift, restore)

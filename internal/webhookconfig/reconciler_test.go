@@ -272,14 +272,14 @@ func TestReconcile_BacksOffInAFight(t *testing.T) {
 		}
 	}
 	// A change of the policies is nobody's fight, and does not wait.
-	r.at = r.at.Add(rewriteAfter)
+	r.at = r.at.Add(maxRewrite)
 	r.policies.set("'b' in object.metadata.labels")
 	r.once(t)
 	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != r.policies.condition.Expression {
 		t.Errorf("the match condition is %q", got)
 	}
-	if got := r.once(t); got.RequeueAfter != quiet-rewriteAfter {
-		t.Errorf("it looks again after %s, want %s", got.RequeueAfter, quiet-rewriteAfter)
+	if got := r.once(t); got.RequeueAfter != quiet-maxRewrite {
+		t.Errorf("it looks again after %s, want %s", got.RequeueAfter, quiet-maxRewrite)
 	}
 	r.at = r.at.Add(quiet)
 	r.once(t)
@@ -366,24 +366,35 @@ func (s stale) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 	return err
 }
 
-// A flood of changes makes the API server compile one match condition a second, and the last of them is written.
-func TestReconcile_WritesAMatchConditionOnceASecond(t *testing.T) {
+// A flood of changes makes the API server compile a long match condition once a second, and the last of them is written.
+func TestReconcile_WritesALongMatchConditionOnceASecond(t *testing.T) {
 	r := newTestReconciler(t, append(installed(), shipped(t))...)
+	long := func(label string) string { return strings.Repeat("'"+label+"' in object.metadata.labels || ", 1000) + "false" }
+	r.policies.set(long("w"))
 	r.once(t)
-	first := r.policies.condition.Expression
 	for _, label := range []string{"x", "y", "z"} {
-		r.policies.set("'" + label + "' in object.metadata.labels")
-		r.at = r.at.Add(rewriteAfter / 4)
-		if got := r.once(t); got.RequeueAfter <= 0 || got.RequeueAfter > rewriteAfter {
-			t.Errorf("it looks again after %s, want within %s", got.RequeueAfter, rewriteAfter)
+		r.policies.set(long(label))
+		r.at = r.at.Add(maxRewrite / 4)
+		if got := r.once(t); got.RequeueAfter <= 0 || got.RequeueAfter > maxRewrite {
+			t.Errorf("it looks again after %s, want within %s", got.RequeueAfter, maxRewrite)
 		}
-		if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != first {
-			t.Fatalf("the match condition is %q after less than %s, want %q", got, rewriteAfter, first)
+		if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != long("w") {
+			t.Fatalf("the match condition is %.40q... after less than %s, want that of the first policies", got, maxRewrite)
 		}
 	}
-	r.at = r.at.Add(rewriteAfter / 4)
+	r.at = r.at.Add(maxRewrite / 4)
 	r.once(t)
-	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != "'z' in object.metadata.labels" {
-		t.Errorf("the match condition is %q, want that of the last change", got)
+	if got, _ := conditionOf(&r.live(t).Webhooks[0], matchcondition.Name); got != long("z") {
+		t.Errorf("the match condition is %.40q..., want that of the last change", got)
+	}
+}
+
+func TestRewriteAfter(t *testing.T) {
+	for length, want := range map[int]time.Duration{
+		0: 100 * time.Millisecond, 1000: 100 * time.Millisecond, 8 << 10: 500 * time.Millisecond, 16 << 10: time.Second, 1 << 20: time.Second,
+	} {
+		if got := rewriteAfter(strings.Repeat("x", length)); got != want {
+			t.Errorf("after a match condition of %d bytes: %s, want %s", length, got, want)
+		}
 	}
 }

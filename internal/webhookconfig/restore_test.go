@@ -92,7 +92,7 @@ func TestReconcile_RestoresWhatWasChanged(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	// The next change of the policies takes nothing of that away.
-	r.at = r.at.Add(rewriteAfter)
+	r.at = r.at.Add(maxRewrite)
 	r.policies.set("'b' in object.metadata.labels")
 	r.once(t)
 	want.MatchConditions[len(want.MatchConditions)-1].Expression = r.policies.condition.Expression
