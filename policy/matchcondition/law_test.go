@@ -2,6 +2,7 @@ package matchcondition
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,43 +16,58 @@ import (
 // error, whatever the Pod.
 func TestExpression_TrueForEveryPodThatMatches(t *testing.T) {
 	n := tally{matched: map[string]int{}}
-	rapid.Check(t, func(t *rapid.T) {
-		var policies []*v1alpha1.SharedMemoryPolicy
-		for i := range pick(t, "policies", 0, 1, 1, 2, 2, 3) {
-			policies = append(policies, genPolicy(t, fmt.Sprint("p", i)))
-		}
-		w := witness{genMirrors(t)}
-		set, policies := engine(t, policies, w.mirrors)
-		expression, ok := Expression(policies, w.mirrors)
-		if !ok {
-			n.wide++
-			return
-		}
-		n.narrow++
-		c, err := compile(expression, pick(t, "release", "oldest", "newest"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 10 {
-			var pod *corev1.Pod
-			if len(policies) == 0 || pick(t, "any Pod", true, false, false) {
-				pod = genPod(t)
-			} else {
-				pod = genPodFor(t, pick(t, "for", policies...), w.mirrors)
-			}
-			is, err := c.sends(pod)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, expression)
-			}
-			if why := n.match(t, set, policies, w, pod); why != "" && !is {
-				t.Fatalf("%s, and the API server would not send the Pod by\n%s", why, expression)
-			}
-			if is {
-				n.sent++
-			}
-		}
-	})
+	rapid.Check(t, n.trueForEveryPodThatMatches)
 	n.report(t)
+}
+
+func FuzzExpression(f *testing.F) {
+	source := rand.NewChaCha8([32]byte{1}) // the first cases are whole ones, drawn from random bytes
+	for range 8 {
+		text := make([]byte, 8<<10)
+		_, _ = source.Read(text) // never fails
+		f.Add(text)
+	}
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
+		n := tally{matched: map[string]int{}}
+		n.trueForEveryPodThatMatches(t)
+	}))
+}
+
+func (n *tally) trueForEveryPodThatMatches(t *rapid.T) {
+	var policies []*v1alpha1.SharedMemoryPolicy
+	for i := range pick(t, "policies", 0, 1, 1, 2, 2, 3) {
+		policies = append(policies, genPolicy(t, fmt.Sprint("p", i)))
+	}
+	w := witness{genMirrors(t)}
+	set, policies := engine(t, policies, w.mirrors)
+	expression, ok := Expression(policies, w.mirrors)
+	if !ok {
+		n.wide++
+		return
+	}
+	n.narrow++
+	c, err := compile(expression, pick(t, "release", "oldest", "newest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		var pod *corev1.Pod
+		if len(policies) == 0 || pick(t, "any Pod", true, false, false) {
+			pod = genPod(t)
+		} else {
+			pod = genPodFor(t, pick(t, "for", policies...), w.mirrors)
+		}
+		is, err := c.sends(pod)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, expression)
+		}
+		if why := n.match(t, set, policies, w, pod); why != "" && !is {
+			t.Fatalf("%s, and the API server would not send the Pod by\n%s", why, expression)
+		}
+		if is {
+			n.sent++
+		}
+	}
 }
 
 // tally counts expressions, and Pods by what becomes of them.
