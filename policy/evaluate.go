@@ -38,9 +38,10 @@ type Evaluation struct {
 	Warnings []string
 
 	// before is the subject as it is, of which the violations are worked out when somebody asks
-	// for them; found are those of a subject of which there is no view.
-	before *view
-	found  []Violation
+	// for them, and after is what a plan makes of it; found are those of a subject of which there
+	// is no view.
+	before, after *view
+	found         []Violation
 }
 
 // Before returns the violations of the subject as it is: empty for a guess, and for a subject
@@ -100,7 +101,7 @@ func (s Set) Evaluate(subject Subject) Evaluation {
 		e.Warnings = appendDetails(e.Warnings, blocked)
 		e.Warnings = before.appendWarnings(e.Warnings, nil, before)
 	default:
-		e.Outcome, e.Reason, e.Detail, e.Plan = Mutated, plan.reason(), before.describe(&plan), plan
+		e.Outcome, e.Reason, e.Detail, e.Plan, e.after = Mutated, plan.reason(), before.describe(&plan), plan, after
 		e.Warnings = after.appendWarnings(e.Warnings, &plan, before)
 	}
 	return e

@@ -1,12 +1,14 @@
-// Command kubectl-shm is the kubectl plugin "kubectl shm", which needs no cluster: it sizes
-// /dev/shm and reviews manifests.
+// Command kubectl-shm is the kubectl plugin "kubectl shm": it sizes /dev/shm and reviews manifests,
+// for which it needs no cluster, and audits what runs in one.
 package main
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/term"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/audit"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/lint"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/policies"
@@ -16,12 +18,19 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/version"
 )
 
-var verbs = []cli.Verb{size.Command, review.Command, lint.Command, policies.Command, simulate.Command, version.Command}
+// The verbs that need no cluster, those that ask one, and all of them.
+var (
+	offline = []cli.Verb{size.Command, review.Command, lint.Command, policies.Command, simulate.Command, version.Command}
+	online  = []cli.Verb{audit.Command}
+	verbs   = slices.Concat(offline, online)
+)
 
 func main() {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
+	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 if it is no terminal
 	os.Exit(cli.Run(os.Args[1:], cli.Streams{
 		In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr,
 		Terminal: terminal, Color: terminal && os.Getenv("NO_COLOR") == "",
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())), Width: width,
 	}, verbs...))
 }

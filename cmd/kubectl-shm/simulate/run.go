@@ -1,10 +1,8 @@
 package simulate
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
@@ -47,16 +45,11 @@ func newSimulation(m model.Model, o *options, format string) (simulation, error)
 	return r, nil
 }
 
-// toPlay returns a compiled files model as the simulation takes it. The compiler has read the same
-// texts, so an error here is a mistake of this program.
+// toPlay returns a compiled files model as the simulation takes it.
 func toPlay(m model.Model, size sizing.Size) (simulate.Workload, error) {
-	f := m.Spec.Sizing.Files
-	out := simulate.Workload{Batch: int(*f.Batch), BytesPerFile: int64(size.BytesPerFile)}
-	var errs [3]error
-	out.CreatedPerMinute, errs[0] = strconv.ParseFloat(f.CreatedPerMinute, 64)
-	if f.Retention != nil {
-		out.Retention, errs[1] = time.ParseDuration(string(*f.Retention))
-	}
-	out.SweepInterval, errs[2] = time.ParseDuration(string(*f.SweepInterval))
-	return out, errors.Join(errs[:]...)
+	f, _, err := m.Arithmetic()
+	return simulate.Workload{
+		CreatedPerMinute: f.CreatedPerMinute, Batch: int(f.Batch), BytesPerFile: int64(size.BytesPerFile),
+		Retention: f.Retention, SweepInterval: f.SweepInterval,
+	}, err
 }

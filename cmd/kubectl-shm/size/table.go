@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/shmkeeper/shmkeeper/internal/human"
-	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
@@ -74,7 +73,7 @@ func (c computed) answer() []row {
 // terms returns the terms of the computation, in its order.
 func (c computed) terms() []row {
 	rows := c.requiredTerms()
-	headroom := c.headroom()
+	headroom := c.Headroom()
 	padded := c.Required.Percent(100 + headroom)
 	if c.Bounded {
 		rows = append(rows, sized("with headroom", padded, fmt.Sprintf("required size + %d%%", headroom)))
@@ -93,18 +92,6 @@ func (c computed) terms() []row {
 		rows = append(rows, sized("effective size", c.effective, fmt.Sprintf("the kubelet mounts the lesser of the size limit and the memory limit of %s", c.memoryLimit.String())))
 	}
 	return rows
-}
-
-// headroom returns the headroom in per cent; only a files model has some if none is named.
-func (c computed) headroom() int64 {
-	switch {
-	case c.Spec.Sizing.HeadroomPercent != nil:
-		return int64(*c.Spec.Sizing.HeadroomPercent)
-	case c.Files() != nil:
-		return policy.DefaultFilesHeadroom
-	default:
-		return 0
-	}
 }
 
 func (c computed) requiredTerms() []row {

@@ -28,8 +28,15 @@ var (
 type Streams struct {
 	In          io.Reader
 	Out, ErrOut io.Writer
+	// Direct is Out for what must be seen at once, such as a table that is written again every
+	// second: what goes to Out is held back until the command has succeeded.
+	Direct io.Writer
 	// Terminal reports whether a person reads Out, and Color whether it is to be colored.
 	Terminal, Color bool
+	// ErrTerminal reports whether a person reads ErrOut.
+	ErrTerminal bool
+	// Width is the number of columns of the terminal; 0 if there is none.
+	Width int
 }
 
 // Verb makes the command of a verb.
@@ -40,7 +47,7 @@ type Verb func(Streams) *cobra.Command
 func Run(args []string, s Streams, verbs ...Verb) int {
 	var out bytes.Buffer
 	held := s
-	held.Out = &out
+	held.Out, held.Direct = &out, s.Out
 	root := newRoot(held, verbs)
 	root.SetArgs(args)
 	status := ExitOK
@@ -64,8 +71,8 @@ func Run(args []string, s Streams, verbs ...Verb) int {
 func newRoot(s Streams, verbs []Verb) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-shm",
-		Short: "Size /dev/shm, and see what shmkeeper would do to a manifest",
-		Long: `Sizes /dev/shm and reviews manifests, without a cluster.
+		Short: "Size /dev/shm, and see what shmkeeper would do to manifests and to a cluster",
+		Long: `Sizes /dev/shm, reviews manifests without a cluster, and audits what runs in one.
 
 A container's /dev/shm is 64 MiB unless something else is mounted there. Programs
 that keep a file there for each session fill it, and then fail for everybody.`,

@@ -1,0 +1,172 @@
+package audit
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
+	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// pageText is the page, whose values html/template escapes by the place where they stand: names and
+// texts are the tenants'.
+//
+//go:embed page.html
+var pageText string
+
+// page is what the page shows, all of it in words.
+type page struct {
+	Where, Whose, Host, When, Pods string
+	Requests, Limits               string
+	Results                        []pageResult
+	Exceeded                       []pageExceeded
+	Namespaces                     []pageNamespace
+	Bars                           []pageBar
+	MoreBars                       string
+	Workloads                      []pageWorkload
+	Notes                          []string
+}
+
+type pageResult struct {
+	Class, Count, Text, Legend string
+	N                          int
+	Shown                      bool
+}
+
+type pageExceeded struct{ Namespace, Text string }
+
+type pageNamespace struct{ Name, Class, Small, Title string }
+
+// pageBar is the memory of a namespace, in per cent of the largest.
+type pageBar struct {
+	Name, Text string
+	Now, More  float64
+}
+
+type pageWorkload struct {
+	Class, Namespace, Name, Pods, Size, Limits, About string
+	Texts                                             []string
+}
+
+// writePage writes the audit as a page of HTML that needs nothing else.
+func writePage(w io.Writer, r *report, now time.Time) error {
+	t, err := template.New("page").Parse(pageText)
+	if err != nil {
+		return fmt.Errorf("parse the page: %w", err)
+	}
+	p := page{
+		Where: r.where, Whose: r.whose, Host: r.host, When: now.UTC().Format("2 January 2006 15:04 UTC"),
+		Pods: plural(r.pods, "Pod"), Results: r.pageResults(), Notes: r.notes,
+	}
+	var before, after policy.Usage
+	for _, n := range r.namespaces {
+		before, after = plus(before, n.before), plus(after, n.after)
+		p.Namespaces = append(p.Namespaces, n.page())
+		for _, x := range n.exceeded {
+			p.Exceeded = append(p.Exceeded, pageExceeded{n.name, x.String()})
+		}
+	}
+	slices.SortFunc(p.Namespaces, func(a, b pageNamespace) int { return cmp.Compare(a.Name, b.Name) })
+	p.Requests, p.Limits = "+"+size(after.Requests.Minus(before.Requests)), "+"+size(after.Limits.Minus(before.Limits))
+	p.Bars, p.MoreBars = r.pageBars()
+	for _, w := range r.workloads {
+		p.Workloads = append(p.Workloads, w.page())
+	}
+	return t.Execute(w, p)
+}
+
+// pageResults returns the results that are there, and the two that matter in any case.
+func (r *report) pageResults() []pageResult {
+	texts := map[policy.Outcome]string{
+		policy.Violating: "would be rejected", policy.Mutated: "would be changed", policy.Compliant: "stay as they are",
+		policy.Exempt: "are exempt", policy.Skipped: "are skipped",
+	}
+	var out []pageResult
+	for _, o := range []policy.Outcome{policy.Violating, policy.Mutated, policy.Compliant, policy.Exempt, policy.Skipped} {
+		n := r.count(o)
+		matters := severity(o) <= severity(policy.Mutated)
+		if n == 0 && !matters && o != policy.Compliant {
+			continue
+		}
+		count := human.Count(int64(n))
+		out = append(out, pageResult{Class: results[o], Count: count, Text: "workloads " + texts[o], Legend: count + " " + results[o], N: n, Shown: matters})
+	}
+	return out
+}
+
+// page returns a namespace in the colour of the worst in it.
+func (n *namespace) page() pageNamespace {
+	out := pageNamespace{Name: n.name}
+	var parts []string
+	for _, o := range severities {
+		if count := n.workloads[o]; count > 0 {
+			out.Class = cmp.Or(out.Class, results[o])
+			parts = append(parts, fmt.Sprintf("%d %s", count, results[o]))
+		}
+	}
+	out.Small = strings.Join(parts[:min(2, len(parts))], ", ")
+	mode := "no mode: not opted in"
+	if n.mode != "" {
+		mode = "mode " + n.mode
+	}
+	out.Title = fmt.Sprintf("%s (%s): %s; limits %s, then %s", n.name, mode, strings.Join(parts, ", "), size(n.before.Limits), size(n.after.Limits))
+	return out
+}
+
+// pageBars returns the namespaces whose limits would grow most, and how many more there are.
+func (r *report) pageBars() (bars []pageBar, more string) {
+	const most = 12
+	growing := slices.DeleteFunc(slices.Clone(r.namespaces), func(n *namespace) bool { return n.after.Limits == n.before.Limits })
+	if left := len(growing) - most; left > 0 {
+		growing, more = growing[:most], fmt.Sprintf("%d more namespaces grow by less", left)
+	}
+	var largest sizing.Bytes = 1
+	for _, n := range growing {
+		largest = max(largest, n.after.Limits)
+	}
+	percent := func(b sizing.Bytes) float64 { return float64(b) / float64(largest) * 100 }
+	for _, n := range growing {
+		bars = append(bars, pageBar{
+			Name: n.name, Now: percent(n.before.Limits), More: percent(n.after.Limits.Minus(n.before.Limits)),
+			Text: size(n.before.Limits) + " → " + size(n.after.Limits),
+		})
+	}
+	return bars, more
+}
+
+func (w *workload) page() pageWorkload {
+	v := &w.worst
+	out := pageWorkload{
+		Class: results[v.outcome], Namespace: w.Namespace, Name: w.Workload.String(), Pods: w.podsOf(), Size: v.sizeLimit,
+		Limits: growth(w.before.Limits, w.after.Limits), Texts: []string{v.detail},
+	}
+	if len(v.violations) > 1 {
+		out.Texts = nil
+		for _, x := range v.violations {
+			out.Texts = append(out.Texts, fmt.Sprintf("%s %s: %s", x.Reason.ID(), x.Reason, x.Detail))
+		}
+	}
+	for _, warning := range v.warnings {
+		out.Texts = append(out.Texts, "Warning: "+warning)
+	}
+	about := []string{"policy " + v.policy, string(v.reason)}
+	if v.mode == "" {
+		about = append(about, "the namespace has not opted in")
+	} else {
+		about = append(about, "mode "+modeOf(string(v.mode)))
+	}
+	if w.example != "" {
+		about = append(about, "seen in Pod "+w.example)
+	} else {
+		about = append(about, "seen in the template")
+	}
+	out.About = strings.Join(about, " · ")
+	return out
+}
