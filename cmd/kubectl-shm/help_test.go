@@ -48,7 +48,7 @@ func TestHelp_EveryExampleWorks(t *testing.T) {
 			}
 		})
 	}
-	if tried < 19 {
+	if tried < 21 {
 		t.Errorf("only %d examples were found", tried)
 	}
 }
@@ -66,7 +66,7 @@ func TestCompletion(t *testing.T) {
 		"lint -o ":       "text\njson\n:4\n",
 		"policies ":      names.String() + ":4\n",
 		"policies -o ":   "text\nyaml\njson\n:4\n",
-		"size -o ":       "table\njson\nyaml\n:4\n",
+		"size -o ":       "table\njson\nyaml\nsvg\npng\n:4\n",
 		"audit -o ":      "table\nwide\njson\nyaml\ncsv\nhtml\n:4\n",
 		"audit -p ":      names.String() + ":0\n",
 		"simulate -o ":   "table\ncsv\nsvg\npng\n:4\n",

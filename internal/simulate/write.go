@@ -40,6 +40,11 @@ func WritePlot(w io.Writer, p *plot.Plot, format string, width, height vg.Length
 	if p == nil {
 		return errors.New(`plot "nil" cannot be drawn: give what Plot returns`)
 	}
+	return write(w, func(c draw.Canvas) error { return drawOn(c, p) }, format, width, height)
+}
+
+// write writes what is drawn on a canvas.
+func write(w io.Writer, paint func(draw.Canvas) error, format string, width, height vg.Length) error {
 	for _, side := range []struct {
 		name   string
 		length vg.Length
@@ -54,9 +59,9 @@ func WritePlot(w io.Writer, p *plot.Plot, format string, width, height vg.Length
 	var err error
 	switch format {
 	case "svg":
-		err = writeSVG(&picture, p, width, height)
+		err = writeSVG(&picture, paint, width, height)
 	case "png":
-		err = writePNG(&picture, p, width, height)
+		err = writePNG(&picture, paint, width, height)
 	default:
 		err = fmt.Errorf("format %q is not known: give svg or png", format)
 	}
@@ -69,9 +74,9 @@ func WritePlot(w io.Writer, p *plot.Plot, format string, width, height vg.Length
 	return nil
 }
 
-func writeSVG(w io.Writer, p *plot.Plot, width, height vg.Length) error {
+func writeSVG(w io.Writer, paint func(draw.Canvas) error, width, height vg.Length) error {
 	canvas := vgsvg.New(width, height)
-	if err := drawOn(draw.New(canvas), p); err != nil {
+	if err := paint(draw.New(canvas)); err != nil {
 		return err
 	}
 	var b bytes.Buffer
@@ -86,9 +91,9 @@ func writeSVG(w io.Writer, p *plot.Plot, width, height vg.Length) error {
 	return err
 }
 
-func writePNG(w io.Writer, p *plot.Plot, width, height vg.Length) error {
+func writePNG(w io.Writer, paint func(draw.Canvas) error, width, height vg.Length) error {
 	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dotsPerInch))
-	if err := drawOn(draw.New(canvas), p); err != nil {
+	if err := paint(draw.New(canvas)); err != nil {
 		return err
 	}
 	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(w); err != nil {

@@ -49,7 +49,11 @@ can be counted; all that is about files for a policy that knows no file size.
                                   required size
   fullAfterSeconds                when the volume fills at the average rate, from
                                   empty; null if it does not
-  findings                        [{reason, detail}]: what is wrong with the result`
+  findings                        [{reason, detail}]: what is wrong with the result
+
+With --compare it puts side by side what can be done instead about a size that fills:
+a larger size, a shorter validity, fewer probes, or a restart every so often, each as far
+as it just suffices, with what it costs. svg and png draw it.`
 
 const examples = `  # 18 files a minute of 1,500 bytes, kept for a week
   kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h
@@ -60,6 +64,10 @@ const examples = `  # 18 files a minute of 1,500 bytes, kept for a week
   # Nothing is ever deleted: when are 2Gi full?
   kubectl shm size --files-per-minute 0.5 --file-size 16Ki --max 2Gi
 
+  # A larger size, a shorter validity, fewer probes or regular restarts?
+  kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h --compare
+  kubectl shm size -p authentik-proxy-outposts --compare -O compare.png
+
   # What a built-in policy gives
   kubectl shm size -p authentik-proxy-outposts
   kubectl shm size -p ray --memory-limit 8Gi`
@@ -69,6 +77,7 @@ type options struct {
 	model       *model.Flags
 	memoryLimit string
 	output      cli.Choice
+	compareFlags
 }
 
 // Command returns the command of the verb.
@@ -84,7 +93,11 @@ func Command(s cli.Streams) *cobra.Command {
 	}
 	o.model = model.AddFlags(cmd)
 	cmd.Flags().StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`: shows what the kubelet would mount and whether the limit holds a full volume")
-	o.output.AddOutput(cmd, "table", "json", "yaml")
+	f := cmd.Flags()
+	f.BoolVar(&o.compare, "compare", false, "compare the remedies: a larger size, a shorter validity, fewer probes, regular restarts")
+	f.StringVar(&o.current, "current-size", "", "`SIZE` that is mounted now, for --compare (default: 64Mi, the runtime's)")
+	o.output.AddOutput(cmd, "table", "json", "yaml", "svg", "png")
+	f.StringVarP(&o.file, "output-file", "O", "", "`FILE` to write a comparison to instead of standard output; .svg and .png say the format if -o does not")
 	return cmd
 }
 
@@ -101,6 +114,12 @@ func (o *options) run(s cli.Streams) error {
 	if err != nil {
 		return err
 	}
+	if o.compare {
+		return o.runComparison(s, c)
+	}
+	if err := o.onlyForComparisons(); err != nil {
+		return err
+	}
 	switch o.output.Value {
 	case "json":
 		return cli.WriteJSON(s.Out, c.report())
@@ -112,6 +131,19 @@ func (o *options) run(s cli.Streams) error {
 		c.writeTable(s.Out)
 		return nil
 	}
+}
+
+// onlyForComparisons returns an error if a flag is given that counts with --compare only.
+func (o *options) onlyForComparisons() error {
+	for _, flag := range []string{"current-size", "output-file"} {
+		if o.model.Changed(flag) {
+			return fmt.Errorf("--%s: it counts with --compare only: add that, or leave it out", flag)
+		}
+	}
+	if o.output.Value == "svg" || o.output.Value == "png" {
+		return fmt.Errorf("--output: %s is a picture of a comparison: add --compare, or see kubectl shm simulate for one of how a volume fills", cli.Quote(o.output.Value))
+	}
+	return nil
 }
 
 // memoryLimitFlag returns the memory limit; 0 if none is given.

@@ -225,7 +225,7 @@ spec:
 		"more at least than at most":         {clitest.Incident("--min", "8Gi"), `--min: "8Gi" must not be greater than --max, which is "4Gi": lower --min or raise --max`},
 		"a memory limit of nothing":          {clitest.Incident("--memory-limit", "0"), `--memory-limit: "0" is not a limit: write one such as 512Mi, or leave the flag out`},
 		"a negative memory limit":            {clitest.Incident("--memory-limit", "-1"), `--memory-limit: "-1" is negative: write a quantity such as 512Mi`},
-		"an unknown format":                  {clitest.Incident("-o", "xml"), `invalid argument "xml" for "-o, --output" flag: write table, json or yaml: see kubectl shm size --help`},
+		"an unknown format":                  {clitest.Incident("-o", "xml"), `invalid argument "xml" for "-o, --output" flag: write table, json, yaml, svg or png: see kubectl shm size --help`},
 		"an argument":                        {clitest.Incident("deploy.yaml"), `"deploy.yaml": kubectl shm size takes no arguments: remove it`},
 		"a flag that there is not":           {clitest.Incident("--retentoin", "5h"), `unknown flag: --retentoin: see kubectl shm size --help`},
 		"a policy and flags":                 {[]string{"-p", "ray", "--min", "1Gi", "--retention", "1h"}, `--policy: "ray" cannot be combined with --retention, --min, which the policy says itself: leave one of them out`},
