@@ -36,6 +36,9 @@ func (v *view) quotaViolations(before *view, p *Plan, most int) []Violation {
 			}
 			remaining := hard.DeepCopy()
 			remaining.Sub(used)
+			if v.subject.counted {
+				remaining.Add(*had.of(name).Quantity())
+			}
 			left := sizing.BytesOf(remaining)
 			if had.of(name) > left || !before.specifies(name) {
 				return nil

@@ -38,6 +38,8 @@ type Subject struct {
 	// is to be created: what their status leaves is held against the whole Pod. They
 	// are left out for a Pod that is there already and has been counted.
 	ResourceQuotas []*corev1.ResourceQuota
+	// counted reports whether the quotas' status counts the Pod itself already.
+	counted bool
 	// NodeAllocatable is the memory that Pods may use on the Pod's node, in bytes; 0 if it
 	// is not known.
 	NodeAllocatable sizing.Bytes
