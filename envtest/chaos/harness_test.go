@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -212,10 +213,14 @@ func (h *harness) serve() {
 // disconnect cuts the API server's connections to the replicas.
 func (h *harness) disconnect() { install.ServeReplicas(h.cp) }
 
-// reconnect has the API server open new connections to the replicas, between two Pods.
-func (h *harness) reconnect() {
+// reconnect has the API server open new connections to the replicas, between two Pods. The one that it opens first,
+// and may be content with, is to the first replica, if one is named.
+func (h *harness) reconnect(first ...*replica) {
 	h.stream.pause()
 	h.disconnect()
+	for _, r := range first {
+		h.replicas = append([]*replica{r}, slices.DeleteFunc(h.replicas, func(other *replica) bool { return other == r })...)
+	}
 	h.serve()
 	h.stream.resume()
 }

@@ -41,7 +41,7 @@ var replicaScenarios = []scenario{
 		fault: func(t *testing.T, h *harness) {
 			r := h.anyReplica()
 			h.signal(t, syscall.SIGSTOP, r)
-			h.reconnect() // or all connections may be to the other one
+			h.reconnect(r) // or all connections may be to the other one
 			h.waitProbesFail(t, r)
 			h.dropReplica(r)
 			h.waitRecovered(t, time.Now())

@@ -123,7 +123,7 @@ func TestLeader_Stopped(t *testing.T) {
 // extraReplica starts another replica, which runs until the end of the test.
 func (s *suite) extraReplica(t *testing.T, name string) *install.Replica {
 	t.Helper()
-	r, err := install.StartReplica(t.Context(), s.cp, s.program, s.dir, name)
+	r, err := install.StartReplica(t.Context(), s.cp, s.program, s.dir, name, sharedFlags...)
 	if err != nil {
 		t.Fatal(err)
 	}
