@@ -59,7 +59,8 @@ endef
 
 # generate_into writes everything generated below a folder.
 generate_into = $(TOOL) controller-gen object crd paths=./policy/v1alpha1/... \
-	output:object:dir=$(1)/policy/v1alpha1 output:crd:dir=$(1)/manifests/crd
+	output:object:dir=$(1)/policy/v1alpha1 output:crd:dir=$(1)/manifests/crd && \
+	mkdir -p $(1)/manifests/monitoring && sed -n -f manifests/monitoring/prometheusrule.sed manifests/monitoring/rules.yaml >$(1)/manifests/monitoring/prometheusrule.yaml
 
 .PHONY: help
 help: ## Show this list
@@ -147,7 +148,7 @@ mutate: ## Check that the tests notice mutants of the engine, in files that matc
 		tools/mutate/run $(MUTATE_PKGS)
 
 .PHONY: generate
-generate: ## Write the deep copies and the CRD from policy/v1alpha1
+generate: ## Write the deep copies and the CRD from policy/v1alpha1, and the PrometheusRule from its rules file
 	$(call generate_into,.)
 
 .PHONY: golden

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,11 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range append(pages, "../README.md", "../CONTRIBUTING.md") {
+	runbooks, err := filepath.Glob("runbooks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range slices.Concat(pages, runbooks, []string{"../README.md", "../CONTRIBUTING.md"}) {
 		for _, rest := range strings.Split(read(t, page), "](")[1:] {
 			target, _, _ := strings.Cut(rest, ")")
 			target, _, _ = strings.Cut(target, "#")
