@@ -1,5 +1,5 @@
 // Command kubectl-shm is the kubectl plugin "kubectl shm": it sizes /dev/shm and reviews manifests,
-// for which it needs no cluster, and audits what runs in one.
+// for which it needs no cluster, and audits, looks into and resizes what runs in one.
 package main
 
 import (
@@ -9,19 +9,23 @@ import (
 	"golang.org/x/term"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/audit"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/diagnose"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/lint"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/policies"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/recommend"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/resize"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/simulate"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/size"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/top"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/version"
 )
 
 // The verbs that need no cluster, those that ask one, and all of them.
 var (
 	offline = []cli.Verb{size.Command, review.Command, lint.Command, policies.Command, simulate.Command, version.Command}
-	online  = []cli.Verb{audit.Command}
+	online  = []cli.Verb{audit.Command, top.Command, diagnose.Command, recommend.Command, resize.Command}
 	verbs   = slices.Concat(offline, online)
 )
 

@@ -31,6 +31,8 @@ type Options struct {
 	PauseImage string
 	// Images are archives of images that containerd imports.
 	Images []string
+	// FeatureGates are set in the control plane and in the kubelet.
+	FeatureGates map[string]bool
 	// LogDir is where the programs' logs and the audit log are left.
 	LogDir string
 	// Progress is told what takes long.
@@ -52,7 +54,9 @@ func Start(ctx context.Context, opts Options) (_ *Cluster, err error) {
 	if err := makeNetwork(); err != nil {
 		return nil, err
 	}
-	controlPlane, err := envtest.Start(ctx, envtest.Options{WithNodes: true, LogDir: opts.LogDir, Progress: opts.Progress})
+	controlPlane, err := envtest.Start(ctx, envtest.Options{
+		WithNodes: true, FeatureGates: opts.FeatureGates, LogDir: opts.LogDir, Progress: opts.Progress,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func Start(ctx context.Context, opts Options) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
-	if err := c.startKubelet(ctx, nodePrograms.Kubelet, dir, runtime.socket()); err != nil {
+	if err := c.startKubelet(ctx, nodePrograms.Kubelet, dir, runtime.socket(), opts.FeatureGates); err != nil {
 		return nil, err
 	}
 	return c, nil

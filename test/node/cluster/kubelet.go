@@ -15,7 +15,7 @@ import (
 )
 
 // startKubelet registers the node and returns when it is ready.
-func (c *Cluster) startKubelet(ctx context.Context, program, dir, socket string) error {
+func (c *Cluster) startKubelet(ctx context.Context, program, dir, socket string, gates map[string]bool) error {
 	user, err := c.User("system:node:"+NodeName, "system:nodes")
 	if err != nil {
 		return err
@@ -52,6 +52,7 @@ func (c *Cluster) startKubelet(ctx context.Context, program, dir, socket string)
 		"volumePluginDir":             filepath.Join(dir, "volume-plugins"),
 		"volumeStatsAggPeriod":        "5s",
 		"shutdownGracePeriod":         "0s",
+		"featureGates":                gates,
 	})
 	if err != nil {
 		return fmt.Errorf("the configuration of the kubelet: %w", err)

@@ -18,12 +18,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Image is a program in a file system that has nothing else but a /tmp that everybody may write to.
+// Image is a program in a file system that has little else but a /tmp that everybody may write to.
 type Image struct {
 	// Name is what a Pod calls the image, such as "shmkeeper.invalid/shmkeeper:dev". Without a tag it is that of "latest".
 	Name string
 	// Program is the file of a static Linux program. In the image it lies at the root, under its base name.
 	Program string
+	// Tools is the file of another static program, such as busybox, which lies in /bin; there is none when
+	// empty. Applets are the names by which it can be called there.
+	Tools   string
+	Applets []string
 	// Entrypoint is the command with its first arguments; the program alone when empty.
 	Entrypoint []string
 	// Env are variables as NAME=value.
@@ -38,7 +42,7 @@ func (i Image) build() (name.Tag, v1.Image, error) {
 	if err != nil {
 		return name.Tag{}, nil, fmt.Errorf("image %q: %w: write a name such as example/program:dev", i.Name, err)
 	}
-	layer, err := layerOf(i.Program)
+	layer, err := i.layer()
 	if err != nil {
 		return name.Tag{}, nil, fmt.Errorf("image %q: %w", i.Name, err)
 	}
@@ -62,26 +66,42 @@ func (i Image) build() (name.Tag, v1.Image, error) {
 	return tag, img, nil
 }
 
-// layerOf is a layer of the program and /tmp. It is not compressed: it never leaves the machine.
-func layerOf(program string) (v1.Layer, error) {
-	content, err := os.ReadFile(program)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkStatic(content); err != nil {
-		return nil, fmt.Errorf("program %q %w", program, err)
-	}
+// layer is a layer of the programs and /tmp. It is not compressed: it never leaves the machine.
+func (i Image) layer() (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	err = errors.Join(
+	err := errors.Join(
 		w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}),
-		addFile(w, filepath.Base(program), 0o755, content),
-		w.Close(),
+		addProgram(w, "", i.Program),
 	)
-	if err != nil {
+	if err == nil && i.Tools != "" {
+		err = i.addTools(w)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
 		return nil, err
 	}
 	return static.NewLayer(b.Bytes(), types.DockerUncompressedLayer), nil
+}
+
+// addTools adds the other program and its names.
+func (i Image) addTools(w *tar.Writer) error {
+	err := errors.Join(w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "bin/", Mode: 0o755}), addProgram(w, "bin/", i.Tools))
+	for _, name := range i.Applets {
+		err = errors.Join(err, w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: filepath.Base(i.Tools), Mode: 0o777}))
+	}
+	return err
+}
+
+// addProgram adds a program that must be static to a folder.
+func addProgram(w *tar.Writer, folder, program string) error {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	if err := checkStatic(content); err != nil {
+		return fmt.Errorf("program %q %w", program, err)
+	}
+	return addFile(w, folder+filepath.Base(program), 0o755, content)
 }
 
 // checkStatic refuses what would fail in the container with a "no such file" that names the program itself.

@@ -19,6 +19,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
+	"github.com/shmkeeper/shmkeeper/test/node/debian"
 	"github.com/shmkeeper/shmkeeper/test/node/image"
 	"github.com/shmkeeper/shmkeeper/test/node/isolate"
 	"github.com/shmkeeper/shmkeeper/test/node/uml"
@@ -32,7 +33,13 @@ const (
 	shmkeeperImage = "shmkeeper.invalid/shmkeeper:dev"
 	writerImage    = "shmkeeper/sessionwriter:test"
 	pauseImage     = "shmkeeper/pause:test"
+	// shellImage is the writer with a shell and the programs of busybox, and toolsImage these alone.
+	shellImage = "shmkeeper/sessionwriter:shell"
+	toolsImage = "shmkeeper/busybox:test"
 )
+
+// applets are the programs of busybox that the images have.
+var applets = []string{"sh", "stat", "find", "awk", "date", "sleep"}
 
 // nonRoot is the user of all images, by number as in the Dockerfile.
 const nonRoot = "65532:65532"
@@ -201,7 +208,17 @@ func buildImages(ctx context.Context, dir string) error {
 	if err := image.GoBuild(ctx, ".", "github.com/shmkeeper/shmkeeper/test/node/sessionwriter", writer); err != nil {
 		return err
 	}
+	if err := image.GoBuild(ctx, "../../..", "github.com/shmkeeper/shmkeeper/cmd/kubectl-shm", plugin(dir)); err != nil {
+		return err
+	}
+	busybox, err := debian.Package{Name: "busybox-static", Cache: "busybox", Remedy: "run it on Debian"}.Unpack(ctx, os.Stderr, "bin/busybox")
+	if err != nil {
+		return err
+	}
+	tools := filepath.Join(busybox, "bin/busybox")
 	return image.Write(archive(dir),
+		image.Image{Name: shellImage, Program: writer, Tools: tools, Applets: applets, Env: []string{"TMPDIR=/dev/shm/"}, User: nonRoot},
+		image.Image{Name: toolsImage, Program: writer, Tools: tools, Applets: applets},
 		image.Image{Name: shmkeeperImage, Program: server, User: nonRoot},
 		image.Image{Name: writerImage, Program: writer, Env: []string{"TMPDIR=/dev/shm/"}, User: nonRoot},
 		image.Image{Name: pauseImage, Program: writer, Entrypoint: []string{"/sessionwriter", "pause"}, User: nonRoot},
@@ -209,6 +226,9 @@ func buildImages(ctx context.Context, dir string) error {
 }
 
 func archive(dir string) string { return filepath.Join(dir, "images.tar") }
+
+// plugin is the program kubectl-shm.
+func plugin(dir string) string { return filepath.Join(dir, "kubectl-shm") }
 
 func logsIn(dir string) string {
 	if logs := os.Getenv(logsVariable); logs != "" {
@@ -227,6 +247,8 @@ func runInside(m *testing.M, dir string) (status int, err error) {
 	}
 	node, err = cluster.Start(ctx, cluster.Options{
 		Runtime: runtime, PauseImage: pauseImage, Images: []string{archive(dir)}, LogDir: logsIn(dir), Progress: os.Stderr,
+		// Alpha in 1.37: a resize may change the sizeLimit of a Memory emptyDir (KEP-6030).
+		FeatureGates: map[string]bool{"InPlacePodVerticalScalingMemoryBackedVolumes": true},
 	})
 	if err != nil {
 		return 0, err

@@ -4,14 +4,13 @@ package uml
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
+
+	"github.com/shmkeeper/shmkeeper/test/node/debian"
 )
 
 // Kernel is where the files of a User Mode Linux are.
@@ -36,24 +35,19 @@ func FindKernel(ctx context.Context, progress io.Writer) (Kernel, error) {
 	if kernel, err := kernelIn("/"); err == nil {
 		return kernel, nil
 	}
-	cache, err := os.UserCacheDir()
+	root, err := debian.Package{Name: debPackage, Cache: "uml", Remedy: packageRemedy}.Unpack(ctx, progress, kernelProgram)
 	if err != nil {
-		return Kernel{}, fmt.Errorf("the cache for User Mode Linux: %w: set XDG_CACHE_HOME or HOME", err)
-	}
-	dir := filepath.Join(cache, "shmkeeper", "uml")
-	root := filepath.Join(dir, "debian")
-	if kernel, err := kernelIn(root); err == nil {
-		return kernel, nil
-	}
-	if err := unpackPackage(ctx, progress, dir, root); err != nil {
 		return Kernel{}, err
 	}
 	return kernelIn(root)
 }
 
+// kernelProgram is where the package has the kernel.
+const kernelProgram = "usr/bin/linux.uml"
+
 // kernelIn returns the kernel below a root folder. An error says what is not there.
 func kernelIn(root string) (Kernel, error) {
-	program := filepath.Join(root, "usr/bin/linux.uml")
+	program := filepath.Join(root, kernelProgram)
 	if _, err := os.Stat(program); err != nil {
 		return Kernel{}, err
 	}
@@ -66,56 +60,4 @@ func kernelIn(root string) (Kernel, error) {
 		return Kernel{}, fmt.Errorf("the package %s has %d files %s below %q: want one; remove that folder", debPackage, len(found), pattern, root)
 	}
 	return Kernel{Program: program, Modules: filepath.Dir(found[0])}, nil
-}
-
-// unpackPackage downloads the package with apt-get and unpacks it. The folder root appears when it is complete.
-func unpackPackage(ctx context.Context, progress io.Writer, dir, root string) error {
-	for _, program := range []string{"apt-get", "dpkg-deb"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("the package %s takes %s to get: %w: %s", debPackage, program, err, packageRemedy)
-		}
-	}
-	fmt.Fprintf(progress, "uml: downloading Debian's package %s to %s\n", debPackage, dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the cache for User Mode Linux: %w: set XDG_CACHE_HOME to a folder that can be written to", err)
-	}
-	work, err := os.MkdirTemp(dir, "download-")
-	if err != nil {
-		return fmt.Errorf("the cache for User Mode Linux: %w: set XDG_CACHE_HOME to a folder that can be written to", err)
-	}
-	defer func() { _ = os.RemoveAll(work) }()
-	if err := runIn(ctx, work, "apt-get", "download", debPackage); err != nil {
-		return fmt.Errorf("the package %s: %w: run `apt-get update`, or %s", debPackage, err, packageRemedy)
-	}
-	files, err := filepath.Glob(filepath.Join(work, debPackage+"_*.deb"))
-	if err != nil {
-		return err
-	}
-	if len(files) != 1 {
-		return fmt.Errorf("apt-get has downloaded %d files of the package %s: want one", len(files), debPackage)
-	}
-	unpacked := filepath.Join(work, "root")
-	if err := runIn(ctx, work, "dpkg-deb", "--extract", files[0], unpacked); err != nil {
-		return fmt.Errorf("unpacking %s: %w: make room in %q", filepath.Base(files[0]), err, dir)
-	}
-	// Another run may have been faster, or an earlier one have been interrupted.
-	if err := os.Rename(unpacked, root); err != nil {
-		if _, there := kernelIn(root); there == nil {
-			return nil
-		}
-		return errors.Join(err, fmt.Errorf("remove the folder %q", root))
-	}
-	return nil
-}
-
-// runIn runs a program in a folder. Its output is in the error.
-func runIn(ctx context.Context, dir, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return nil
-	}
-	text := strings.Join(strings.Fields(string(out)), " ")
-	return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, text)
 }

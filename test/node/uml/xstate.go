@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/shmkeeper/shmkeeper/test/node/debian"
 )
 
 //go:embed xstate.c.txt
@@ -37,7 +39,7 @@ func preload(ctx context.Context, dir string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "xstate.c"), xstateSource, 0o600); err != nil {
 		return "", fmt.Errorf("a library for the registers of AMX: %w", err)
 	}
-	if err := runIn(ctx, dir, "cc", "-O2", "-shared", "-fPIC", "-o", "xstate.so", "xstate.c"); err != nil {
+	if err := debian.RunIn(ctx, dir, "cc", "-O2", "-shared", "-fPIC", "-o", "xstate.so", "xstate.c"); err != nil {
 		return "", fmt.Errorf("this processor has AMX, whose registers User Mode Linux cannot set without a small C library: %w: on Debian, apt-get install gcc libc6-dev",
 			err)
 	}

@@ -1,0 +1,91 @@
+// Package recommend says how large the /dev/shm of running workloads should be, from what is in it.
+package recommend
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+)
+
+const help = `Says how large the /dev/shm of running workloads should be: what they have, what they
+use, how many files a minute come and how old they get, the size that follows, and how
+much that is worth.
+
+It lists the files of one container of each Pod (kubectl exec), as kubectl shm diagnose
+does: names leave it as patterns only, and contents are not read. The rate and the
+retention are from the ages of the files that are there, so one look is enough; files
+that were deleted are not seen. A Pod whose oldest file is about as old as the Pod has
+deleted nothing yet: then the retention of its policy counts, and without one no size
+is enough.
+
+-o policies writes a policy for each workload, in mode Audit, to be reviewed, and
+checked with kubectl shm lint.
+
+  CONFIDENCE  high: the rate is known within 10 %, over a day or more, and files are seen
+              to be deleted; medium: within 25 %, over an hour or more; low: anything else`
+
+const examples = `  kubectl shm recommend -n authentik
+  kubectl shm recommend -A -o csv
+
+  # A policy to review
+  kubectl shm recommend -n authentik -o policies > policy.yaml
+  kubectl shm lint -f policy.yaml`
+
+type options struct {
+	cluster   live.Flags
+	policies  live.PolicyFlags
+	ephemeral inspect.Ephemeral
+	output    cli.Choice
+	at        int
+	// givenPolicies reports whether -p names policies: then they must be valid.
+	givenPolicies func() bool
+}
+
+// Command returns the command of the verb.
+func Command(s cli.Streams) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:     "recommend",
+		Short:   "Say how large /dev/shm should be, from what is in it",
+		Long:    help,
+		Example: examples,
+		Args:    cli.NoArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), s) },
+	}
+	o.cluster.AddSelection(cmd)
+	o.policies.Add(cmd)
+	o.givenPolicies = func() bool { return cmd.Flags().Changed("policy") }
+	cmd.Flags().IntVar(&o.at, "concurrency", 8, "`NUMBER` of Pods that are looked into at once")
+	o.ephemeral.Add(cmd)
+	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv", "policies")
+	o.cluster.Add(cmd)
+	return cmd
+}
+
+func (o *options) run(ctx context.Context, s cli.Streams) error {
+	if err := o.ephemeral.Validate(); err != nil {
+		return err
+	}
+	if o.at < 1 || o.at > 64 {
+		return fmt.Errorf("--concurrency: %d is not from 1 to 64: write 8", o.at)
+	}
+	ctx, stop := live.Interruptible(ctx)
+	defer stop()
+	c, err := o.cluster.Connect(s)
+	if err != nil {
+		return err
+	}
+	w, err := o.newSurvey(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	if err := w.look(ctx, s); err != nil {
+		return c.Explain("look into the Pods of "+c.Where(), err)
+	}
+	return o.write(s, w.recommendations(), append(c.Notes(), w.notes...))
+}

@@ -1,0 +1,192 @@
+package top
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+)
+
+// key identifies a volume: two Pods of one name are different.
+type key struct{ uid, volume string }
+
+// sample is what was read of a volume at one moment.
+type sample struct {
+	at     time.Time
+	usage  inspect.Usage
+	memory *inspect.Memory
+}
+
+// maxSamples bounds the window over which growth is measured: with the default interval that of the
+// last five minutes.
+const maxSamples = 30
+
+// volume is one of a running Pod, with what was read of it of late.
+type volume struct {
+	namespace, pod, container string
+	inspect.Mount
+	memoryLimit sizing.Bytes
+	samples     []sample
+	err         error
+	seen        int // the scan that saw it last
+}
+
+// add adds a sample, and forgets the first one of many.
+func (v *volume) add(s sample) {
+	v.samples = append(v.samples, s)
+	if len(v.samples) > maxSamples {
+		v.samples = slices.Delete(v.samples, 0, 1)
+	}
+}
+
+func (v *volume) last() sample { return v.samples[len(v.samples)-1] }
+
+// window returns the time between the first and the last sample; 0 if there is one alone.
+func (v *volume) window() time.Duration { return v.last().at.Sub(v.samples[0].at) }
+
+// growth returns by how many bytes and files a second the volume grows; ok is false if that is not
+// known.
+func (v *volume) growth() (bytes, files float64, ok bool) {
+	seconds := v.window().Seconds()
+	if seconds <= 0 {
+		return 0, 0, false
+	}
+	first, last := v.samples[0].usage, v.last().usage
+	return float64(last.Used-first.Used) / seconds, float64(last.Inodes-first.Inodes) / seconds, true
+}
+
+// page is the smallest there is: less free space than that holds no further file.
+const page = 4 * sizing.KiB
+
+// full reports whether nothing more fits.
+func (v *volume) full() bool {
+	u := v.last().usage
+	return u.Size > 0 && u.Size.Minus(u.Used) < page || u.MaxInodes > 0 && u.MaxInodes-u.Inodes <= 1
+}
+
+// fullIn returns when the volume is full at the present growth; ok is false if it does not grow or
+// nothing is known of its growth.
+func (v *volume) fullIn() (d time.Duration, ok bool) {
+	if v.full() {
+		return 0, true
+	}
+	bytes, _, known := v.growth()
+	if !known || bytes <= 0 {
+		return 0, false
+	}
+	u := v.last().usage
+	return after(float64(u.Size.Minus(u.Used)) / bytes), true
+}
+
+// longest is the longest time that is worth a forecast from minutes of samples: a year.
+const longest = 365 * 24 * time.Hour
+
+func after(seconds float64) time.Duration {
+	if seconds >= longest.Seconds() {
+		return longest
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// oom is whether the memory limit ends before the volume is full.
+type oom string
+
+const (
+	oomFirst   oom = "yes"
+	oomNot     oom = "no"
+	oomUnknown oom = "unknown"
+)
+
+// toFill returns what the cgroup would be charged for filling the rest of the volume with files like
+// those that are there.
+func (v *volume) toFill() sizing.Bytes {
+	u := v.last().usage
+	free := u.Size.Minus(u.Used)
+	if u.Inodes <= 0 || u.Used < page {
+		return sizing.Cost(free, page)
+	}
+	size := sizing.Static{Required: u.Size, FileSize: max(1, u.Used/sizing.Bytes(u.Inodes))}.Size(sizing.Bounds{Max: u.Size, Min: sizing.MiB})
+	return size.MemoryCostOf(free)
+}
+
+// room returns how much more memory the container can be charged for; ok is false if it has no limit
+// or nothing is known of it.
+func (v *volume) room() (b sizing.Bytes, ok bool) {
+	m := v.last().memory
+	switch {
+	case m == nil:
+		return 0, false
+	case m.Limit > 0:
+		return m.Limit.Minus(m.Used), true
+	case v.memoryLimit > 0:
+		return v.memoryLimit.Minus(m.Used), true
+	default:
+		return 0, false
+	}
+}
+
+// oomBeforeFull says whether the containers are OOM-killed before the volume is full. Without a
+// limit it is the node that runs out.
+func (v *volume) oomBeforeFull() oom {
+	room, ok := v.room()
+	switch {
+	case ok && v.toFill() > room:
+		return oomFirst
+	case ok, v.memoryLimit == 0:
+		return oomNot
+	default:
+		return oomUnknown
+	}
+}
+
+// endsIn returns when the volume is full or its containers are OOM-killed, whichever is first.
+func (v *volume) endsIn() (time.Duration, bool) {
+	full, ok := v.fullIn()
+	if !ok || full == 0 || v.oomBeforeFull() != oomFirst {
+		return full, ok
+	}
+	room, _ := v.room()
+	return time.Duration(float64(full) * float64(room) / float64(v.toFill())), true
+}
+
+func (v *volume) percent() float64 {
+	u := v.last().usage
+	if u.Size <= 0 {
+		return 0
+	}
+	return float64(u.Used) / float64(u.Size)
+}
+
+// byUrgency orders volumes by what ends first, then by how full they are, then by name. What could
+// not be read is last.
+func byUrgency(a, b *volume) int {
+	if aRead, bRead := a.err == nil, b.err == nil; aRead != bRead || !aRead {
+		if aRead != bRead {
+			return boolFirst(aRead)
+		}
+		return byName(a, b)
+	}
+	aEnds, aOK := a.endsIn()
+	bEnds, bOK := b.endsIn()
+	switch {
+	case aOK != bOK:
+		return boolFirst(aOK)
+	case aOK && aEnds != bEnds:
+		return cmp.Compare(aEnds, bEnds)
+	default:
+		return cmp.Or(cmp.Compare(b.percent(), a.percent()), byName(a, b))
+	}
+}
+
+func boolFirst(isFirst bool) int {
+	if isFirst {
+		return -1
+	}
+	return 1
+}
+
+func byName(a, b *volume) int {
+	return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.pod, b.pod), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Volume, b.Volume))
+}

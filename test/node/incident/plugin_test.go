@@ -1,0 +1,366 @@
+//go:build linux && node
+
+package incident
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+)
+
+// The command line on real containers: what it reads there, and what it resizes.
+
+// unhurried is the incident's workload in its own time: nothing is swept while a test runs.
+var unhurried = workload{timeFactor: 1, retention: 168 * time.Hour, sweepInterval: time.Hour}
+
+// shm runs the plugin as the administrator and returns what it printed and its exit status.
+func (p place) shm(args ...string) (out, errOut string, status int) {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), plugin(os.Getenv(dirVariable)), append(args, "--namespace="+p.namespace)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+node.Kubeconfig)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	p.t.Logf("kubectl shm %s\n%s%s", strings.Join(cmd.Args[1:], " "), stdout.String(), stderr.String())
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// shmJSON runs the plugin and reads its answer, which it must give with a status.
+func (p place) shmJSON(into any, status int, args ...string) {
+	p.t.Helper()
+	out, errOut, got := p.shm(append(args, "-o", "json")...)
+	if err := json.Unmarshal([]byte(out), into); err != nil || got != status {
+		p.t.Fatalf("kubectl shm %s: status %d, %v, %s; want JSON and status %d", args, got, err, errOut, status)
+	}
+}
+
+// topVolume is what `kubectl shm top` says of one volume.
+type topVolume struct {
+	Pod, Volume, MountPath, Error string
+	SizeBytes, UsedBytes, Files   int64
+	GrowthFilesPerSecond          *float64
+	FullInSeconds                 *int64
+	MemoryLimitBytes              int64
+	MemoryUsedBytes               int64
+	OOMBeforeFull                 bool
+}
+
+// top returns what the plugin says of the volumes of a place.
+func (p place) top(args ...string) []topVolume {
+	p.t.Helper()
+	var answer struct{ Volumes []topVolume }
+	p.shmJSON(&answer, 0, append([]string{"top"}, args...)...)
+	return answer.Volumes
+}
+
+// diagnosis is what `kubectl shm diagnose` says.
+type diagnosis struct {
+	Reason, Cause, Workload string
+	Volumes                 []struct {
+		Volume                              string
+		SizeBytes, UsedBytes                int64
+		FullSinceSeconds, FillsSinceSeconds *int64
+		Learned                             *struct {
+			Files, EmptyFiles, FileSizeBytes int64
+			CreatedPerMinute                 float64
+		}
+		Patterns []struct {
+			Name              string
+			Files, EmptyFiles int64
+		}
+		Error string
+	}
+	Policy *struct {
+		Name      string
+		Installed bool
+	}
+	Now, ForGood []struct{ Command, Why string }
+}
+
+// As on the day: sites answer 400. Two commands lead to the cause and the remedy.
+func TestPlugin_FromAnswers400ToTheCause(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "authentik", "")
+	p.workload = unhurried
+	p.deploy(func(spec *corev1.PodSpec) { spec.Containers[0].Image = shellImage })
+	o := p.running()
+
+	const half = 8192
+	if got := o.fill(half, fileSize, "long", "session_"); got != half {
+		t.Fatalf("%d of %d files could be created", got, half)
+	}
+	before := o.top("--interval", "0")
+	if len(before) != 1 || before[0].Volume != "" || before[0].MountPath != "/dev/shm" || before[0].UsedBytes != 32*mib || before[0].SizeBytes != 64*mib || before[0].Files != half {
+		t.Fatalf("top says %+v; want 32 of the runtime's own 64 MiB in use by %d files", before, half)
+	}
+	charged := o.mustCharge()
+	if used := before[0].MemoryUsedBytes; used < 32*mib || used > charged.memory*11/10 || before[0].MemoryLimitBytes != 256*mib {
+		t.Errorf("top says that the container is charged for %d bytes of %d; want at least 32 MiB, and about the cgroup's %d of 256 MiB", used, before[0].MemoryLimitBytes, charged.memory)
+	}
+	growing := o.writeSteadily(t, 100)
+	if v := o.top("--interval", "5s")[0]; v.FullInSeconds == nil || v.GrowthFilesPerSecond == nil {
+		t.Errorf("while %v files a second are written, top says %+v; want its growth", 100, v)
+	} else {
+		rate := growing()
+		if ratio := *v.GrowthFilesPerSecond / rate; !(ratio >= about[0] && ratio <= about[1]) {
+			t.Errorf("top says that %.1f files come a second; want about %.1f", *v.GrowthFilesPerSecond, rate)
+		}
+		left := float64(64*mib-v.UsedBytes) / pageSize / *v.GrowthFilesPerSecond
+		if got := float64(*v.FullInSeconds); got < left-1 || got > left+1 {
+			t.Errorf("top says that it is full in %v s; want %.0f", got, left)
+		}
+	}
+
+	o.fill(half, fileSize, "long", "session_")
+	for range 100 {
+		if status, err := o.session(t.Context()); err != nil || status != http.StatusBadRequest {
+			t.Fatalf("with a full /dev/shm a request is answered %d, %v; want 400", status, err)
+		}
+	}
+	if out, _, _ := o.shm("top", "--interval", "0"); !strings.Contains(out, "full") || !strings.Contains(out, "(runtime's own)") {
+		t.Errorf("top does not say that the runtime's own /dev/shm is full:\n%s", out)
+	}
+	o.shm("diagnose", o.pod.Name)
+	var d diagnosis
+	o.shmJSON(&d, 0, "diagnose", o.pod.Name)
+	if d.Reason != "Full" || d.Workload != "Deployment/ak-outpost-authentik-embedded-outpost" || d.Policy == nil || d.Policy.Installed || d.Policy.Name != "authentik-proxy-outposts" || len(d.ForGood) != 3 {
+		t.Errorf("diagnose says %+v; want that it is full, and the policy of the library that fits", d)
+	}
+	if l := d.Volumes[0].Learned; l == nil || l.Files-l.EmptyFiles != 16384 || l.EmptyFiles < 100 || l.FileSizeBytes < 1490 || l.FileSizeBytes > 1500 {
+		t.Errorf("diagnose has learned %+v; want 16384 files of 1500 bytes, and an empty one for each refused session", l)
+	}
+	if patterns := d.Volumes[0].Patterns; len(patterns) == 0 || patterns[0].Name != "session_*" || patterns[0].Files < 16384 {
+		t.Errorf("diagnose has found %+v; want session_*", patterns)
+	}
+	o.mustNotHaveRestarted()
+}
+
+// writeSteadily has the container write files until the returned function is called, which returns how
+// many came a second.
+func (o *outpost) writeSteadily(t *testing.T, perSecond int) (stop func() float64) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan float64, 1)
+	start := time.Now()
+	go func() {
+		written := 0
+		ticker := time.NewTicker(100 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				done <- float64(written) / time.Since(start).Seconds()
+				return
+			case <-ticker.C:
+				for ; written < int(time.Since(start).Seconds()*float64(perSecond)); written++ {
+					if _, err := o.session(ctx); err != nil && ctx.Err() == nil {
+						t.Errorf("a request is not answered: %v", err)
+					}
+				}
+			}
+		}
+	}()
+	t.Cleanup(cancel)
+	return func() float64 {
+		cancel()
+		return <-done
+	}
+}
+
+// An image without a shell: nothing is added to the Pod unless that is allowed, and then the figures
+// are those of statfs in the container.
+func TestPlugin_ImageWithoutShell(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]string{"no-shell": "", "no-shell-enforced": "enforce"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, name, mode)
+			p.workload = unhurried
+			if mode != "" {
+				p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "128Mi"}})
+			}
+			p.deploy(nil)
+			o := p.running()
+			o.fill(3000, fileSize, "long", "session_")
+
+			refused := o.top("--interval", "0")
+			if len(refused) != 1 || !strings.Contains(refused[0].Error, "cannot run a shell") || !strings.HasSuffix(refused[0].Error, "--allow-ephemeral-container") {
+				t.Errorf("top says %+v; want that there is no shell, and the flag", refused)
+			}
+			if err := o.refresh(t.Context()); err != nil || len(o.pod.Spec.EphemeralContainers) != 0 {
+				t.Fatalf("the Pod has %d ephemeral containers, %v; want none, as nobody has allowed it", len(o.pod.Spec.EphemeralContainers), err)
+			}
+			want := o.mustVolume()
+			for range 2 { // the second time the container is there already
+				v := o.top("--interval", "0", "--allow-ephemeral-container", "--image", toolsImage)
+				if len(v) != 1 || v[0].Error != "" || v[0].UsedBytes != want.UsedBytes || v[0].SizeBytes != want.SizeBytes || v[0].Files != 3000 {
+					t.Fatalf("top says %+v; want what statfs says in the container: %+v", v, want)
+				}
+			}
+			var d diagnosis
+			o.shmJSON(&d, 0, "diagnose", o.pod.Name, "--allow-ephemeral-container", "--image", toolsImage)
+			if l := d.Volumes[0].Learned; l == nil || l.Files != 3000 {
+				t.Errorf("diagnose says %+v; want 3000 files", d)
+			}
+			if err := o.refresh(t.Context()); err != nil || len(o.pod.Spec.EphemeralContainers) != 1 {
+				t.Errorf("the Pod has %d ephemeral containers, %v; want one for three commands", len(o.pod.Spec.EphemeralContainers), err)
+			}
+			o.mustNotHaveRestarted()
+		})
+	}
+}
+
+// resized is what `kubectl shm resize` says.
+type resized struct {
+	Changes []struct {
+		Volume, Container, Field, From, To, Why string
+		Possible                                bool
+	}
+	Applied *struct {
+		Done             bool
+		Pending, Message string
+	}
+}
+
+// possible says which fields of a Pod the cluster changes.
+func (r *resized) possible() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range r.Changes {
+		out[c.Field] = c.Possible
+	}
+	return out
+}
+
+// A volume at 90 % is enlarged in place, and no request fails. The kubelet does not do it on cgroup
+// v1: there the memory is raised, and the plugin says what is not possible.
+func TestResize_EnlargesAVolumeInPlace(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "enlarged", "")
+	p.workload = shift
+	p.retention = 168 * time.Hour // nothing is swept meanwhile
+	size := p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "256Mi"}})
+	p.deploy(func(spec *corev1.PodSpec) { mount(spec, resource.MustParse("64Mi")) })
+	o := p.running()
+	const small = 64 * mib / pageSize
+	o.fill(small*9/10, fileSize, "long", "session_")
+	l := o.send(t)
+
+	var dry, done resized
+	o.shm("resize", o.pod.Name)
+	o.shmJSON(&dry, 0, "resize", o.pod.Name)
+	if possible := dry.possible(); !possible["sizeLimit"] || !possible["limits.memory"] || dry.Applied != nil {
+		t.Errorf("a dry run says %+v; want that the API server takes all of it, and nothing done", dry)
+	}
+	if v := o.mustVolume(); v.SizeBytes != 64*mib {
+		t.Fatalf("after a dry run the volume is %+v; want it as it was", v)
+	}
+	status := 0
+	if !isolate.V2() {
+		status = 1
+	}
+	o.shmJSON(&done, status, "resize", o.pod.Name, "--dry-run=none")
+	possible := done.possible()
+	if done.Applied == nil || !done.Applied.Done || !possible["limits.memory"] || possible["sizeLimit"] != isolate.V2() {
+		t.Errorf("the resize says %+v; want the memory raised, and the volume enlarged on cgroup v2", done)
+	}
+	raise := size.MemoryCost.RoundUp(sizing.MiB) - size.MemoryCostOf(64*sizing.MiB).RoundUp(sizing.MiB)
+	if got, want := o.mustCharge().limit, int64(256*sizing.MiB+raise); got != want {
+		t.Errorf("the container's cgroup is limited to %d bytes; want 256Mi and what the larger volume costs more, %d", got, want)
+	}
+	if !isolate.V2() {
+		if v := o.mustVolume(); v.SizeBytes != 64*mib {
+			t.Errorf("the volume is %+v; want it as it was, as the kubelet does not resize it on cgroup v1", v)
+		}
+		o.mustNotHaveRestarted()
+		return
+	}
+	if v := o.mustVolume(); v.SizeBytes != int64(size.Limit) {
+		t.Fatalf("the volume is %+v; want %s", v, size.Limit)
+	}
+	eventually(t, 3*time.Minute, func(context.Context) error {
+		if v := o.mustVolume(); v.Files < small+500 {
+			return fmt.Errorf("there are %d files", v.Files)
+		}
+		return nil
+	})
+	l.stop()
+	if refused, failed := l.refused.Load(), l.failed.Load(); refused+failed > 0 || l.saved.Load() == 0 {
+		t.Errorf("%d requests were answered 400, %d in another way, %d well; want none, none and all", refused, failed, l.saved.Load())
+	}
+	o.mustNotHaveRestarted()
+}
+
+// The naive repair's loop ends when the Pod's limit is raised in place, and what is in the volume
+// stays.
+func TestResize_EndsTheOOMLoop(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "loop-resized", "")
+	p.workload = unhurried
+	// Of the size that the volume claims to have: the memory alone is raised, which every cgroup version does.
+	p.applyPolicy(map[string]any{"sizing": map[string]any{"max": "512Mi"}})
+	p.deploy(func(spec *corev1.PodSpec) { mount(spec, resource.MustParse("512Mi")) })
+	o := p.running()
+	first := o.fillUntilKilled(0)
+	o.fillUntilKilled(1)
+	o.fillUntilKilled(2)
+
+	var d diagnosis
+	o.shm("diagnose", o.pod.Name)
+	o.shmJSON(&d, 0, "diagnose", o.pod.Name)
+	if d.Reason != "OOMLoop" || len(d.Now) == 0 || !strings.HasPrefix(d.Now[0].Command, "kubectl shm resize "+o.pod.Name) {
+		t.Errorf("diagnose says %+v; want the loop, and a resize first", d)
+	}
+	var done resized
+	o.shmJSON(&done, 0, "resize", o.pod.Name, "--dry-run=none", "--timeout", "4m")
+	if done.Applied == nil || !done.Applied.Done {
+		t.Fatalf("the resize says %+v; want it done", done)
+	}
+	if err := o.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restarts := o.status().RestartCount
+	eventually(t, 6*time.Minute, func(ctx context.Context) error {
+		if err := o.refresh(ctx); err != nil {
+			return err
+		}
+		if s := o.status(); s.State.Running == nil {
+			return fmt.Errorf("the container is not running: %+v", s.State)
+		}
+		restarts = o.status().RestartCount
+		_, err := o.get(ctx, http.MethodGet, "/healthz", nil)
+		return err
+	})
+	// It writes until the volume, which keeps its size until there is a new Pod, is full, and is not killed.
+	v := o.mustVolume()
+	if v.UsedBytes < first*99/100 || v.SizeBytes != 256*mib {
+		t.Errorf("the volume is %+v; want the %d bytes that were in it, in the 256 MiB that it was mounted with", v, first)
+	}
+	free := int((v.SizeBytes - v.UsedBytes) / pageSize)
+	if got := o.fill(free+1, fileSize, "long", "z"); got != free {
+		t.Errorf("%d files fitted; want %d, all that is free", got, free)
+	}
+	for range 100 {
+		if status, err := o.session(t.Context()); err != nil || status != http.StatusBadRequest {
+			t.Fatalf("with a full volume a request is answered %d, %v; want 400, and no OOM kill", status, err)
+		}
+	}
+	if err := o.refresh(t.Context()); err != nil || o.status().RestartCount != restarts {
+		t.Errorf("the container was restarted %d times, %v; want %d, as the loop has ended", o.status().RestartCount, err, restarts)
+	}
+}
