@@ -72,6 +72,15 @@ func (d *Document) Changed() bool { return d.root != d.read }
 // IsBlank reports whether the document has no content at all. An empty List has some.
 func (d *Document) IsBlank() bool { return d.load() == nil && d.root.IsNull() }
 
+// IsOther reports whether the document can be read and is plainly no API object: it has content, and neither a kind nor
+// an apiVersion.
+func (d *Document) IsOther() bool {
+	if d.load() != nil || d.root.IsNull() {
+		return false
+	}
+	return d.root.Kind != yamledit.Object || d.root.Fields["kind"] == nil && d.root.Fields["apiVersion"] == nil
+}
+
 // Objects returns the API objects of the document in order; the items of Lists, also of Lists within
 // Lists, instead of the Lists. A document without content has none. It fails with an *Error if the
 // API server could not even tell what the object is: bad syntax, a duplicate key, no kind, no

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/internal/yamledit"
 )
 
@@ -31,42 +32,9 @@ func fieldsOf(t reflect.Type) map[string]reflect.StructField {
 
 // suggest gives the remedy for an unknown field: the known one that it is most likely meant to be, if any comes near.
 func suggest(key string, known map[string]reflect.StructField) string {
-	best, nearest := "", 1+min(2, len(key)/3)
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if strings.EqualFold(name, key) {
-			best = name
-			break
-		}
-		if n := distance(key, name, nearest); n < nearest {
-			best, nearest = name, n
-		}
-	}
+	best := human.Closest(key, slices.Collect(maps.Keys(known)))
 	if best == "" {
 		return "remove it or correct its spelling"
 	}
 	return "did you mean " + yamledit.Quote(best) + "?"
-}
-
-// distance counts the bytes to add, drop or change to make b from a (Levenshtein), or returns limit when there are as many or more.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], limit)
 }

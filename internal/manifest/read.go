@@ -41,29 +41,58 @@ const Stdin = "stdin"
 
 // ReadPaths reads files, the *.yaml, *.yml and *.json files of directories in the order of their names, and "-", which is
 // stdin. Directories within directories are read where recursive is true. It fails with an *Error on a path that does
-// not exist or cannot be read, on a directory without manifests, and where Read fails.
+// not exist or cannot be read, on a directory without manifests, and where Read fails; the errors of several files are
+// joined.
 func ReadPaths(paths []string, recursive bool, stdin io.Reader) ([]*Document, error) {
+	docs, err := Reader{Recursive: recursive, Stdin: stdin}.Read(paths)
+	if err != nil {
+		return nil, err
+	}
+	return docs, nil
+}
+
+// Reader reads manifests as ReadPaths does, and goes on after a file that cannot be read.
+type Reader struct {
+	Recursive bool
+	Stdin     io.Reader
+	// Leave returns which of the files of one path are read. Nil leaves all of them.
+	Leave func(files []string) []string
+}
+
+// Read reads what the paths name. Beside an error it returns the documents of all other files.
+func (r Reader) Read(paths []string) ([]*Document, error) {
 	var all []*Document
+	var wrong []error
 	budget := MaxStreamBytes
 	for i, path := range paths {
-		files := []string{path}
-		if path == "-" && slices.Contains(paths[:i], path) {
-			return nil, &Error{Source: Stdin, Problem: "is given twice", Remedy: `give "-" once`}
-		} else if path != "-" {
-			var err error
-			if files, err = manifests(path, recursive); err != nil {
-				return nil, err
-			}
+		files, err := r.files(paths[:i], path)
+		if err != nil {
+			wrong = append(wrong, err)
 		}
 		for _, file := range files {
-			docs, n, err := readFile(file, stdin, budget)
+			docs, n, err := readFile(file, r.Stdin, budget)
 			if err != nil {
-				return nil, err
+				wrong = append(wrong, err)
 			}
 			all, budget = append(all, docs...), budget-n
 		}
 	}
-	return all, nil
+	return all, joined(wrong)
+}
+
+// files returns the files of one path, after others. There may be some beside an error.
+func (r Reader) files(before []string, path string) ([]string, error) {
+	if path == "-" {
+		if slices.Contains(before, path) {
+			return nil, &Error{Source: Stdin, Problem: "is given twice", Remedy: `give "-" once`}
+		}
+		return []string{path}, nil
+	}
+	files, err := manifests(path, r.Recursive)
+	if r.Leave != nil {
+		files = r.Leave(files)
+	}
+	return files, err
 }
 
 func readFile(path string, stdin io.Reader, budget int) ([]*Document, int, error) {
@@ -78,7 +107,7 @@ func readFile(path string, stdin io.Reader, budget int) ([]*Document, int, error
 	return read(f, path, budget)
 }
 
-// manifests returns the file that path is, or the manifests in the directory that it is.
+// manifests returns the file that path is, or the manifests in the directory that it is. There may be some beside an error.
 func manifests(path string, recursive bool) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -88,9 +117,11 @@ func manifests(path string, recursive bool) ([]string, error) {
 		return []string{path}, nil
 	}
 	var files []string
+	var wrong []error
 	err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return unreadable(file, err)
+			wrong = append(wrong, unreadable(file, err))
+			return nil
 		}
 		if entry.IsDir() && file != path && !recursive {
 			return fs.SkipDir
@@ -100,25 +131,33 @@ func manifests(path string, recursive bool) ([]string, error) {
 		}
 		// A link to a directory, a socket or a pipe is no manifest, whatever it is called.
 		target, err := os.Stat(file)
-		if err != nil {
-			return unreadable(file, err)
-		}
-		if target.Mode().IsRegular() {
+		switch {
+		case err != nil:
+			wrong = append(wrong, unreadable(file, err))
+		case target.Mode().IsRegular():
 			files = append(files, file)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, unreadable(path, err)
 	}
-	if len(files) == 0 {
+	if len(files)+len(wrong) == 0 {
 		remedy := "name a directory that has some"
 		if !recursive {
 			remedy += ", or read it recursively"
 		}
 		return nil, &Error{Source: path, Problem: "the directory has no *.yaml, *.yml or *.json file", Remedy: remedy}
 	}
-	return files, nil
+	return files, joined(wrong)
+}
+
+// joined returns one error for all; a single one as it is.
+func joined(all []error) error {
+	if len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
 }
 
 func unreadable(source string, err error) *Error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,53 @@ func TestReadPaths(t *testing.T) {
 				t.Errorf("sources (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What cannot be read, or is left out, keeps nothing else from being read.
+func TestReader_GoesOn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, content := range map[string]string{"a.yaml": "a: 1\n", "b.yaml": "--- b\n", "c.yaml": "c: 1\n", "d.yaml": "d: 1\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("nowhere", "e.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	r := Reader{Leave: func(files []string) []string {
+		return slices.DeleteFunc(files, func(file string) bool { return file == "d.yaml" })
+	}}
+	docs, err := r.Read([]string{"gone.yaml", ".", "a.yaml"})
+	want := `gone.yaml: there is no such file or directory: check the path
+e.yaml: there is no such file or directory: check the path
+b.yaml:1: "--- b" is no document separator: nothing but a comment may follow "---": put the rest on the next line`
+	if diff := cmp.Diff(want, text(err)); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+	var got []string
+	for _, d := range docs {
+		got = append(got, d.Source)
+	}
+	if diff := cmp.Diff([]string{"a.yaml", "c.yaml", "a.yaml"}, got); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+}
+
+func TestDocument_IsOther(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a: 1\n": true, "- a\n": true, "text\n": true, "{\"a\": 1}": true,
+		"": false, "# nothing\n": false, "kind: Pod\n": false, "apiVersion: v1\n": false, "a: {\n": false,
+	} {
+		docs, err := Read(strings.NewReader(text), "in.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range docs {
+			if got := d.IsOther(); got != want {
+				t.Errorf("%q: got %t, want %t", text, got, want)
+			}
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func TestCase_Diff(t *testing.T) {
 		"a request that is not wanted": {
 			Want{Containers: map[string]Container{"web": {Memory: Memory{Request: "512Mi"}}}},
 			Result{Spec: pair("", "")},
-			"Request",
+			`request: want "512Mi"`,
 		},
 		"any limit": {
 			Want{Containers: map[string]Container{"web": {Memory: Memory{Limit: "*"}}}},
