@@ -67,8 +67,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
-build: ## Build the kubectl plugin, bin/kubectl-shm
+build: ## Build the kubectl plugin, bin/kubectl-shm, and bin/kubectl_complete-shm, by which kubectl completes its arguments
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
+	ln -sf kubectl-shm bin/kubectl_complete-shm
 
 # Built and not `go run`, which would not pass on the signal that ends it, and so leave the control plane running.
 .PHONY: demo

@@ -24,7 +24,11 @@ func TestHelp_EveryExampleWorks(t *testing.T) {
 			} else {
 				t.Chdir("../..")
 			}
-			for line := range strings.Lines(cmd.Example) {
+			example := cmd.Example
+			for _, sub := range cmd.Commands() {
+				example += "\n" + sub.Example
+			}
+			for line := range strings.Lines(example) {
 				line = strings.TrimSpace(line)
 				if line == "" || strings.HasPrefix(line, "#") {
 					continue
@@ -48,7 +52,7 @@ func TestHelp_EveryExampleWorks(t *testing.T) {
 			}
 		})
 	}
-	if tried < 21 {
+	if tried < 37 {
 		t.Errorf("only %d examples were found", tried)
 	}
 }
@@ -60,7 +64,7 @@ func TestCompletion(t *testing.T) {
 	}
 	// The last line is the shell's: 4 is "no files", 0 is "files too".
 	for args, want := range map[string]string{
-		"review -o ":     "report\ndiff\nyaml\njson\npatch\n:4\n",
+		"review -o ":     "report\ntable\ndiff\nyaml\njson\npatch\nsarif\njunit\ngithub\n:4\n",
 		"review --mode ": "audit\nwarn\nenforce\n:4\n",
 		"review -p ":     names.String() + ":0\n",
 		"lint -o ":       "text\njson\n:4\n",
@@ -74,6 +78,25 @@ func TestCompletion(t *testing.T) {
 		got := clitest.Run("", append([]string{"__complete"}, strings.Split(args, " ")...), verbs...)
 		if got.Code != cli.ExitOK || got.Out != want {
 			t.Errorf("%s: exit status %d, got %q, want %q", args, got.Code, got.Out, want)
+		}
+	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for args, want := range map[string]string{
+		"reveiw":                    `there is no command "reveiw": did you mean review? If not, use one of those that kubectl shm --help lists`,
+		"apply":                     `there is no command "apply": use one of those that kubectl shm --help lists`,
+		"review --polcy a":          "unknown flag: --polcy: did you mean --policy? If not, see kubectl shm review --help",
+		"review -f - -x":            "unknown shorthand flag: 'x' in -x: see kubectl shm review --help",
+		"review -f - -o jsno":       `invalid argument "jsno" for "-o, --output" flag: did you mean json? If not, write report, table, diff, yaml, json, patch, sarif, junit or github: see kubectl shm review --help`,
+		"review -f - --mode Warn":   `invalid argument "Warn" for "--mode" flag: did you mean warn? If not, write audit, warn or enforce: see kubectl shm review --help`,
+		"review -f x -p seleniun":   "x: there is no such file or directory: check the path\nseleniun: there is no such file or directory: check the path; did you mean selenium? If not, kubectl shm policies lists the built-in ones",
+		"policies authentik-sever":  `"authentik-sever" is not a built-in policy: did you mean authentik-server? If not, kubectl shm policies lists them`,
+		"size --file-per-minute 18": "unknown flag: --file-per-minute: did you mean --files-per-minute? If not, see kubectl shm size --help",
+	} {
+		got := clitest.Run("", strings.Fields(args), verbs...)
+		if got.Code != cli.ExitUsage || got.ErrOut != "error: "+want+"\n" {
+			t.Errorf("%s: exit status %d, got\n%s, want\n%s", args, got.Code, got.ErrOut, want)
 		}
 	}
 }

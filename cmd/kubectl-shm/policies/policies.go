@@ -48,7 +48,7 @@ a list of {name, description, matches, size, source, policy}.`,
 func listPolicies(s cli.Streams, output string, names []string) error {
 	for _, name := range names {
 		if _, ok := policyfile.BuiltIn(name); !ok {
-			return fmt.Errorf("%s is not a built-in policy: kubectl shm policies lists them", strconv.Quote(name))
+			return fmt.Errorf("%s is not a built-in policy: %s", strconv.Quote(name), cli.DidYouMean(name, policyfile.BuiltInNames(), "kubectl shm policies lists them"))
 		}
 	}
 	loaded, err := policyfile.Load(names, s.In)
@@ -72,7 +72,7 @@ func listPolicies(s cli.Streams, output string, names []string) error {
 		for _, l := range loaded {
 			rows = append(rows, []string{l.Compiled.Name(), matches(l, 2), size(l), l.Source.Annotations[v1alpha1.AnnotationDescription]})
 		}
-		cli.WriteTable(s.Out, rows)
+		cli.WriteTable(s.Out, cli.Fit(rows, s.Width, cli.Cut{Column: 3}, cli.Cut{Column: 1}))
 	}
 	return nil
 }

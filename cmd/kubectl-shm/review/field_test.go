@@ -18,7 +18,7 @@ func TestReviewAndLint_FieldCases(t *testing.T) {
 		never []string
 	}{
 		"templates in custom kinds are reviewed": {
-			args: "review -f testdata/field/05-templates-in-custom-kinds.yaml",
+			args: "review --all -f testdata/field/05-templates-in-custom-kinds.yaml",
 			says: []string{
 				"Mutated     LeaderWorkerSet/default/lws",
 				"Mutated     PyTorchJob/default/ddp",
@@ -52,7 +52,7 @@ func TestReviewAndLint_FieldCases(t *testing.T) {
 			says: []string{`:8: trading: warning: spec.writers.names: container "media-driver" of Pod/trading names /dev/shm too`},
 		},
 		"what needs no policy to be seen is said without one": {
-			args: "review -f testdata/field/14-postgres-without-operator.yaml -p ray",
+			args: "review --all -f testdata/field/14-postgres-without-operator.yaml -p ray",
 			says: []string{
 				"NotMatched  StatefulSet/default/unbounded",
 				`note: volume "dshm" at /dev/shm has no sizeLimit`,
@@ -83,7 +83,7 @@ func TestReviewAndLint_FieldCases(t *testing.T) {
 			never: []string{"sizing.max", "raise max"},
 		},
 		"a container that remounts /dev/shm gets no volume": {
-			args: "review -f testdata/field/17-remount-at-start.yaml",
+			args: "review --all -f testdata/field/17-remount-at-start.yaml",
 			says: []string{
 				"NotMatched  Deployment/default/driver",
 				`note: container "driver" remounts /dev/shm itself ("remount,size=1024M") and is left alone`,

@@ -126,7 +126,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 		},
 		"no -f": {
 			nil, "",
-			"-f is missing: give a file, a directory, or - for standard input",
+			"-f is missing: give a file, a directory, or - for standard input; or give -k and the directory of a kustomization or chart",
 		},
 		"a second file without -f": {
 			nil, "-f a.yaml b.yaml",
@@ -137,12 +137,12 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 			`-p: "-" is stdin, which -f reads already: give the policies as a file`,
 		},
 		"an unknown output": {
-			nil, "-f - -o table",
-			`invalid argument "table" for "-o, --output" flag: write report, diff, yaml, json or patch: see kubectl shm review --help`,
+			nil, "-f - -o tree",
+			`invalid argument "tree" for "-o, --output" flag: write report, table, diff, yaml, json, patch, sarif, junit or github: see kubectl shm review --help`,
 		},
 		"an unknown mode": {
 			nil, "-f - --mode Enforce",
-			`invalid argument "Enforce" for "--mode" flag: write audit, warn or enforce: see kubectl shm review --help`,
+			`invalid argument "Enforce" for "--mode" flag: did you mean enforce? If not, write audit, warn or enforce: see kubectl shm review --help`,
 		},
 		"a namespace label without a value": {
 			nil, "-f - --namespace-labels a=b,c",

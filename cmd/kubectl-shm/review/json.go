@@ -1,10 +1,23 @@
 package review
 
 import (
+	"slices"
+
 	"gomodules.xyz/jsonpatch/v2"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/reviewer"
+	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
+
+// formatVersion is the version of the format of -o json: a key that is there keeps its name, its place
+// and its meaning.
+const formatVersion = "1"
+
+// tool names this program and its version.
+func tool() string { return "kubectl-shm " + version.Text() }
 
 // jsonResult represents a result as a program reads it. All fields are always there.
 type jsonResult struct {
@@ -21,6 +34,18 @@ type jsonResult struct {
 	Violations []jsonViolation       `json:"violations"`
 	Warnings   []string              `json:"warnings"`
 	Notes      []string              `json:"notes"`
+
+	Version    string        `json:"version"`
+	Tool       string        `json:"tool"`
+	Policies   []string      `json:"policies"`
+	APIVersion string        `json:"apiVersion"`
+	File       string        `json:"file"`
+	Line       int           `json:"line"`
+	Mode       v1alpha1.Mode `json:"mode"`
+	Replicas   *int64        `json:"replicas"` // null if the manifest does not say
+	Checks     []string      `json:"checks"`
+	Before     jsonFigures   `json:"before"`
+	After      jsonFigures   `json:"after"`
 }
 
 type jsonViolation struct {
@@ -30,23 +55,50 @@ type jsonViolation struct {
 	Container string        `json:"container"`
 }
 
-func reviewJSON(results []result) []jsonResult {
-	list := make([]jsonResult, 0, len(results))
-	for _, r := range results {
-		j := jsonResult{
-			Kind: r.subject.Kind, Namespace: r.subject.Namespace, Name: r.subject.Name, Template: r.subject.Pointer,
-			Outcome: r.Outcome, Policy: r.Policy, Reason: r.Reason, Detail: r.Detail, SizeLimit: r.sizeLimit(),
-			Patch:      append([]jsonpatch.Operation{}, r.patch...),
-			Violations: []jsonViolation{},
-			Warnings:   append([]string{}, r.warnings...),
-			Notes:      append([]string{}, r.notes...),
-		}
-		for _, v := range r.After {
-			j.Violations = append(j.Violations, jsonViolation{ID: v.ID(), Reason: v.Reason, Detail: v.Detail, Container: v.Container})
-		}
-		list = append(list, j)
+// jsonFigures represents the memory of one Pod, in bytes; 0 for none.
+type jsonFigures struct {
+	Volume  sizing.Bytes `json:"sizeLimitBytes"`
+	Limit   sizing.Bytes `json:"memoryLimitBytes"`
+	Request sizing.Bytes `json:"memoryRequestBytes"`
+}
+
+func (v *review) json() []jsonResult {
+	list := make([]jsonResult, 0, len(v.results))
+	for i := range v.results {
+		list = append(list, v.jsonResult(&v.results[i]))
 	}
 	return list
+}
+
+func (v *review) jsonResult(r *reviewer.Result) jsonResult {
+	file, line := v.in.Place(r.Object, "")
+	j := jsonResult{
+		Kind: r.Subject.Kind, Namespace: r.Subject.Namespace, Name: r.Subject.Name, Template: r.Subject.Pointer,
+		Outcome: r.Outcome, Policy: r.Policy, Reason: r.Reason, Detail: r.Detail, SizeLimit: sizeLimit(*r),
+		Patch:      append([]jsonpatch.Operation{}, r.Patch...),
+		Violations: []jsonViolation{},
+		Warnings:   append([]string{}, r.Warnings...),
+		Notes:      append([]string{}, r.Notes...),
+		Version:    formatVersion, Tool: tool(), Policies: v.chosen.Names,
+		APIVersion: r.Object.APIVersion, File: file, Line: line, Mode: r.Effective, Replicas: r.Replicas, Checks: checksOf(r),
+		Before: jsonFigures(r.Current), After: jsonFigures(r.Planned),
+	}
+	for _, x := range r.After {
+		j.Violations = append(j.Violations, jsonViolation{ID: x.ID(), Reason: x.Reason, Detail: x.Detail, Container: x.Container})
+	}
+	return j
+}
+
+// checksOf returns the IDs of what is wrong with an object as it is written, each once, in order.
+func checksOf(r *reviewer.Result) []string {
+	ids := []string{}
+	for _, x := range slices.Concat(r.Before(), r.After) {
+		if !slices.Contains(ids, x.ID()) {
+			ids = append(ids, x.ID())
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // jsonPatch represents the patch of one template.
@@ -58,12 +110,12 @@ type jsonPatch struct {
 	Patch      []jsonpatch.Operation `json:"patch"`
 }
 
-func patchesJSON(results []result) []jsonPatch {
+func patchesJSON(results []reviewer.Result) []jsonPatch {
 	list := []jsonPatch{}
 	for _, r := range results {
-		if len(r.patch) > 0 {
+		if len(r.Patch) > 0 {
 			list = append(list, jsonPatch{
-				APIVersion: r.object.APIVersion, Kind: r.subject.Kind, Namespace: r.subject.Namespace, Name: r.subject.Name, Patch: r.patch,
+				APIVersion: r.Object.APIVersion, Kind: r.Subject.Kind, Namespace: r.Subject.Namespace, Name: r.Subject.Name, Patch: r.Patch,
 			})
 		}
 	}

@@ -25,13 +25,13 @@ func TestReview_PodTemplatesOfOtherKinds(t *testing.T) {
 				" workerGroupSpecs: [{template: {spec: {containers: [{name: c, " + puppeteer + "}]}}}]}}",
 			want: "Mutated  RayCluster/default/r spec.headGroupSpec.template        puppeteer  1Gi\n" + adds + `"c"` + raises +
 				"Mutated  RayCluster/default/r spec.workerGroupSpecs[0].template  puppeteer  1Gi\n" + adds + `"c"` + raises +
-				controllers("RayCluster") + "\n2 reviewed under the library's policies: 2 Mutated\n",
+				controllers("RayCluster") + "\nmemory that is added: 512Mi of requests, 2054Mi of limits, for 2 Pods of 2 objects; 2 objects that do not say how many Pods they make are counted as one Pod\n2 reviewed under the library's policies: 2 Mutated\n",
 		},
 		"a Pod that is put together elsewhere is reviewed and not written": {
 			in: "{apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, metadata: {name: s}, spec: {predictor: {containers: [{name: c, " + puppeteer + "}]}}}",
 			want: "Mutated  InferenceService/default/s  puppeteer  1Gi\n" + adds + `"c"` + raises +
 				"  note: the change is made in the Pods and not written here, as the object holds no whole Pod template: spec.predictor stays as it is\n" +
-				controllers("InferenceService") + "\n1 reviewed under the library's policies: 1 Mutated\n",
+				controllers("InferenceService") + "\nmemory that is added: 256Mi of requests, 1027Mi of limits, for 1 Pod of 1 object; 1 object that does not say how many Pods it makes is counted as one Pod\n1 reviewed under the library's policies: 1 Mutated\n",
 		},
 		"a template that cannot be read is named": {
 			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, image: a, resources: {limits: {memory: lots}}}]}}}}",
@@ -46,7 +46,7 @@ func TestReview_PodTemplatesOfOtherKinds(t *testing.T) {
 		"a volume that the controller adds is there": {
 			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, " + puppeteer + ", volumeMounts: [{name: v, mountPath: /v}]}]}}}}",
 			want: "Mutated  Odd/default/o  puppeteer  1Gi\n" + adds + `"c"` + raises +
-				controllers("Odd") + "\n1 reviewed under the library's policies: 1 Mutated\n",
+				controllers("Odd") + "\nmemory that is added: 256Mi of requests, 1027Mi of limits, for 1 Pod of 1 object; 1 object that does not say how many Pods it makes is counted as one Pod\n1 reviewed under the library's policies: 1 Mutated\n",
 		},
 		"a volume that the controller adds at /dev/shm is not known": {
 			in: "{apiVersion: a.example/v1, kind: Odd, metadata: {name: o}, spec: {template: {spec: {containers: [{name: c, " + puppeteer + ", volumeMounts: [{name: v, mountPath: /dev/shm/}]}]}}}}",

@@ -21,8 +21,9 @@ func TestReview_LimitRange(t *testing.T) {
 		given = `  note: LimitRange "small" gives container "chrome" a memory limit of `
 		with  = ", with which it is evaluated\n"
 	)
-	mutated := func(raises, note string) clitest.Result {
-		return clitest.Result{Out: "Mutated  Pod/default/browser  selenium  2Gi\n  " + adds + raises + "\n" + note + "\n1 reviewed under the library's policies: 1 Mutated\n"}
+	mutated := func(raises, note, limits string) clitest.Result {
+		return clitest.Result{Out: "Mutated  Pod/default/browser  selenium  2Gi\n  " + adds + raises + "\n" + note +
+			"\nmemory that is added: 512Mi of requests, " + limits + " of limits, for 1 Pod of 1 object\n1 reviewed under the library's policies: 1 Mutated\n"}
 	}
 	violating := func(object, why, note string) clitest.Result {
 		return clitest.Result{Code: 1, Out: "Violating  " + object + "  selenium  2Gi\n" +
@@ -53,21 +54,21 @@ func TestReview_LimitRange(t *testing.T) {
 		"a default limit is raised": {
 			in: limitRange("default: {memory: 256Mi}, defaultRequest: {memory: 64Mi}") + clitest.Pod,
 			want: mutated(`, raises the memory limit of "chrome" from 256Mi to 2309Mi and its request from 64Mi to 576Mi`,
-				given+"256Mi"+with),
+				given+"256Mi"+with, "2053Mi"),
 		},
 		"a default limit is the request if no other is named": {
 			in: limitRange("default: {memory: 256Mi}") + clitest.Pod,
 			want: mutated(`, raises the memory limit of "chrome" from 256Mi to 2309Mi and its request from 256Mi to 768Mi`,
-				given+"256Mi"+with),
+				given+"256Mi"+with, "2053Mi"),
 		},
 		"a default request is raised": {
 			in: limitRange("defaultRequest: {memory: 64Mi}") + clitest.Pod,
 			want: mutated(`, raises the memory request of "chrome" from 64Mi to 576Mi`,
-				strings.Replace(given, "limit of", "request of", 1)+"64Mi"+with),
+				strings.Replace(given, "limit of", "request of", 1)+"64Mi"+with, "0 B"),
 		},
 		"a container that has a limit keeps it": {
 			in:   limitRange("default: {memory: 256Mi}, max: {memory: 8Gi}") + clitest.Pod + "    resources: {limits: {memory: 512Mi}}\n",
-			want: mutated(`, raises the memory limit of "chrome" from 512Mi to 2565Mi and makes its request 1Gi`, ""),
+			want: mutated(`, raises the memory limit of "chrome" from 512Mi to 2565Mi and makes its request 1Gi`, "", "2053Mi"),
 		},
 	}
 	for name, test := range tests {
@@ -120,5 +121,15 @@ func TestReview_WritesWhatLimitRangesLeadTo(t *testing.T) {
 				t.Errorf("the second review says\n%s", again.Out)
 			}
 		})
+	}
+}
+
+// No such Pod reaches a webhook, so nothing of the LimitRange is written.
+func TestReview_RequestAboveTheLimitOfALimitRange(t *testing.T) {
+	in := limitRange("default: {memory: 256Mi}") + clitest.Pod + "    resources:\n      requests: {memory: 1Gi}\n"
+	got := shm(in, "review", "-f", "-", "-o", "yaml")
+	want := `container "chrome" requests 1Gi, and a LimitRange gives it a memory limit of 256Mi, so the API server rejects the Pod: set a limit of at least 1Gi`
+	if !strings.Contains(got.ErrOut, "warning: "+want+"\n") || strings.Contains(got.Out, "limits: {memory") || strings.Contains(got.Out, "limits:\n") {
+		t.Errorf("want the warning %q and no limit in\n%s%s", want, got.ErrOut, got.Out)
 	}
 }

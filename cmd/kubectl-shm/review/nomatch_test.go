@@ -71,7 +71,7 @@ func TestReview_NearestMiss(t *testing.T) {
 				want += "  note: " + test.want + "\n"
 			}
 			want += "\n1 reviewed under the policies of the input: 1 NotMatched\n"
-			got := shm(test.in, "review", "-f", "-")
+			got := shm(test.in, "review", "--all", "-f", "-")
 			if diff := cmp.Diff(clitest.Result{Out: want}, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -144,7 +144,7 @@ func TestReview_WhosePolicies(t *testing.T) {
 			says: []string{"Compliant  Pod/default/a  p  1Gi\n", "\n\n1 reviewed under the policies of the input: 1 Compliant\n"},
 		},
 		"those of -p, also if the input has some": {
-			args: "-f pod.yaml -f p.yaml -p ray",
+			args: "--all -f pod.yaml -f p.yaml -p ray",
 			says: []string{
 				"NotMatched  Pod/default/a  -  -\n  no policy matches\n",
 				"  note: no policy comes near: to have /dev/shm sized, match the Pod by its labels or image in a policy of your own\n",

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/reviewer"
 	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
@@ -46,13 +47,13 @@ func (commandLine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 		Violations []policy.Violation
 		Warnings   []string
 	}
-	if err := json.Unmarshal(review(t, append(args, "-o", "json")), &results); err != nil || len(results) != 1 {
+	if err := json.Unmarshal(printed(t, append(args, "-o", "json")), &results); err != nil || len(results) != 1 {
 		t.Fatalf("%d results, %v", len(results), err)
 	}
 	r := results[0]
 	got := policytest.Result{Outcome: r.Outcome, Reason: r.Reason, Policy: r.Policy, Messages: []string{r.Detail}}
 	for _, warning := range r.Warnings {
-		if !strings.Contains(warning, unknownLimitRange) { // the engine knows of no LimitRanges that are not there
+		if !strings.Contains(warning, reviewer.UnknownLimitRange) { // the engine knows of no LimitRanges that are not there
 			got.Warnings = append(got.Warnings, warning)
 		}
 	}
@@ -62,7 +63,7 @@ func (commandLine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	}
 
 	// The first document that is written is the object.
-	first, _, _ := bytes.Cut(review(t, append(args, "-o", "yaml")), []byte("\n---\n"))
+	first, _, _ := bytes.Cut(printed(t, append(args, "-o", "yaml")), []byte("\n---\n"))
 	after := c.Typed(t)
 	if err := yaml.Unmarshal(first, after); err != nil {
 		t.Fatal(err)
@@ -71,8 +72,8 @@ func (commandLine) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	return got
 }
 
-// review runs the command, which may reject the object but has to understand it.
-func review(t *testing.T, args []string) []byte {
+// printed runs the command, which may reject the object but has to understand it.
+func printed(t *testing.T, args []string) []byte {
 	t.Helper()
 	got := shm("", args...)
 	if got.Code == cli.ExitUsage {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/reviewer"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -198,7 +199,7 @@ func checkPaidFor(t *rapid.T, d drawnReview, text string, warnings []string) {
 		}
 	case strings.Contains(all, "so the API server rejects the Pod"):
 	case !found:
-		if !strings.Contains(all, unknownLimitRange) {
+		if !strings.Contains(all, reviewer.UnknownLimitRange) {
 			t.Fatalf("no warning that nothing limits the container: %s\n%s", all, text)
 		}
 	case limit.Value() < size+32<<20:

@@ -15,15 +15,26 @@ func TestReview_Report(t *testing.T) {
 		want     clitest.Result
 	}{
 		"a Pod that no policy matches is left alone": {
-			in: "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}",
+			in: "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}", args: "--all",
 			want: clitest.Result{Out: `NotMatched  Pod/default/a  -  -
   no policy matches
 
 1 reviewed under the library's policies: 1 NotMatched
 `},
 		},
+		"a Pod that no policy matches is only counted without --all": {
+			in:   "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}",
+			want: clitest.Result{Out: "1 reviewed under the library's policies: 1 NotMatched (--all lists them)\n"},
+		},
+		"what there is to say of a Pod that no policy matches is said without --all": {
+			in: "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: harbor.local/selenium/node-chrome}]}}",
+			want: clitest.Result{Out: `note: image "harbor.local/selenium/node-chrome" of container "a" is not in the registry of "selenium/node-chrom*", which policy "selenium" matches: if it is a copy, give --image-mirrors harbor.local=docker.io, or add the image to match in a copy of the policy (Pod/default/a)
+
+1 reviewed under the library's policies: 1 NotMatched (--all lists them)
+`},
+		},
 		"a name that would break the line is quoted": {
-			in: `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a\nb \u001b[1m"},"spec":{"containers":[{"name":"a","image":"nginx"}]}}`,
+			in: `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a\nb \u001b[1m"},"spec":{"containers":[{"name":"a","image":"nginx"}]}}`, args: "--all",
 			want: clitest.Result{Out: `NotMatched  Pod/default/"a\nb \x1b[1m"  -  -
   no policy matches
 
@@ -159,12 +170,13 @@ Violating         Pod/lab/browser   selenium  2Gi
 			want: clitest.Result{Out: `Mutated  Pod/default/browser  selenium  2Gi
   adds a Memory emptyDir of 2Gi and mounts it at /dev/shm in "chrome", raises the memory limit of "chrome" from 512Mi to 2565Mi and makes its request 1Gi
 
+memory that is added: 512Mi of requests, 2053Mi of limits, for 1 Pod of 1 object
 1 reviewed under the library's policies: 1 Mutated
 `},
 		},
 		"Lists are looked into, and -n names the namespace of what has none": {
 			in:   "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}, {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}]}",
-			args: "-n lab",
+			args: "-n lab --all",
 			want: clitest.Result{Out: `NotMatched  Pod/lab/a  -  -
   no policy matches
 
@@ -198,7 +210,7 @@ note: CronJob/lab/older has a Pod template that is not looked at: it is of batch
 		"a volume of a claim template is a volume": {
 			in: `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: a}, spec: {
  volumeClaimTemplates: [{metadata: {name: data}}],
- template: {spec: {containers: [{name: a, image: nginx, volumeMounts: [{name: data, mountPath: /data}]}]}}}}`,
+ template: {spec: {containers: [{name: a, image: nginx, volumeMounts: [{name: data, mountPath: /data}]}]}}}}`, args: "--all",
 			want: clitest.Result{Out: `NotMatched  StatefulSet/default/a  -  -
   no policy matches
 

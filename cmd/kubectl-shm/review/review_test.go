@@ -10,6 +10,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/internal/version"
 )
 
 const examples = "../../../examples"
@@ -59,6 +60,18 @@ func TestReview_Outputs(t *testing.T) {
 		"a Pod that is rejected as JSON": {
 			"rejected.json", []string{"-f", examples + "/naive-repair.yaml", "-p", examples + "/require-policy.yaml", "-o", "json"}, cli.ExitRejected,
 		},
+		"a table of all examples": {
+			"table.txt", append(exampleManifests(), "-o", "table"), cli.ExitOK,
+		},
+		"all examples for code scanning": {
+			"examples.sarif", append(exampleManifests(), "-p", "authentik-proxy-outposts", "-p", examples+"/require-policy.yaml", "-o", "sarif"), cli.ExitRejected,
+		},
+		"all examples as test cases": {
+			"junit.xml", append(exampleManifests(), "-o", "junit", "--fail-on", "changed"), cli.ExitRejected,
+		},
+		"all examples as workflow commands": {
+			"github.txt", append(exampleManifests(), "-p", "authentik-proxy-outposts", "-p", examples+"/require-policy.yaml", "-o", "github"), cli.ExitRejected,
+		},
 		"a report in mode audit": {
 			"audit.txt", append(exampleManifests(), "-p", "authentik-proxy-outposts", "-p", examples+"/require-policy.yaml", "--mode", "audit"), cli.ExitOK,
 		},
@@ -69,7 +82,7 @@ func TestReview_Outputs(t *testing.T) {
 			if got.Code != test.want {
 				t.Errorf("exit status %d, want %d; standard error %q", got.Code, test.want, got.ErrOut)
 			}
-			clitest.Golden(t, test.golden, []byte(got.Out))
+			clitest.Golden(t, test.golden, []byte(strings.ReplaceAll(got.Out, version.Text(), "VERSION")))
 			if got.ErrOut != "" {
 				clitest.Golden(t, test.golden+".stderr", []byte(got.ErrOut))
 			}

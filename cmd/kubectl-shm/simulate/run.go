@@ -12,9 +12,6 @@ import (
 
 // newSimulation turns a model and the flags into a run to play.
 func newSimulation(m model.Model, o *options, format string) (simulation, error) {
-	if m.Spec.Sizing.Files == nil {
-		return simulation{}, fmt.Errorf("--policy: %s has no files model, so nothing says how /dev/shm fills: name a policy with sizing.files", cli.Quote(m.Name))
-	}
 	size, _ := m.Compiled.Size() // ok: a files model needs no Pod
 	r := simulation{name: m.Name, title: m.Describe()}
 	var all cli.Errors

@@ -23,6 +23,7 @@ import (
 // options holds the flags of simulate, as they were written.
 type options struct {
 	model            *model.Flags
+	memoryLimit      string
 	sizes            []string
 	days, span, step string
 	seed             string
@@ -45,6 +46,10 @@ One run is one possible history; --seed picks it, and the same flags give the sa
 CSV has a row for each step: seconds, and for each volume the files alive, the bytes that
 they use, and the files refused so far.
 
+A model without files knows no rate, and so no time: its units are added one after the
+other instead, and the table shows how full each size is. CSV then has a row for each:
+what is needed, and for each volume the bytes in use and those that do not fit.
+
 Where less is played than the files take to level off, or a size is rounded to the
 kernel's pages, the heading of the table says so, and standard error with the other
 formats.`,
@@ -57,6 +62,9 @@ formats.`,
   # The first day, by the hour
   kubectl shm simulate -p authentik-proxy-outposts --days 1
 
+  # How many workers of a data loader fit
+  kubectl shm simulate --workers 1 --batch-bytes 38535168 --count 8 --size 512Mi
+
   # Numbers for a spreadsheet
   kubectl shm simulate -p authentik-proxy-outposts --step 1h -o csv -O fill.csv`,
 		Args: cli.NoArguments,
@@ -65,6 +73,7 @@ formats.`,
 	o.model = model.AddFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.sizes, "size", nil, "`SIZE` of a further volume to fill, such as 512Mi; may be repeated")
+	f.StringVar(&o.memoryLimit, "memory-limit", "", "memory limit of the container, as a `SIZE`, for a policy that takes per cent of it")
 	f.StringVar(&o.days, "days", "", "`NUMBER` of days to play; decimals are allowed (default: twice as long as a file lives)")
 	f.StringVar(&o.span, "span", "", "`DURATION` to play, instead of --days")
 	f.StringVar(&o.step, "step", "", "`DURATION` from one row of the table to the next (default: 24h, less if the span is short)")
@@ -83,6 +92,9 @@ func (o *options) run(s cli.Streams) error {
 	if err != nil {
 		return err
 	}
+	if m.Files() == nil {
+		return o.runLoaded(m, format, s)
+	}
 	r, err := newSimulation(m, o, format)
 	if err != nil {
 		return err
@@ -100,7 +112,36 @@ func (o *options) run(s cli.Streams) error {
 			fmt.Fprintln(s.ErrOut, "note: "+note)
 		}
 	}
-	return o.deliver(s.Out, out.Bytes(), curves)
+	var sentences []string
+	for _, c := range curves {
+		sentences = append(sentences, simulate.Sentence(c))
+	}
+	return o.deliver(s.Out, out.Bytes(), sentences)
+}
+
+// runLoaded plays a model that knows no rate.
+func (o *options) runLoaded(m model.Model, format string, s cli.Streams) error {
+	l, err := newLoaded(m, o, format)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if format == "table" {
+		l.table(&out, m.Name)
+	} else {
+		err = l.csv(&out)
+		for _, note := range l.notes {
+			fmt.Fprintln(s.ErrOut, "note: "+note)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	var sentences []string
+	for _, v := range l.volumes {
+		sentences = append(sentences, l.sentence(v))
+	}
+	return o.deliver(s.Out, out.Bytes(), sentences)
 }
 
 var formats = []string{"table", "csv", "svg", "png"}
@@ -129,7 +170,7 @@ func (o *options) format(terminal bool) (string, error) {
 
 // deliver writes to the file if one is named, and says on standard output
 // what is in it.
-func (o *options) deliver(out io.Writer, content []byte, curves []simulate.Curve) error {
+func (o *options) deliver(out io.Writer, content []byte, sentences []string) error {
 	if o.file == "" {
 		if _, err := out.Write(content); err != nil {
 			return fmt.Errorf("write the output: %w", err)
@@ -139,8 +180,8 @@ func (o *options) deliver(out io.Writer, content []byte, curves []simulate.Curve
 	if err := os.WriteFile(o.file, content, 0o644); err != nil {
 		return fmt.Errorf("--output-file: %s cannot be written: %w: name a file in a directory that is there and that you may write to", cli.Quote(o.file), cmp.Or(errors.Unwrap(err), err)) // without the path
 	}
-	for _, c := range curves {
-		fmt.Fprintln(out, simulate.Sentence(c))
+	for _, sentence := range sentences {
+		fmt.Fprintln(out, sentence)
 	}
 	fmt.Fprintln(out, "written to "+o.file)
 	return nil

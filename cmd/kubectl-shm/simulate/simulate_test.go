@@ -219,8 +219,8 @@ func TestSimulate_InvalidFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no flags at all":                  {nil, "there is nothing to compute with: give --files-per-minute and --file-size, or --policy"},
-		"a policy without a files model":   {[]string{"-p", "ray"}, `--policy: "ray" has no files model, so nothing says how /dev/shm fills: name a policy with sizing.files`},
+		"no flags at all":                  {nil, "there is nothing to compute with: give --files-per-minute and --file-size, --workers and --batch-bytes, --work-mem, or --policy"},
+		"a policy by the memory limit":     {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
 		"a size of nothing":                {clitest.Incident("--size", "0"), `--size: "0" holds nothing: write a size such as 512Mi`},
 		"a size that is none":              {clitest.Incident("--size", "much"), `--size: "much" is not a quantity: write a quantity such as 512Mi`},
 		"a size beyond all bounds":         {clitest.Incident("--size", "1e400"), `--size: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},

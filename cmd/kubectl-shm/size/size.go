@@ -11,7 +11,6 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
-	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // Reasons of findings that are about the computation and not about a Pod.
@@ -26,7 +25,9 @@ const help = `Computes how large /dev/shm has to be, what that costs in memory, 
 
 The workload is one that keeps a file for each request or session and deletes it
 when it is old: say how many files it creates, how large they are and how long
-they stay. A policy can say the same, and other models too.
+they stay. A data loader of PyTorch (--workers, --prefetch, --batch-bytes) and parallel
+queries of PostgreSQL (--work-mem, --parallel-workers) can be described too, and a policy
+can say all of that, with --count for one that counts cameras or GPUs.
 
 JSON and YAML have these fields. What is null is not a number: meanFiles,
 peakFiles and requiredBytes if nothing is ever deleted, or if they are more than
@@ -68,9 +69,16 @@ const examples = `  # 18 files a minute of 1,500 bytes, kept for a week
   kubectl shm size --files-per-minute 18 --file-size 1500 --retention 168h --compare
   kubectl shm size -p authentik-proxy-outposts --compare -O compare.png
 
+  # A data loader of 8 workers, each with 2 batches of 64 images of 3 x 224 x 224 in 32 bits ready
+  kubectl shm size --workers 8 --prefetch 2 --batch-bytes 38535168
+
+  # Four parallel hash joins at a time
+  kubectl shm size --work-mem 64Mi --parallel-workers 4 --count 4
+
   # What a built-in policy gives
   kubectl shm size -p authentik-proxy-outposts
-  kubectl shm size -p ray --memory-limit 8Gi`
+  kubectl shm size -p ray --memory-limit 8Gi
+  kubectl shm size -p frigate --count 8`
 
 // options holds the flags of size, as they were written.
 type options struct {
@@ -102,7 +110,7 @@ func Command(s cli.Streams) *cobra.Command {
 }
 
 func (o *options) run(s cli.Streams) error {
-	limit, err := memoryLimitFlag(o.memoryLimit, o.model.Changed("memory-limit"))
+	limit, err := model.MemoryLimitFlag(o.memoryLimit, o.model.Changed("memory-limit"))
 	if err != nil {
 		return err
 	}
@@ -146,21 +154,6 @@ func (o *options) onlyForComparisons() error {
 	return nil
 }
 
-// memoryLimitFlag returns the memory limit; 0 if none is given.
-func memoryLimitFlag(text string, given bool) (sizing.Bytes, error) {
-	if !given {
-		return 0, nil
-	}
-	q, err := model.QuantityFlag("memory-limit", text)
-	if err != nil {
-		return 0, err
-	}
-	if q.Sign() == 0 {
-		return 0, fmt.Errorf("--memory-limit: %s is not a limit: write one such as 512Mi, or leave the flag out", cli.Quote(text))
-	}
-	return sizing.BytesOf(q), nil
-}
-
 // computed represents a computed size and what follows from it.
 type computed struct {
 	model.Model
@@ -182,34 +175,15 @@ type finding struct {
 // compute sizes /dev/shm for a Pod of one container with the given memory limit, 0 for none. It
 // fails if the model needs a Pod that says more.
 func compute(m model.Model, memoryLimit sizing.Bytes) (computed, error) {
-	c := computed{Model: m, memoryLimit: memoryLimit}
-	size, ok := m.Compiled.Size()
-	switch units := m.Spec.Sizing.Units; {
-	case ok:
-		c.Size = size
-	case units != nil:
-		return computed{}, fmt.Errorf("--policy: %s counts %s of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy",
-			cli.Quote(m.Name), counted(&units.Count))
-	case memoryLimit == 0:
-		return computed{}, fmt.Errorf("--memory-limit: is missing, and policy %s takes %d%% of it: give it, such as --memory-limit 2Gi", cli.Quote(m.Name), m.Spec.Sizing.MemoryPercent.Percent)
-	default:
-		c.Size = policy.NewSet(m.Compiled).Evaluate(m.Subject(0, memoryLimit)).Size
+	size, err := m.SizeFor(memoryLimit)
+	if err != nil {
+		return computed{}, err
 	}
+	c := computed{Model: m, Size: size, memoryLimit: memoryLimit}
 	subject := m.Subject(c.Limit, memoryLimit)
 	c.effective = policy.MountedSize(subject, c.Limit)
 	c.findings = c.check(subject)
 	return c, nil
-}
-
-// counted says what a count is taken from.
-func counted(c *v1alpha1.Count) string {
-	if c.Annotation != nil {
-		return "the annotation " + cli.Quote(*c.Annotation)
-	}
-	if more := len(c.Resources) - 1; more > 0 {
-		return fmt.Sprintf("the resource %s and %d others", cli.Quote(c.Resources[0]), more)
-	}
-	return "the resource " + cli.Quote(c.Resources[0])
 }
 
 // check says what is wrong with the size itself, and with a Pod that mounts it.

@@ -190,7 +190,7 @@ spec:
 		args []string
 		want string
 	}{
-		"no flags at all": {nil, "there is nothing to compute with: give --files-per-minute and --file-size, or --policy"},
+		"no flags at all": {nil, "there is nothing to compute with: give --files-per-minute and --file-size, --workers and --batch-bytes, --work-mem, or --policy"},
 		"the required flags are missing": {[]string{"--retention", "5h"}, `--files-per-minute: is missing: give it, such as --files-per-minute 18
 --file-size: is missing: give it, such as --file-size 1500`},
 		"all flags are wrong": {
@@ -227,7 +227,7 @@ spec:
 		"a negative memory limit":            {clitest.Incident("--memory-limit", "-1"), `--memory-limit: "-1" is negative: write a quantity such as 512Mi`},
 		"an unknown format":                  {clitest.Incident("-o", "xml"), `invalid argument "xml" for "-o, --output" flag: write table, json, yaml, svg or png: see kubectl shm size --help`},
 		"an argument":                        {clitest.Incident("deploy.yaml"), `"deploy.yaml": kubectl shm size takes no arguments: remove it`},
-		"a flag that there is not":           {clitest.Incident("--retentoin", "5h"), `unknown flag: --retentoin: see kubectl shm size --help`},
+		"a flag that there is not":           {clitest.Incident("--retentoin", "5h"), `unknown flag: --retentoin: did you mean --retention? If not, see kubectl shm size --help`},
 		"a policy and flags":                 {[]string{"-p", "ray", "--min", "1Gi", "--retention", "1h"}, `--policy: "ray" cannot be combined with --retention, --min, which the policy says itself: leave one of them out`},
 		"a policy that is not there":         {[]string{"-p", "nope.yaml"}, `nope.yaml: there is no such file or directory: check the path`},
 		"several policies":                   {[]string{"-p", "two.yaml"}, `--policy: "two.yaml" holds 2 policies, "one", "two": name a file that holds one`},
@@ -237,7 +237,7 @@ spec:
 		"a policy that only checks":          {[]string{"-p", "hygiene"}, `--policy: "hygiene" has no sizing and only checks what is mounted: name a policy with sizing`},
 		"a policy that asks for a Pod": {
 			[]string{"-p", "frigate", "--memory-limit", "1Gi"},
-			`--policy: "frigate" counts the annotation "frigate/cameras" of a Pod, and there is none: give the Pod to kubectl shm review, or write count: {literal: 4} in a copy of the policy`,
+			`--count: is missing, and policy "frigate" counts the annotation "frigate/cameras" of a Pod: give it, such as --count 4, or give the Pod to kubectl shm review`,
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (c computed) writeTable(w io.Writer) {
 	if c.Name != "" {
 		fmt.Fprintf(w, "policy %s: ", c.Name)
 	}
-	fmt.Fprintln(w, c.describe())
+	fmt.Fprintln(w, c.Summary())
 	section(w, "RESULT", c.answer())
 	section(w, "HOW IT IS COMPUTED", c.terms())
 	section(w, "WHEN IT FILLS", c.fillTimes())
@@ -33,20 +33,6 @@ func (c computed) writeTable(w io.Writer) {
 			fmt.Fprintln(w, "\nFINDINGS")
 		}
 		fmt.Fprintf(w, "  %s: %s\n", f.Reason, f.Detail)
-	}
-}
-
-// describe returns the workload in a line.
-func (c computed) describe() string {
-	switch s := c.Spec.Sizing; {
-	case s.Files != nil:
-		return c.Describe()
-	case s.Fixed != nil:
-		return fmt.Sprintf("a fixed size of %s", s.Fixed.Size.String())
-	case s.MemoryPercent != nil:
-		return fmt.Sprintf("%d%% of the container's memory limit", s.MemoryPercent.Percent)
-	default:
-		return fmt.Sprintf("so much for each of %d units", *s.Units.Count.Literal)
 	}
 }
 
@@ -97,6 +83,8 @@ func (c computed) terms() []row {
 func (c computed) requiredTerms() []row {
 	s := c.Spec.Sizing
 	switch {
+	case c.Formula != "":
+		return []row{sized("required size", c.Required, c.Formula)}
 	case s.Fixed != nil:
 		return append([]row{sized("required size", c.Required, "fixed")}, c.fileTerms(s.Fixed.FileSize)...)
 	case s.MemoryPercent != nil:

@@ -9,13 +9,14 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit statuses.
 const (
 	ExitOK       = 0 // nothing would be rejected
 	ExitRejected = 1 // something would be rejected
-	ExitUsage    = 2 // bad usage or bad input; nothing is printed to standard output, but by lint -o json
+	ExitUsage    = 2 // bad usage or bad input; what was good of the input may be printed
 )
 
 // These end a command with a status, without a message of their own: what it printed says enough.
@@ -83,7 +84,7 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 			if len(args) == 0 {
 				return nil
 			}
-			return fmt.Errorf("there is no command %q: use one of those that %s --help lists", args[0], cmd.CommandPath())
+			return fmt.Errorf("there is no command %s: %s", Quote(args[0]), DidYouMean(args[0], names(cmd.Commands()), "use one of those that "+cmd.CommandPath()+" --help lists"))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -95,7 +96,12 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 	}
 	// Errors about flags end in the remedy; the verbs inherit this.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see %s --help", err, c.CommandPath())
+		remedy := fmt.Sprintf("see %s --help", c.CommandPath())
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+			return fmt.Errorf("%w: %s", err, DidYouMean("--"+unknown.GetSpecifiedName(), flagsOf(c), remedy))
+		}
+		return fmt.Errorf("%w: %s", err, remedy)
 	})
 	return root
 }

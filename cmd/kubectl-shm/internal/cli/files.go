@@ -15,13 +15,13 @@ import (
 // FileFlags holds the flags of the verbs that read manifests: -f and -R.
 type FileFlags struct {
 	Names     []string
-	recursive bool
+	Recursive bool
 }
 
 // Add adds the flags to a command's.
 func (f *FileFlags) Add(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.Names, "filename", "f", nil, "`file`, directory, or - for standard input; may be repeated")
-	set.BoolVarP(&f.recursive, "recursive", "R", false, "read the directories within a directory too")
+	set.BoolVarP(&f.Recursive, "recursive", "R", false, "read the directories within a directory too")
 }
 
 // Validate returns an error if no file is named.
@@ -34,7 +34,7 @@ func (f *FileFlags) Validate() error {
 
 // Read returns the documents of all files, none of which is parsed yet.
 func (f *FileFlags) Read(stdin io.Reader) ([]*manifest.Document, error) {
-	return manifest.ReadPaths(f.Names, f.recursive, stdin)
+	return manifest.ReadPaths(f.Names, f.Recursive, stdin)
 }
 
 // ErrNoObjects returns the error of an empty input: what was to write the manifests has probably

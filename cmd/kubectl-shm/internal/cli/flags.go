@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
 // OnlyFlags rejects arguments, most often files that a shell made of one pattern after -f.
@@ -55,10 +58,41 @@ func (c *Choice) list() string {
 // pflag.Value of a Choice.
 func (c *Choice) Set(value string) error {
 	if !slices.Contains(c.words, value) {
-		return errors.New("write " + c.list())
+		return errors.New(DidYouMean(value, c.words, "write "+c.list()))
 	}
 	c.Value = value
 	return nil
+}
+
+// DidYouMean returns a remedy for a word that is not known: the one that was probably meant, or
+// what else to do.
+func DidYouMean(word string, known []string, otherwise string) string {
+	if best := human.Closest(word, known); best != "" {
+		return "did you mean " + best + "? If not, " + otherwise
+	}
+	return otherwise
+}
+
+// names returns the names of commands.
+func names(commands []*cobra.Command) []string {
+	var out []string
+	for _, c := range commands {
+		if c.IsAvailableCommand() {
+			out = append(out, c.Name())
+		}
+	}
+	return out
+}
+
+// flagsOf returns the long flags of a command, with two dashes.
+func flagsOf(cmd *cobra.Command) []string {
+	var out []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			out = append(out, "--"+f.Name)
+		}
+	})
+	return out
 }
 
 // String returns the value.

@@ -62,6 +62,14 @@ func Plain(name string) string {
 	return name
 }
 
+// PlainFile returns the path of a file, quoted if it would not be a word of a line.
+func PlainFile(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r) }) {
+		return strconv.Quote(path)
+	}
+	return path
+}
+
 // Quote quotes a value for a message, and cuts one that is too long to read.
 func Quote(text string) string { return human.Quote(text, 64) }
 

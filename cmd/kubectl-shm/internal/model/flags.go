@@ -124,6 +124,7 @@ func AddFlags(cmd *cobra.Command) *Flags {
 	for _, f := range modelFlags {
 		m.set.String(f.name, f.text(defaults.Spec.Sizing), f.usage)
 	}
+	m.addUnitFlags()
 	m.set.StringVarP(&m.policy, "policy", "p", "", "`FILE` with a SharedMemoryPolicy, or the name of a built-in one, instead of the flags above")
 	cli.Complete(cmd, "policy", cobra.ShellCompDirectiveDefault, policyfile.BuiltInNames())
 	cli.Complete(cmd, "page-size", cobra.ShellCompDirectiveNoFileComp, []string{"4Ki", "16Ki", "64Ki"})
@@ -133,14 +134,29 @@ func AddFlags(cmd *cobra.Command) *Flags {
 // Model returns the workload that the flags describe.
 func (m *Flags) Model(stdin io.Reader) (Model, error) {
 	given := m.given()
-	if !m.set.Changed("policy") {
-		return m.fromFlags(given)
+	group, units := m.givenUnits()
+	switch {
+	case m.set.Changed("policy"):
+		if given = append(given, units...); len(given) > 0 {
+			return Model{}, fmt.Errorf("--policy: %s cannot be combined with %s, which the policy says itself: leave one of them out", cli.Quote(m.policy), strings.Join(given, ", "))
+		}
+		return m.fromPolicy(stdin)
+	case group != nil:
+		return m.fromUnits(group, units)
+	case m.set.Changed(countFlag):
+		return Model{}, errors.New("--count: says how many of what a policy counts, or of what --workers or --work-mem describe: give one of them too")
 	}
-	if len(given) > 0 {
-		return Model{}, fmt.Errorf("--policy: %s cannot be combined with %s, which the policy says itself: leave one of them out", cli.Quote(m.policy), strings.Join(given, ", "))
-	}
-	return fromPolicy(m.policy, stdin)
+	return m.fromFlags(given)
 }
+
+// Given reports whether any flag that describes a workload is on the command line.
+func (m *Flags) Given() bool {
+	group, _ := m.givenUnits()
+	return group != nil || len(m.given()) > 0 || m.set.Changed("policy") || m.set.Changed(countFlag)
+}
+
+// ReadsStdin reports whether --policy is standard input.
+func (m *Flags) ReadsStdin() bool { return m.policy == "-" }
 
 // Changed reports whether a flag of the command is on the command line.
 func (m *Flags) Changed(flag string) bool { return m.set.Changed(flag) }
@@ -159,9 +175,20 @@ func (m *Flags) given() []string {
 	return given
 }
 
+// givenFiles returns those that describe files alone.
+func (m *Flags) givenFiles() []string {
+	var given []string
+	for _, f := range modelFlags {
+		if m.set.Changed(f.name) && strings.HasPrefix(f.field, "files.") {
+			given = append(given, "--"+f.name)
+		}
+	}
+	return given
+}
+
 func (m *Flags) fromFlags(given []string) (Model, error) {
 	if len(given) == 0 {
-		return Model{}, errors.New("there is nothing to compute with: give --files-per-minute and --file-size, or --policy")
+		return Model{}, errors.New("there is nothing to compute with: give --files-per-minute and --file-size, --workers and --batch-bytes, --work-mem, or --policy")
 	}
 	p := v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "flags"},

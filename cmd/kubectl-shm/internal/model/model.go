@@ -22,6 +22,11 @@ import (
 type Model struct {
 	// Name is the policy's name; empty for a model that flags describe.
 	Name string
+	// Workload and Formula say what flags describe, and how the required size comes about; empty for a files model
+	// and for a policy.
+	Workload, Formula string
+	// Given is the sizing as it was given, without defaults.
+	Given *v1alpha1.Sizing
 	// Spec is the policy as it was given, with the defaults filled in.
 	Spec v1alpha1.SharedMemoryPolicySpec
 	// Compiled computes as the given one does, but matches every Pod, all of its containers,
@@ -34,7 +39,7 @@ func New(p *v1alpha1.SharedMemoryPolicy) (Model, field.ErrorList) {
 	if _, found := policy.Compile(p); len(found) > 0 {
 		return Model{}, found
 	}
-	m := Model{Name: p.Name}
+	m := Model{Name: p.Name, Given: p.Spec.Sizing}
 	open := p.DeepCopy()
 	v1alpha1.SetDefaults(open)
 	m.Spec = *open.Spec.DeepCopy()
@@ -51,7 +56,8 @@ func New(p *v1alpha1.SharedMemoryPolicy) (Model, field.ErrorList) {
 
 // fromPolicy reads the one policy with sizing that --policy names: a built-in one, or that of
 // a file.
-func fromPolicy(name string, stdin io.Reader) (Model, error) {
+func (m *Flags) fromPolicy(stdin io.Reader) (Model, error) {
+	name := m.policy
 	loaded, err := policyfile.Load([]string{name}, stdin)
 	if err != nil {
 		return Model{}, err
@@ -66,8 +72,12 @@ func fromPolicy(name string, stdin io.Reader) (Model, error) {
 	if loaded[0].Source.Spec.Sizing == nil {
 		return Model{}, fmt.Errorf("--policy: %s has no sizing and only checks what is mounted: name a policy with sizing", cli.Quote(loaded[0].Compiled.Name()))
 	}
-	m, found := New(loaded[0].Source)
-	return m, found.ToAggregate()
+	source, err := m.withCount(loaded[0].Source)
+	if err != nil {
+		return Model{}, err
+	}
+	out, found := New(source)
+	return out, found.ToAggregate()
 }
 
 // Subject returns a Pod of one container that mounts a volume of the given size.

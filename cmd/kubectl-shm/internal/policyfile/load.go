@@ -74,7 +74,7 @@ func policyDocuments(name string, stdin io.Reader) ([]*manifest.Document, error)
 	}
 	docs, err := manifest.ReadPaths([]string{name}, false, stdin)
 	if err != nil && name != "-" && !strings.ContainsAny(name, "./") {
-		return nil, fmt.Errorf("%w; kubectl shm policies lists the built-in ones", err)
+		return nil, fmt.Errorf("%w; %s", err, cli.DidYouMean(name, BuiltInNames(), "kubectl shm policies lists the built-in ones"))
 	}
 	return docs, err
 }

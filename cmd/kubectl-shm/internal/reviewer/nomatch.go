@@ -1,4 +1,4 @@
-package review
+package reviewer
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ type nearby struct {
 	mirrors  policy.Mirrors
 }
 
-func newNearby(s settings) (*nearby, error) {
+func newNearby(s Settings) (*nearby, error) {
 	yes := true
 	check, errs := policy.Compile(&v1alpha1.SharedMemoryPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "built-in-check"},
@@ -35,7 +35,7 @@ func newNearby(s settings) (*nearby, error) {
 			Exemptions: v1alpha1.Allowed,
 		},
 	})
-	near := &nearby{builtIn: policy.NewSet(check), mirrors: s.mirrors, policies: slices.Clone(s.policies)}
+	near := &nearby{builtIn: policy.NewSet(check), mirrors: s.Mirrors, policies: slices.Clone(s.Policies)}
 	slices.SortStableFunc(near.policies, func(a, b policyfile.Policy) int {
 		return int(b.Source.Spec.Priority) - int(a.Source.Spec.Priority)
 	})
@@ -210,7 +210,7 @@ func isSidecar(c *policy.ContainerView) bool {
 }
 
 func (m *missing) compareImage(c *policy.ContainerView, pattern string, prepares bool) (miss, string) {
-	image := repositoryOf(c.Image)
+	image := RepositoryOf(c.Image)
 	if prepares {
 		if image != pattern {
 			return misses, ""
@@ -233,8 +233,8 @@ func (m *missing) compareImage(c *policy.ContainerView, pattern string, prepares
 	return misses, ""
 }
 
-// repositoryOf returns an image without its tag and digest.
-func repositoryOf(image string) string {
+// RepositoryOf returns an image without its tag and digest.
+func RepositoryOf(image string) string {
 	name, _, _ := strings.Cut(image, "@")
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		name = name[:colon]

@@ -1,4 +1,4 @@
-package review
+package cli
 
 import (
 	"fmt"
@@ -10,14 +10,23 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/manifest"
 )
 
-// writeDiff writes a unified diff of each file that changes.
-func writeDiff(w io.Writer, docs []*manifest.Document, color bool) error {
+// ByFile returns the documents of each file, which follow each other.
+func ByFile(docs []*manifest.Document) [][]*manifest.Document {
+	var files [][]*manifest.Document
 	for len(docs) > 0 {
 		n := 1
 		for n < len(docs) && docs[n].Source == docs[0].Source && docs[n].Index == docs[n-1].Index+1 {
 			n++
 		}
-		text, err := fileDiff(docs[:n])
+		files, docs = append(files, docs[:n]), docs[n:]
+	}
+	return files
+}
+
+// WriteDiff writes a unified diff of each file that changes.
+func WriteDiff(w io.Writer, docs []*manifest.Document, color bool) error {
+	for _, file := range ByFile(docs) {
+		text, err := fileDiff(file)
 		if err != nil {
 			return err
 		}
@@ -25,7 +34,6 @@ func writeDiff(w io.Writer, docs []*manifest.Document, color bool) error {
 			text = colored(text)
 		}
 		fmt.Fprint(w, text)
-		docs = docs[n:]
 	}
 	return nil
 }
@@ -84,13 +92,12 @@ func hunksOf(before, after string) ([]*udiff.Hunk, error) {
 
 // colored colors the lines of a diff as git does.
 func colored(diff string) string {
-	const bold, red, green, cyan, reset = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
 		text := strings.TrimSuffix(line, "\n")
-		for _, c := range [...]struct{ prefix, color string }{{"--- ", bold}, {"+++ ", bold}, {"@@", cyan}, {"-", red}, {"+", green}} {
+		for _, c := range [...]struct{ prefix, color string }{{"--- ", Bold}, {"+++ ", Bold}, {"@@", Cyan}, {"-", Red}, {"+", Green}} {
 			if strings.HasPrefix(text, c.prefix) {
-				line = c.color + text + reset + strings.TrimPrefix(line, text)
+				line = Streams{Color: true}.Colored(c.color, text) + strings.TrimPrefix(line, text)
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package review
+package reviewer
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 
 // addOther adds the Pod templates of an object of any other kind, found by their shape. What has one
 // that cannot be read is named in a note.
-func (in *input) addOther(o manifest.Object) error {
+func (in *Input) addOther(o manifest.Object) error {
 	object, err := decoded(o)
 	if err != nil {
 		return err
@@ -35,18 +35,18 @@ func (in *input) addOther(o manifest.Object) error {
 	for _, u := range unread {
 		in.note(o, u.Pointer, u.Why)
 	}
-	before := len(in.workloads)
+	before := len(in.Workloads)
 	for _, t := range found {
 		in.addTemplate(o, t, len(found) > 1)
 	}
-	if len(in.workloads) == before {
-		in.skipped[o.Kind]++
+	if len(in.Workloads) == before {
+		in.Skipped[o.Kind]++
 	}
 	return nil
 }
 
 // addTemplate adds a Pod template that was found by its shape.
-func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several bool) {
+func (in *Input) addTemplate(o manifest.Object, t podtemplate.Template, several bool) {
 	added, atShm := addedVolumes(t.Spec)
 	if atShm != "" {
 		in.note(o, t.Pointer, fmt.Sprintf("mounts volume %q at /dev/shm, which only its controller knows: review the Pods that are made from it (kubectl get pods -o yaml)", atShm))
@@ -63,9 +63,9 @@ func (in *input) addTemplate(o manifest.Object, t podtemplate.Template, several 
 	if several {
 		at = cli.FieldOf(t.Pointer)
 	}
-	in.workloads = append(in.workloads, workload{
-		object: o, at: at, fixed: t.Form != podtemplate.PodTemplate,
-		subject: policy.Subject{
+	in.Workloads = append(in.Workloads, Workload{
+		Object: o, At: at, Fixed: t.Form != podtemplate.PodTemplate,
+		Subject: policy.Subject{
 			Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Pod: policy.ViewOf(t.Meta, t.Spec),
 			Pointer: t.Pointer, Suspended: t.Suspended, QueueName: t.QueueName, Claims: added,
 		},
@@ -93,12 +93,12 @@ func addedVolumes(spec *corev1.PodSpec) (names []string, atShm string) {
 }
 
 // note adds a note on a place that has, or may have, a Pod template and is not reviewed.
-func (in *input) note(o manifest.Object, pointer, why string) {
+func (in *Input) note(o manifest.Object, pointer, why string) {
 	title, place := titleOf(o.Kind, o.Namespace, o.Name), "it"
 	if pointer != "" {
 		place = cli.FieldOf(pointer)
 	}
-	in.notes = append(in.notes, fmt.Sprintf("%s has a Pod template that is not looked at: %s %s", title, place, why))
+	in.Notes = append(in.Notes, fmt.Sprintf("%s has a Pod template that is not looked at: %s %s", title, place, why))
 }
 
 // isRemovedVersion reports whether an object would be of a known type if it were written in another
@@ -112,6 +112,41 @@ func isRemovedVersion(o manifest.Object) bool {
 func groupOf(version string) string {
 	if group, _, found := strings.Cut(version, "/"); found {
 		return group
+	}
+	return ""
+}
+
+// Title names the object, and the field of the template if its kind does not say where it is.
+func (w Workload) Title() string {
+	title := titleOf(w.Subject.Kind, w.Subject.Namespace, w.Subject.Name)
+	if w.At != "" {
+		title += " " + w.At
+	}
+	return title
+}
+
+// titleOf returns kind/namespace/name.
+func titleOf(kind, namespace, name string) string {
+	return cli.Plain(kind) + "/" + cli.Plain(namespace) + "/" + cli.Plain(name)
+}
+
+// plainVersion returns an apiVersion, both parts of which may be anything.
+func plainVersion(version string) string {
+	group, version, found := strings.Cut(version, "/")
+	if !found {
+		return cli.Plain(group)
+	}
+	return cli.Plain(group) + "/" + cli.Plain(version)
+}
+
+// ContainerPath returns the field of a container within the object; empty if the Pod has none of that name.
+func (w Workload) ContainerPath(name string) string {
+	for list, containers := range map[string][]policy.ContainerView{"initContainers": w.Subject.Pod.Spec.InitContainers, "containers": w.Subject.Pod.Spec.Containers} {
+		for i := range containers {
+			if containers[i].Name == name && name != "" {
+				return fmt.Sprintf("%s[%d]", cli.FieldOf(w.Subject.Pointer+"/spec/"+list), i)
+			}
+		}
 	}
 	return ""
 }

@@ -1,14 +1,12 @@
-package review
+package reviewer
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
-	apply "github.com/evanphx/json-patch/v5"
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 // fitting makes a patch for a Pod as a cluster has it fit the object as it is written. A cluster
@@ -46,16 +45,8 @@ func (f *fitting) apply(ops []jsonpatch.Operation) error {
 			return err
 		}
 		op = fit(object, op)
-		var patch apply.Patch
-		text, err := json.Marshal([]jsonpatch.Operation{op})
-		if err == nil {
-			patch, err = apply.DecodePatch(text)
-		}
-		if err == nil {
-			f.text, err = patch.Apply(f.text)
-		}
-		if err != nil {
-			return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
+		if f.text, err = applied(f.text, op); err != nil {
+			return err
 		}
 		f.ops = append(f.ops, op)
 	}
@@ -106,15 +97,7 @@ func (f *fitting) pod() (*policy.PodView, error) {
 	if err != nil {
 		return nil, err
 	}
-	pod := &policy.PodView{}
-	text, err := json.Marshal(at)
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the Pod again: %w", err)
-	}
-	return pod, nil
+	return decodePod(at)
 }
 
 // keepRequests writes the memory request that a LimitRange gives a container whose limit is now
@@ -172,4 +155,58 @@ func volumeAt(pod *policy.PodView, c *policy.ContainerView, at string) (size siz
 		}
 	}
 	return 0, false
+}
+
+// WithoutRecord returns operations on an object without those that record, in annotations of the Pod or template that a
+// pointer leads to, what was done.
+func WithoutRecord(ops []jsonpatch.Operation, pointer string) []jsonpatch.Operation {
+	isRecord := func(key string) bool {
+		return key == v1alpha1.AnnotationInjected || key == v1alpha1.AnnotationPolicy
+	}
+	var out []jsonpatch.Operation
+	for _, op := range ops {
+		rest, found := strings.CutPrefix(op.Path, pointer+"/metadata")
+		steps := strings.Split(rest, "/")[1:]
+		switch value := op.Value.(type) {
+		case string:
+			if found && len(steps) == 2 && isRecord(unescape(steps[1])) {
+				continue
+			}
+		default:
+			if kept, empty := withoutRecord(value, isRecord); found && empty {
+				continue
+			} else if found {
+				op.Value = kept
+			}
+		}
+		out = append(out, op)
+	}
+	return out
+}
+
+// withoutRecord returns a value without the keys that are of the record, in it and in what is in it, and
+// whether nothing else was in it.
+func withoutRecord(value any, isRecord func(string) bool) (kept any, empty bool) {
+	var fields map[string]any
+	switch value := value.(type) {
+	case map[string]any:
+		fields = value
+	case map[string]string:
+		fields = map[string]any{}
+		for key, text := range value {
+			fields[key] = text
+		}
+	default:
+		return value, false
+	}
+	out := map[string]any{}
+	for key, field := range fields {
+		if isRecord(key) {
+			continue
+		}
+		if inner, empty := withoutRecord(field, isRecord); !empty {
+			out[key] = inner
+		}
+	}
+	return out, len(out) == 0
 }

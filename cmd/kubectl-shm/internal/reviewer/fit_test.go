@@ -1,13 +1,10 @@
-package review
+package reviewer
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"gomodules.xyz/jsonpatch/v2"
-
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 )
 
 func TestFitting_Apply(t *testing.T) {
@@ -52,15 +49,5 @@ func TestFitting_Apply(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
-	}
-}
-
-// No such Pod reaches a webhook, so nothing of the LimitRange is written.
-func TestReview_RequestAboveTheLimitOfALimitRange(t *testing.T) {
-	in := limitRange("default: {memory: 256Mi}") + clitest.Pod + "    resources:\n      requests: {memory: 1Gi}\n"
-	got := shm(in, "review", "-f", "-", "-o", "yaml")
-	want := `container "chrome" requests 1Gi, and a LimitRange gives it a memory limit of 256Mi, so the API server rejects the Pod: set a limit of at least 1Gi`
-	if !strings.Contains(got.ErrOut, "warning: "+want+"\n") || strings.Contains(got.Out, "limits: {memory") || strings.Contains(got.Out, "limits:\n") {
-		t.Errorf("want the warning %q and no limit in\n%s%s", want, got.ErrOut, got.Out)
 	}
 }
