@@ -31,9 +31,9 @@ MUTATE_WORKERS ?= 2
 MUTATE_SECONDS ?= 20
 MUTATE_RESUME  ?=
 
-# The build tags of what needs a real node, or QEMU, or minutes. (A comma would end an argument of make's call.)
+# The build tags of what needs a real node, or QEMU, or minutes, or a browser. (A comma would end an argument of make's call.)
 comma      := ,
-TAGS       := node$(comma)kernels$(comma)chaos
+TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -135,6 +135,11 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 			-test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 5x -test.fuzzcachedir "$$cache/$$pkg") </dev/null || \
 			{ echo "make fuzz: $$target failed; to repeat it: cd $$dir && $(GO) test -run '^$$target\$$' $$pkg" >&2; exit 1; }; \
 	done <"$$tmp/targets"
+
+.PHONY: pictures
+pictures: ## Open the page of an audit in Chromium, Debian's package chromium (UPDATE=1: write docs/audit.png)
+	@$(GO) run ./envtest/cmd/binaries >/dev/null
+	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_' ./cmd/kubectl-shm/e2e $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs')
 
 .PHONY: bench
 bench: ## Measure engine, handlers and the whole path on a real API server, see docs/performance.md (BENCH_TIME=40m SOAK=10m UPDATE=1: write it)

@@ -73,6 +73,7 @@ func TestCompletion(t *testing.T) {
 		"size -o ":       "table\njson\nyaml\nsvg\npng\n:4\n",
 		"audit -o ":      "table\nwide\njson\nyaml\ncsv\nhtml\n:4\n",
 		"audit -p ":      names.String() + ":0\n",
+		"rollout -o ":    "table\nwide\njson\nyaml\ncsv\n:4\n",
 		"simulate -o ":   "table\ncsv\nsvg\npng\n:4\n",
 	} {
 		got := clitest.Run("", append([]string{"__complete"}, strings.Split(args, " ")...), verbs...)

@@ -22,6 +22,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/recommend"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/resize"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/rollout"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/schema"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/simulate"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/size"
@@ -36,7 +37,7 @@ var (
 		size.Command, review.Command, fix.Command, lint.Command, policies.Command, initpolicy.Command, test.Command, create.Command,
 		simulate.Command, schema.Command, version.Command,
 	}
-	online = []cli.Verb{audit.Command, top.Command, diagnose.Command, recommend.Command, resize.Command}
+	online = []cli.Verb{audit.Command, top.Command, diagnose.Command, recommend.Command, resize.Command, rollout.Command}
 	verbs  = slices.Concat(offline, online)
 )
 

@@ -30,8 +30,9 @@ is to have, as they are and as they would be once each was created again. A Reso
 is named if that is more than it has.
 
 table and wide list the workloads that are violating or changed; --compliant adds the
-others that a policy matches. json, yaml, csv and html have all of these. html is one page
-without links to anything else: write it to a file and open it in a browser.
+others that a policy matches, and wide has every text in full. json, yaml, csv and html
+have all of these. html is one page without links to anything else: write it to a file and
+open it in a browser.
 
 Exit status: 0, or 1 if --fail-on says so, or 2 for bad usage and a cluster that does not
 answer.

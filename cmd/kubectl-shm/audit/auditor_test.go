@@ -90,15 +90,15 @@ func TestAuditor_Workloads(t *testing.T) {
 	}{
 		"the worst of the Pods is the workload's": {
 			pods: []*corev1.Pod{app("shop", "web", "web-0", sized), app("shop", "web", "web-1"), app("shop", "web", "web-2")},
-			want: []string{"shop StatefulSet/web 3 enforce changed web 256Mi +512Mi +514Mi AddVolume web-1"},
+			want: []string{"shop StatefulSet/web 3 enforce changed AddVolume 256Mi +512Mi +514Mi web web-1"},
 		},
 		"violating before changed before compliant, then by name": {
 			pods: []*corev1.Pod{app("dev", "web", "web-0", sized), app("shop", "web", "web-0"), app("shop", "strict", "strict-0"), app("dev", "strict", "strict-0")},
 			want: []string{
-				"dev StatefulSet/strict 1 - violating strict 256Mi   NoMount strict-0",
-				"shop StatefulSet/strict 1 enforce violating strict 256Mi   NoMount strict-0",
-				"shop StatefulSet/web 1 enforce changed web 256Mi +256Mi +257Mi AddVolume web-0",
-				"dev StatefulSet/web 1 - compliant web 256Mi   AlreadySized web-0",
+				"dev StatefulSet/strict 1 - violating NoMount 256Mi   strict strict-0",
+				"shop StatefulSet/strict 1 enforce violating NoMount 256Mi   strict strict-0",
+				"shop StatefulSet/web 1 enforce changed AddVolume 256Mi +256Mi +257Mi web web-0",
+				"dev StatefulSet/web 1 - compliant AlreadySized 256Mi   web web-0",
 			},
 		},
 		"Pods that have ended or are leaving count for nothing": {
@@ -106,15 +106,15 @@ func TestAuditor_Workloads(t *testing.T) {
 		},
 		"replicas that are not there are counted": {
 			pods: []*corev1.Pod{app("shop", "web", "web-0")}, templates: []*appsv1.StatefulSet{statefulSet("shop", "web", 3)},
-			want: []string{"shop StatefulSet/web 1/3 enforce changed web 256Mi +768Mi +771Mi AddVolume web-0"},
+			want: []string{"shop StatefulSet/web 1/3 enforce changed AddVolume 256Mi +768Mi +771Mi web web-0"},
 		},
 		"a workload without Pods": {
 			templates: []*appsv1.StatefulSet{statefulSet("shop", "web", 0)},
-			want:      []string{"shop StatefulSet/web 0 enforce changed web 256Mi   AddVolume "},
+			want:      []string{"shop StatefulSet/web 0 enforce changed AddVolume 256Mi   web "},
 		},
 		"the next Pods would be rejected, those that run are fine": {
 			pods: []*corev1.Pod{app("shop", "strict", "strict-0", sized)}, templates: []*appsv1.StatefulSet{statefulSet("shop", "strict", 1)},
-			want: []string{"shop StatefulSet/strict 1 enforce violating strict 256Mi   NoMount "},
+			want: []string{"shop StatefulSet/strict 1 enforce violating NoMount 256Mi   strict "},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -23,15 +25,16 @@ var pageText string
 
 // page is what the page shows, all of it in words.
 type page struct {
-	Where, Whose, Host, When, Pods string
-	Requests, Limits               string
-	Results                        []pageResult
-	Exceeded                       []pageExceeded
-	Namespaces                     []pageNamespace
-	Bars                           []pageBar
-	MoreBars                       string
-	Workloads                      []pageWorkload
-	Notes                          []string
+	Where, Whose, Host, When string
+	Pods, Unmatched          string
+	Requests, Limits         string
+	Results                  []pageResult
+	Exceeded                 []pageExceeded
+	Namespaces               []pageNamespace
+	Bars                     []pageBar
+	MoreBars                 string
+	Workloads                []pageWorkload
+	Notes                    []string
 }
 
 type pageResult struct {
@@ -53,7 +56,11 @@ type pageBar struct {
 type pageWorkload struct {
 	Class, Namespace, Name, Pods, Size, Limits, About string
 	Texts                                             []string
+	Open                                              bool
 }
+
+// mostOpen bounds how many workloads show their texts at once.
+const mostOpen = 3
 
 // writePage writes the audit as a page of HTML that needs nothing else.
 func writePage(w io.Writer, r *report, now time.Time) error {
@@ -63,7 +70,7 @@ func writePage(w io.Writer, r *report, now time.Time) error {
 	}
 	p := page{
 		Where: r.where, Whose: r.whose, Host: r.host, When: now.UTC().Format("2 January 2006 15:04 UTC"),
-		Pods: plural(r.pods, "Pod"), Results: r.pageResults(), Notes: r.notes,
+		Pods: plural(r.pods, "Pod"), Unmatched: plural(r.unmatched, "Pod"), Results: r.pageResults(), Notes: r.notes,
 	}
 	var before, after policy.Usage
 	for _, n := range r.namespaces {
@@ -76,8 +83,10 @@ func writePage(w io.Writer, r *report, now time.Time) error {
 	slices.SortFunc(p.Namespaces, func(a, b pageNamespace) int { return cmp.Compare(a.Name, b.Name) })
 	p.Requests, p.Limits = "+"+size(after.Requests.Minus(before.Requests)), "+"+size(after.Limits.Minus(before.Limits))
 	p.Bars, p.MoreBars = r.pageBars()
-	for _, w := range r.workloads {
-		p.Workloads = append(p.Workloads, w.page())
+	for i, w := range r.workloads {
+		one := w.page()
+		one.Open = i < mostOpen && w.worst.outcome == policy.Violating
+		p.Workloads = append(p.Workloads, one)
 	}
 	return t.Execute(w, p)
 }
@@ -85,8 +94,8 @@ func writePage(w io.Writer, r *report, now time.Time) error {
 // pageResults returns the results that are there, and the two that matter in any case.
 func (r *report) pageResults() []pageResult {
 	texts := map[policy.Outcome]string{
-		policy.Violating: "would be rejected", policy.Mutated: "would be changed", policy.Compliant: "stay as they are",
-		policy.Exempt: "are exempt", policy.Skipped: "are skipped",
+		policy.Violating: "would be rejected", policy.Mutated: "would be changed", policy.Compliant: "would not change",
+		policy.Exempt: "would be exempt", policy.Skipped: "would be skipped",
 	}
 	var out []pageResult
 	for _, o := range []policy.Outcome{policy.Violating, policy.Mutated, policy.Compliant, policy.Exempt, policy.Skipped} {
@@ -96,7 +105,7 @@ func (r *report) pageResults() []pageResult {
 			continue
 		}
 		count := human.Count(int64(n))
-		out = append(out, pageResult{Class: results[o], Count: count, Text: "workloads " + texts[o], Legend: count + " " + results[o], N: n, Shown: matters})
+		out = append(out, pageResult{Class: results[o], Count: count, Text: english.PluralWord(n, "workload", "") + " " + texts[o], Legend: count + " " + results[o], N: n, Shown: matters})
 	}
 	return out
 }
@@ -125,7 +134,7 @@ func (r *report) pageBars() (bars []pageBar, more string) {
 	const most = 12
 	growing := slices.DeleteFunc(slices.Clone(r.namespaces), func(n *namespace) bool { return n.after.Limits == n.before.Limits })
 	if left := len(growing) - most; left > 0 {
-		growing, more = growing[:most], fmt.Sprintf("%d more namespaces grow by less", left)
+		growing, more = growing[:most], human.Plural(left, "namespace")+" more would grow by less"
 	}
 	var largest sizing.Bytes = 1
 	for _, n := range growing {

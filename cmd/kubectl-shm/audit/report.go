@@ -158,28 +158,28 @@ func (w *workload) podsOf() string {
 	return fmt.Sprintf("%d/%d", w.running, w.replicas)
 }
 
-// growth returns by how much an amount of memory would grow, in MiB; empty if it would not.
+// growth returns by how much an amount of memory would grow; empty if it would not.
 func growth(before, after sizing.Bytes) string {
 	if after == before {
 		return ""
 	}
-	return "+" + strconv.FormatInt(after.Minus(before).DivUp(sizing.MiB), 10) + "Mi"
+	return "+" + size(after.Minus(before))
 }
 
 // table returns the workloads: those that would change or be rejected, or all.
 func (r *report) table(all bool) *cli.Table {
 	t := &cli.Table{Columns: []cli.Column{
-		{Name: "NAMESPACE"}, {Name: "WORKLOAD"}, {Name: "PODS", Right: true}, {Name: "MODE"}, {Name: "RESULT"},
-		{Name: "POLICY", Wide: true}, {Name: "SIZE", Right: true}, {Name: "REQUESTS", Right: true, Wide: true}, {Name: "LIMITS", Right: true},
-		{Name: "REASON"}, {Name: "EXAMPLE", Wide: true}, {Name: "DETAIL"},
+		{Name: "NAMESPACE"}, {Name: "WORKLOAD"}, {Name: "PODS", Right: true}, {Name: "MODE"}, {Name: "RESULT"}, {Name: "REASON"},
+		{Name: "SIZE", Right: true}, {Name: "REQUESTS", Right: true}, {Name: "LIMITS", Right: true},
+		{Name: "POLICY"}, {Name: "EXAMPLE", Wide: true}, {Name: "DETAIL", Wide: true},
 	}}
 	for _, w := range r.workloads {
 		v := &w.worst
 		if !all && severity(v.outcome) > severity(policy.Mutated) {
 			continue
 		}
-		t.Add(w.Namespace, w.Workload.String(), w.podsOf(), modeOf(string(v.mode)), results[v.outcome], v.policy, v.sizeLimit,
-			growth(w.before.Requests, w.after.Requests), growth(w.before.Limits, w.after.Limits), string(v.reason), w.example, v.detail)
+		t.Add(w.Namespace, w.Workload.String(), w.podsOf(), modeOf(string(v.mode)), results[v.outcome], string(v.reason), v.sizeLimit,
+			growth(w.before.Requests, w.after.Requests), growth(w.before.Limits, w.after.Limits), v.policy, w.example, v.detail)
 	}
 	return t
 }
@@ -217,6 +217,9 @@ func (r *report) write(w io.Writer, all, wide bool, width int) {
 		t.Write(w, wide, width)
 		fmt.Fprintln(w)
 	}
+	if !wide {
+		r.writeViolations(w)
+	}
 	if t := r.namespaceTable(); len(t.Rows) > 0 {
 		t.Write(w, wide, width)
 		fmt.Fprintln(w)
@@ -230,6 +233,28 @@ func (r *report) write(w io.Writer, all, wide bool, width int) {
 		fmt.Fprintln(w, "note: "+note)
 	}
 	fmt.Fprintln(w, r.summary())
+}
+
+// mostViolations bounds how many workloads have their violations written out.
+const mostViolations = 20
+
+// writeViolations writes why workloads violate their policies, and what to do: the table has no room.
+func (r *report) writeViolations(w io.Writer) {
+	n := 0
+	for _, x := range r.workloads {
+		if x.worst.outcome != policy.Violating {
+			continue
+		}
+		if n++; n <= mostViolations {
+			fmt.Fprintf(w, "%s %s: %s\n", cli.Plain(x.Namespace), x.Workload, x.worst.detail)
+		}
+	}
+	if n > mostViolations {
+		fmt.Fprintf(w, "and %d more: -o wide has them all\n", n-mostViolations)
+	}
+	if n > 0 {
+		fmt.Fprintln(w)
+	}
 }
 
 // summary returns a line of totals.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -57,6 +58,7 @@ func (t *Table) Write(w io.Writer, wide bool, width int) {
 	for _, row := range append([][]string{names}, rows...) {
 		var line strings.Builder
 		for i, cell := range row {
+			cell = cmp.Or(cell, "-")
 			if i == last {
 				cell = cut(cell, room)
 			}

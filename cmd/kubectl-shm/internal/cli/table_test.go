@@ -10,7 +10,7 @@ import (
 func sample() *Table {
 	t := &Table{Columns: []Column{{Name: "NAME"}, {Name: "PODS", Right: true}, {Name: "POLICY", Wide: true}, {Name: "DETAIL"}}}
 	t.Add("web", "5", "p", "needs 256Mi at /dev/shm and mounts nothing")
-	t.Add("größer", "1200", "q", `says "no", twice`)
+	t.Add("größer", "1200", "", `says "no", twice`)
 	return t
 }
 
@@ -38,7 +38,7 @@ größer  1200  says "no", twice
 		"wide": {true, 40, `
 NAME    PODS  POLICY  DETAIL
 web        5  p       needs 256Mi at /dev/shm and mounts nothing
-größer  1200  q       says "no", twice
+größer  1200  -       says "no", twice
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestTable_CSV(t *testing.T) {
 	if err := sample().WriteCSV(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := "name,pods,policy,detail\nweb,5,p,needs 256Mi at /dev/shm and mounts nothing\ngrößer,1200,q,\"says \"\"no\"\", twice\"\n"
+	want := "name,pods,policy,detail\nweb,5,p,needs 256Mi at /dev/shm and mounts nothing\ngrößer,1200,,\"says \"\"no\"\", twice\"\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
