@@ -3,6 +3,8 @@
 GO         ?= go
 # The cgroup version that the tests on a real node are to run on, 1 or 2; empty is the machine's own.
 CGROUP     ?=
+# The version of a release.
+VERSION    ?=
 # RACE=1 runs the tests under the race detector, which needs a C compiler.
 RACE       ?=
 FUZZTIME   ?= 30s
@@ -40,7 +42,7 @@ TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 # The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
-NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print)))
+NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print))) tools/release
 PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
@@ -70,6 +72,12 @@ help: ## Show this list
 build: ## Build the kubectl plugin, bin/kubectl-shm, and bin/kubectl_complete-shm, by which kubectl completes its arguments
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
 	ln -sf kubectl-shm bin/kubectl_complete-shm
+
+# The image's name and the address of the files are flags of the program: see docs/release.md.
+.PHONY: release
+release: ## Build a release into out/release (VERSION=v0.1.0): image, plugin, manifests, bills of materials, checksums
+	@cd tools/release && $(GO) build -o ../../bin/release .
+	@exec bin/release -version '$(VERSION)'
 
 # Built and not `go run`, which would not pass on the signal that ends it, and so leave the control plane running.
 .PHONY: demo

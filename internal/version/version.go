@@ -1,10 +1,7 @@
 // Package version knows the version of the program that it is linked into.
 package version
 
-import (
-	"cmp"
-	"runtime/debug"
-)
+import "runtime/debug"
 
 // linked is set by the linker for a release:
 // -ldflags "-X github.com/shmkeeper/shmkeeper/internal/version.linked=v1.2.3".
@@ -13,7 +10,18 @@ var linked string
 // Text returns the version of the program.
 func Text() string {
 	info, _ := debug.ReadBuildInfo()
-	return cmp.Or(linked, built(info))
+	if linked == "" {
+		return built(info)
+	}
+	return released(linked, info)
+}
+
+// released returns a release's version and the commit that it was built from, if the Go command has written that.
+func released(version string, info *debug.BuildInfo) string {
+	if revision, _ := commit(info); revision != "" {
+		return version + " (commit " + revision + ")"
+	}
+	return version
 }
 
 // built returns what the Go command wrote into the program: the module's version, or the commit that it
@@ -25,17 +33,30 @@ func built(info *debug.BuildInfo) string {
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
 	}
-	revision, modified := "", ""
+	revision, modified := commit(info)
+	switch {
+	case revision == "":
+		return "(devel)"
+	case modified:
+		return "(devel) at commit " + revision + " and changes"
+	default:
+		return "(devel) at commit " + revision
+	}
+}
+
+// commit returns the commit that the program was built from, "" if that is not known, and reports whether there were
+// changes that are in no commit.
+func commit(info *debug.BuildInfo) (revision string, modified bool) {
+	if info == nil {
+		return "", false
+	}
 	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
+		switch s.Key {
+		case "vcs.revision":
 			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = " and changes"
+		case "vcs.modified":
+			modified = s.Value == "true"
 		}
 	}
-	if revision == "" {
-		return "(devel)"
-	}
-	return "(devel) at commit " + revision + modified
+	return revision, modified
 }
