@@ -86,7 +86,7 @@ func (r *report) findOOMLoop() (*volume, string) {
 			if v.SizeLimit > 0 && cost < c.memoryLimit {
 				continue
 			}
-			text := fmt.Sprintf("container %q has been OOM-killed and restarted %s: what is in %s counts against its memory limit of %s, and outlives it, so each new container is killed too. Only a higher limit or a new Pod ends that.",
+			text := fmt.Sprintf("Container %q was OOM-killed and restarted %s: what is in %s counts against its memory limit of %s, and outlives it, so each new container is killed too. Only a higher limit or a new Pod ends that.",
 				c.Name, human.Plural(int(c.Restarts), "time"), v.name(), c.memoryLimit)
 			return v, text
 		}

@@ -22,7 +22,10 @@ import (
 
 // newReport returns what the Pod itself says.
 func newReport(pod *corev1.Pod, now time.Time) report {
-	r := report{Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName}
+	r := report{
+		Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName,
+		Volumes: []volume{}, Containers: []container{}, Events: []event{}, Now: []remedy{}, ForGood: []remedy{}, Notes: []string{},
+	}
 	if pod.Status.StartTime != nil {
 		r.running = now.Sub(pod.Status.StartTime.Time)
 		r.Running = int64(r.running / time.Second)
@@ -177,6 +180,12 @@ func fitOf(e *policy.Evaluation, installed bool) *fit {
 	return &fit{Name: e.Policy, Installed: installed, Outcome: e.Outcome, Detail: e.Detail, SizeLimit: e.Size.Limit, Mode: e.Mode, size: e.Size}
 }
 
+// telling are the reasons of events that say what became of containers, volumes and resizes.
+var telling = []string{
+	"BackOff", "Evicted", "Failed", "FailedMount", "Killing", "NodeNotReady", "OOMKilling", "Preempting", "ResizeCompleted", "ResizeDeferred", "ResizeError",
+	"ResizeInfeasible", "ResizeStarted", "SystemOOM", "Unhealthy",
+}
+
 // maxEvents is how many of the latest events are shown.
 const maxEvents = 8
 
@@ -190,7 +199,7 @@ func (r *report) addEvents(ctx context.Context, c client.Client, pod *corev1.Pod
 	}
 	for i := range list.Items {
 		e := &list.Items[i]
-		if e.Type == corev1.EventTypeNormal && e.Reason != "Killing" && e.Reason != "ResizeCompleted" && e.Reason != "ResizeStarted" {
+		if !slices.Contains(telling, e.Reason) {
 			continue
 		}
 		r.Events = append(r.Events, event{AgeSeconds: int64(now.Sub(timeOf(e)) / time.Second), Type: e.Type, Reason: e.Reason, Message: e.Message, Count: e.Count})

@@ -9,6 +9,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
 	"github.com/shmkeeper/shmkeeper/internal/human"
+	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -91,6 +92,11 @@ func (r *report) forGood(restart string) []remedy {
 		out = append(out, remedy{
 			Command: fmt.Sprintf("kubectl shm policies %s -o yaml | kubectl apply -f -", r.Policy.Name),
 			Why:     "the policy of the library that fits; it gives " + r.Policy.gives() + ".",
+		})
+	case r.Policy.Outcome == policy.Compliant && r.Reason != healthy:
+		out = append(out, remedy{
+			Command: fmt.Sprintf("kubectl shm recommend -n %s", r.Namespace),
+			Why:     fmt.Sprintf("the Pod has what policy %s gives, %s, and that is too little: this says what the files that are there need. Write it into the policy.", r.Policy.Name, r.Policy.gives()),
 		})
 	default:
 		out = append(out, remedy{

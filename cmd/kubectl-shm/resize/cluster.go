@@ -116,6 +116,9 @@ func (r *resizer) askNode(ctx context.Context) string {
 	return fmt.Sprintf("node %q (kubelet %s) does not declare the feature %s", node.Name, node.Status.NodeInfo.KubeletVersion, gate)
 }
 
+// notSeen is that the kubelet has not looked at a resize yet.
+const notSeen = "NotSeen"
+
 // outcome is how a kubelet answered a resize.
 type outcome struct {
 	// Done reports whether all of it is in force. Pending and Message say what the kubelet says
@@ -170,7 +173,7 @@ func outcomeOf(pod *corev1.Pod, changes []change, generation int64) outcome {
 		}
 	}
 	if observed := pod.Status.ObservedGeneration; observed != 0 && observed < generation {
-		return outcome{Pending: "NotSeen", Message: "the kubelet has not looked at it yet"}
+		return outcome{Pending: notSeen, Message: "the kubelet has not looked at it yet"}
 	}
 	for i := range changes {
 		if what := unmet(pod, &changes[i]); what != "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -90,7 +91,7 @@ func (o *options) run(ctx context.Context, s cli.Streams, name string) error {
 	if err != nil {
 		return err
 	}
-	r := result{Namespace: pod.Namespace, Pod: pod.Name, Policy: e.Policy, Notes: c.Notes()}
+	r := result{Namespace: pod.Namespace, Pod: pod.Name, Policy: e.Policy, Changes: []verdict{}, Never: []string{}, Notes: append([]string{}, c.Notes()...)}
 	w, err := wishFor(pod, subject, e)
 	if err != nil {
 		return err
@@ -143,7 +144,7 @@ func wishFor(pod *corev1.Pod, subject policy.Subject, e policy.Evaluation) (wish
 
 // carryOut asks the cluster, and does what it can if that is wanted.
 func (o *options) carryOut(ctx context.Context, s cli.Streams, z *resizer, w wish, r *result) error {
-	r.Never = w.never
+	r.Never = append(r.Never, w.never...)
 	if len(w.changes) == 0 {
 		return nil
 	}
@@ -177,7 +178,9 @@ func (o *options) carryOut(ctx context.Context, s cli.Streams, z *resizer, w wis
 // memory alone.
 func (o *options) enforce(ctx context.Context, s cli.Streams, z *resizer, todo []change, r *result) error {
 	said := func(now outcome) {
-		fmt.Fprintf(s.ErrOut, "the kubelet: %s: %s\n", now.Pending, cli.Quote(now.Message))
+		if now.Pending != notSeen {
+			fmt.Fprintf(s.ErrOut, "the kubelet says %s: %s\n", now.Pending, human.Quote(now.Message, 300))
+		}
 	}
 	after, err := z.send(ctx, todo, false, false)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,7 @@ func TestPlugin_FromAnswers400ToTheCause(t *testing.T) {
 	if used := before[0].MemoryUsedBytes; used < 32*mib || used > charged.memory*11/10 || before[0].MemoryLimitBytes != 256*mib {
 		t.Errorf("top says that the container is charged for %d bytes of %d; want at least 32 MiB, and about the cgroup's %d of 256 MiB", used, before[0].MemoryLimitBytes, charged.memory)
 	}
+	o.mustTakeCreateAlone()
 	growing := o.writeSteadily(t, 100)
 	if v := o.top("--interval", "5s")[0]; v.FullInSeconds == nil || v.GrowthFilesPerSecond == nil {
 		t.Errorf("while %v files a second are written, top says %+v; want its growth", 100, v)
@@ -135,22 +137,130 @@ func TestPlugin_FromAnswers400ToTheCause(t *testing.T) {
 			t.Fatalf("with a full /dev/shm a request is answered %d, %v; want 400", status, err)
 		}
 	}
+	if got := o.fill(emptied, 0, "long", "session_"); got != emptied {
+		t.Fatalf("%d of %d empty files could be created in a full volume", got, emptied)
+	}
+	o.age(fullAfter, fullSince)
 	if out, _, _ := o.shm("top", "--interval", "0"); !strings.Contains(out, "full") || !strings.Contains(out, "(runtime's own)") {
 		t.Errorf("top does not say that the runtime's own /dev/shm is full:\n%s", out)
 	}
 	o.shm("diagnose", o.pod.Name)
+	o.mustDiagnoseFull()
+	o.mustRecommend()
+	o.mustNotHaveRestarted()
+}
+
+// The incident's times: the runtime's 64 MiB are full after 15 h 10 min, and here it was noticed two
+// hours later. emptied is how many requests were refused meanwhile.
+const (
+	fullAfter = 15*time.Hour + 10*time.Minute
+	fullSince = 2 * time.Hour
+	emptied   = createdPerMinute*120 - 100
+)
+
+// age gives the files the times that they would have if they had come at the incident's rate: those
+// with content until some time ago, and the empty ones since.
+func (o *outpost) age(filling, since time.Duration) {
+	o.t.Helper()
+	pids, err := o.processes()
+	if err != nil || len(pids) == 0 {
+		o.t.Fatalf("processes %v, %v", pids, err)
+	}
+	dir := fmt.Sprintf("/proc/%d/root/dev/shm", pids[0])
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var written, empty []string
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case err != nil:
+			o.t.Fatal(err)
+		case info.Size() == 0:
+			empty = append(empty, e.Name())
+		default:
+			written = append(written, e.Name())
+		}
+	}
+	now := time.Now()
+	spread := func(names []string, from, over time.Duration) {
+		for i, name := range names {
+			at := now.Add(-from + over*time.Duration(i)/time.Duration(len(names)))
+			if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+				o.t.Fatal(err)
+			}
+		}
+	}
+	spread(written, filling+since, filling)
+	spread(empty, since, since)
+}
+
+// mustDiagnoseFull checks what diagnose says of the full /dev/shm.
+func (o *outpost) mustDiagnoseFull() {
+	t := o.t
+	t.Helper()
 	var d diagnosis
 	o.shmJSON(&d, 0, "diagnose", o.pod.Name)
 	if d.Reason != "Full" || d.Workload != "Deployment/ak-outpost-authentik-embedded-outpost" || d.Policy == nil || d.Policy.Installed || d.Policy.Name != "authentik-proxy-outposts" || len(d.ForGood) != 3 {
 		t.Errorf("diagnose says %+v; want that it is full, and the policy of the library that fits", d)
 	}
-	if l := d.Volumes[0].Learned; l == nil || l.Files-l.EmptyFiles != 16384 || l.EmptyFiles < 100 || l.FileSizeBytes < 1490 || l.FileSizeBytes > 1500 {
-		t.Errorf("diagnose has learned %+v; want 16384 files of 1500 bytes, and an empty one for each refused session", l)
+	v := d.Volumes[0]
+	if l := v.Learned; l == nil || l.Files-l.EmptyFiles != 16384 || l.EmptyFiles != emptied+100 || l.FileSizeBytes < 1490 || l.FileSizeBytes > 1500 || l.CreatedPerMinute < 17 || l.CreatedPerMinute > 19 {
+		t.Errorf("diagnose has learned %+v; want 16384 files of 1500 bytes, 18 a minute, and an empty one for each refused session", l)
 	}
-	if patterns := d.Volumes[0].Patterns; len(patterns) == 0 || patterns[0].Name != "session_*" || patterns[0].Files < 16384 {
-		t.Errorf("diagnose has found %+v; want session_*", patterns)
+	near := func(seconds *int64, want time.Duration) bool {
+		return seconds != nil && (time.Duration(*seconds)*time.Second-want).Abs() < 2*time.Minute
 	}
-	o.mustNotHaveRestarted()
+	if !near(v.FillsSinceSeconds, fullAfter+fullSince) || !near(v.FullSinceSeconds, fullSince) {
+		t.Errorf("diagnose says that it fills since %v s and is full since %v s; want %s and %s", v.FillsSinceSeconds, v.FullSinceSeconds, fullAfter+fullSince, fullSince)
+	}
+	if len(v.Patterns) == 0 || v.Patterns[0].Name != "session_*" || v.Patterns[0].Files < 16384 {
+		t.Errorf("diagnose has found %+v; want session_*", v.Patterns)
+	}
+}
+
+// mustRecommend checks what recommend makes of it with the policy of the library, which says how old
+// the files get, and that without it no size is enough.
+func (o *outpost) mustRecommend() {
+	t := o.t
+	t.Helper()
+	var answer struct {
+		Recommendations []struct {
+			Verdict          string
+			RecommendedBytes *int64
+		}
+	}
+	o.shmJSON(&answer, 0, "recommend")
+	if r := answer.Recommendations; len(r) != 1 || r[0].Verdict != "never enough" || r[0].RecommendedBytes != nil {
+		t.Errorf("recommend says %+v; want that no size is enough, as nothing was deleted yet", r)
+	}
+	o.shm("recommend", "-p", "authentik-proxy-outposts")
+	o.shmJSON(&answer, 0, "recommend", "-p", "authentik-proxy-outposts")
+	// The incident's computed size is 897Mi.
+	if r := answer.Recommendations; len(r) != 1 || r[0].Verdict != "too small" || r[0].RecommendedBytes == nil || *r[0].RecommendedBytes < 850*mib || *r[0].RecommendedBytes > 950*mib {
+		t.Errorf("recommend says %+v; want about 897Mi, and that 64 MiB are too small", r)
+	}
+	if out, _, _ := o.shm("recommend", "-p", "authentik-proxy-outposts", "-o", "policies"); !strings.Contains(out, "retention: 168h") {
+		t.Errorf("the policy does not have the retention:\n%s", out)
+	}
+}
+
+// mustTakeCreateAlone checks that a user who may list Pods and create pods/exec, and nothing else, can
+// use top: such users may not open a WebSocket, which is a GET.
+func (o *outpost) mustTakeCreateAlone() {
+	o.t.Helper()
+	for _, args := range [][]string{
+		{"create", "role", "looks", "--verb=list", "--resource=pods"}, {"create", "rolebinding", "looks", "--role=looks", "--user=jane"},
+		{"create", "role", "executes", "--verb=create", "--resource=pods/exec"}, {"create", "rolebinding", "executes", "--role=executes", "--user=jane"},
+	} {
+		if _, err := node.Kubectl(o.t.Context(), append(args, "--namespace="+o.namespace)...); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	if v := o.top("--interval", "0", "--as", "jane"); len(v) != 1 || v[0].Error != "" || v[0].UsedBytes == 0 {
+		o.t.Errorf("top says %+v to a user with the right to create pods/exec alone; want what is in use", v)
+	}
 }
 
 // writeSteadily has the container write files until the returned function is called, which returns how
