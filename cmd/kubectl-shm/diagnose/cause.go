@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/internal/human"
@@ -70,7 +69,7 @@ func (r *report) diagnosis() (reason, *volume, string) {
 func (r *report) findOOMLoop() (*volume, string) {
 	for i := range r.Containers {
 		c := &r.Containers[i]
-		if c.Restarts < 2 || !strings.HasPrefix(c.LastEnd, "OOMKilled") || c.memoryLimit == 0 {
+		if c.Restarts < 2 || c.killed == notKilled || c.memoryLimit == 0 {
 			continue
 		}
 		for j := range r.Volumes {
@@ -86,8 +85,8 @@ func (r *report) findOOMLoop() (*volume, string) {
 			if v.SizeLimit > 0 && cost < c.memoryLimit {
 				continue
 			}
-			text := fmt.Sprintf("Container %q was OOM-killed and restarted %s: what is in %s counts against its memory limit of %s, and outlives it, so each new container is killed too. Only a higher limit or a new Pod ends that.",
-				c.Name, human.Plural(int(c.Restarts), "time"), v.name(), c.memoryLimit)
+			text := fmt.Sprintf("Container %q was %s and restarted %s: what is in %s counts against its memory limit of %s, and outlives it, so each new container is killed too. Only a higher limit or a new Pod ends that.",
+				c.Name, c.killed, human.Plural(int(c.Restarts), "time"), v.name(), c.memoryLimit)
 			return v, text
 		}
 	}

@@ -26,7 +26,7 @@ func TestDiagnosis(t *testing.T) {
 	unread.Error = "nobody could look"
 	fullVolume := mounted("", 64*mib, 64*mib, 64*mib)
 	fullVolume.FullSince = new(int64(7200))
-	looping := []container{{Name: "web", Restarts: 3, LastEnd: "OOMKilled (exit code 137)", memoryLimit: 256 * mib}}
+	looping := []container{{Name: "web", Restarts: 3, LastEnd: "OOMKilled (exit code 137)", killed: oomKilled, memoryLimit: 256 * mib}}
 	for name, c := range map[string]struct {
 		r    report
 		want reason
@@ -36,6 +36,10 @@ func TestDiagnosis(t *testing.T) {
 		"a loop that nobody can look into": {
 			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: looping}, oomLoop,
 			`Container "web" was OOM-killed and restarted 3 times: what is in /dev/shm (volume shm) counts against its memory limit of 256Mi`,
+		},
+		"a loop of OOM kills that the runtime missed": {
+			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: []container{{Name: "web", Restarts: 2, killed: sigkilled, memoryLimit: 256 * mib}}}, oomLoop,
+			`Container "web" was killed (exit code 137: an OOM kill that the runtime missed, or another SIGKILL) and restarted 2 times: `,
 		},
 		"OOM kills that its small volume does not explain": {report{Volumes: []volume{mounted("shm", 16*mib, 16*mib, mib)}, Containers: looping}, healthy, "Nothing is wrong"},
 		"OOM kills beside the runtime's own":               {report{Volumes: []volume{mounted("", 64*mib, 64*mib, mib)}, Containers: looping}, healthy, "Nothing is wrong"},

@@ -62,9 +62,22 @@ func containerOf(s *corev1.ContainerStatus, now time.Time) container {
 		if ended != nil {
 			c.LastEnd = fmt.Sprintf("%s (exit code %d)", ended.Reason, ended.ExitCode)
 			c.sinceLast = now.Sub(ended.FinishedAt.Time)
+			c.killed = killOf(ended)
 		}
 	}
 	return c
+}
+
+func killOf(ended *corev1.ContainerStateTerminated) killed {
+	const sigkill = 128 + 9
+	switch {
+	case ended.Reason == "OOMKilled":
+		return oomKilled
+	case ended.ExitCode == sigkill:
+		return sigkilled
+	default:
+		return notKilled
+	}
 }
 
 // look reads the volumes and what is in them. It fails only if the user has no right to.

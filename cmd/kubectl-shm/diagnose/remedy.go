@@ -66,8 +66,10 @@ func (r *report) lost(v *volume) string {
 		fmt.Fprintf(&b, ", %s files here (sessions, if that is what they are: their users log in again)", human.Count(v.Learned.Files))
 	}
 	b.WriteString(".")
-	if v.Learned != nil && v.Learned.Growth > 0 && !r.enforced() {
-		if again := time.Duration(float64(v.Size) / v.Learned.Growth * float64(time.Second)); again < 365*24*time.Hour {
+	if v.Learned != nil && v.Learned.PerMinute > 0 && v.Learned.PagesEach > 0 && !r.enforced() {
+		// Files that came when it was full have no page, and those that come to an empty one will.
+		minutes := float64(v.Size) / float64(v.Learned.PagesEach) / v.Learned.PerMinute
+		if again := time.Duration(minutes * float64(time.Minute)); minutes < (365 * 24 * time.Hour).Minutes() {
 			fmt.Fprintf(&b, " As long as nothing else changes it is full again after %s.", human.Duration(again))
 		}
 	}

@@ -92,9 +92,21 @@ type container struct {
 	Restarts int32  `json:"restarts"`
 	// LastEnd is why it ended last; empty if it never has.
 	LastEnd     string `json:"lastEnd"`
+	killed      killed
 	memoryLimit sizing.Bytes
 	sinceLast   time.Duration
 }
+
+// killed says whether a container was killed for its memory.
+type killed string
+
+const (
+	notKilled killed = ""
+	oomKilled killed = "OOM-killed"
+	// sigkilled is what containerd reports of an OOM kill whose notice came after the end (seen by
+	// test/node/incident), and of any other SIGKILL.
+	sigkilled killed = "killed (exit code 137: an OOM kill that the runtime missed, or another SIGKILL)"
+)
 
 // fit is the policy that matches, or the one of the library that would.
 type fit struct {
