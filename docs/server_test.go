@@ -63,7 +63,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	for _, page := range []string{"install.md", "server.md"} {
 		check(page, read(t, page))
 	}
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if value, ok := unquoted(literal); ok {
 				check(folder, value)
@@ -77,7 +77,7 @@ func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
 	page := rows(read(t, "server.md"))
 	var names []string
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
 				names = append(names, name)
@@ -235,6 +235,13 @@ func TestServerPage_EachEvent(t *testing.T) {
 	inspect(source(t, "../certs"), func(literal *ast.CompositeLit) {
 		if name, ok := literal.Type.(*ast.Ident); ok && name.Name == "rotationEvent" && len(literal.Elts) > 0 {
 			if reason, ok := unquoted(literal.Elts[0]); ok {
+				sent = append(sent, reason)
+			}
+		}
+	})
+	inspect(source(t, "../internal/audit/scan"), func(value *ast.ValueSpec) {
+		if len(value.Names) == 1 && strings.HasPrefix(value.Names[0].Name, "Reason") {
+			if reason, ok := unquoted(value.Values[0]); ok {
 				sent = append(sent, reason)
 			}
 		}

@@ -23,6 +23,8 @@ type Options struct {
 	MaxMode v1alpha1.Mode
 	// Metrics counts what the handlers answer.
 	Metrics *Metrics
+	// Running is what is known of the Pods that run; nil if nothing is.
+	Running RunningPods
 }
 
 // handler answers also when something is wrong with it, by onError.

@@ -32,7 +32,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"webhook"}),
 	}
 	r.MustRegister(m.decisions, m.violations, m.errors)
-	for _, webhook := range []string{"mutate", "enforce", "report", "templates", "policies"} {
+	for _, webhook := range []string{"mutate", "enforce", "report", "templates", "policies", "modes"} {
 		m.errors.WithLabelValues(webhook)
 	}
 	return m

@@ -10,6 +10,7 @@ const (
 	PathReportPods       = "/report-pods"
 	PathWarnWorkloads    = "/validate-templates"
 	PathValidatePolicies = "/validate-policies"
+	PathWarnModes        = "/validate-modes"
 )
 
 // Handlers returns all webhooks, by their paths. Together they bound the memory that requests
@@ -23,6 +24,7 @@ func Handlers(o Options) map[string]http.Handler {
 		PathReportPods:       reportPods(o),
 		PathWarnWorkloads:    warnWorkloads(o),
 		PathValidatePolicies: validatePolicies(o),
+		PathWarnModes:        warnModes(o),
 	} {
 		out[path] = newHTTPHandler(h, limits)
 	}

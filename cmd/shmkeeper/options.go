@@ -40,6 +40,8 @@ type Options struct {
 	ProbeAddr     string
 	PprofAddr     string
 	LeaderElect   bool
+	AuditInterval time.Duration
+	AuditOthers   bool
 	Restore       bool
 	ShutdownDelay time.Duration
 	LogFormat     string
@@ -67,6 +69,8 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ProbeAddr, "health-probe-bind-address", ":8081", "address for /healthz and /readyz; 0 for none")
 	f.StringVar(&o.PprofAddr, "pprof-bind-address", "0", "address for profiles, which are served to everybody; 0 for none")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that writes status and keeps the webhook configurations; every replica answers requests")
+	f.DurationVar(&o.AuditInterval, "audit-interval", 5*time.Minute, "how long after one scan of the running Pods the leader begins the next; it also scans at its start and when policies change. 0 for none")
+	f.BoolVar(&o.AuditOthers, "audit-unlabelled", false, "scan the running Pods of namespaces without the label shmkeeper.dev/mode too")
 	f.BoolVar(&o.Restore, "restore-webhooks", true, "restore a webhook configuration that was deleted, or edited so that requests no longer arrive")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still answered after SIGTERM, while the Service drops the replica")
 	f.StringVar(&o.LogFormat, "log-format", "json", "json or text")
@@ -133,12 +137,26 @@ func (o *Options) Validate(args []string) error {
 	if o.ShutdownDelay < 0 || o.ShutdownDelay > time.Minute {
 		wrong("shutdown-delay", o.ShutdownDelay.String(), "is out of range: write a duration from 0s to 1m")
 	}
+	o.validateLog(wrong)
+	o.validateAudit(wrong)
+	sortByText(errs)
+	return errors.Join(errs...)
+}
+
+func (o *Options) validateAudit(wrong func(flag, value, remedy string)) {
+	if o.AuditInterval != 0 && o.AuditInterval < time.Second {
+		wrong("audit-interval", o.AuditInterval.String(), "is too short: write a duration of at least 1s, or 0 for none")
+	}
+	if o.AuditInterval == 0 && o.AuditOthers {
+		wrong("audit-unlabelled", "true", "has no effect with --audit-interval=0: write an interval, or leave it out")
+	}
+}
+
+func (o *Options) validateLog(wrong func(flag, value, remedy string)) {
 	if o.LogFormat != "json" && o.LogFormat != "text" {
 		wrong("log-format", o.LogFormat, "is unknown: write json or text")
 	}
 	if _, err := logLevel(o.LogLevel); err != nil {
 		wrong("log-level", o.LogLevel, "is unknown: write debug, info, warn or error")
 	}
-	sortByText(errs)
-	return errors.Join(errs...)
 }

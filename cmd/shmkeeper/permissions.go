@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/shmkeeper/shmkeeper/internal/audit/scan"
 )
 
 // permission is what the server must be allowed to do. manifests/base grants the same.
@@ -47,6 +49,9 @@ func requiredPermissions(o Options) []permission {
 			permission{group: admission, resource: kind, name: configurationName, verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
 		)
 	}
+	if o.AuditInterval > 0 {
+		out = append(out, auditPermissions()...)
+	}
 	if o.CertSource == selfManaged {
 		out = append(out,
 			permission{group: core, resource: "secrets", name: "shmkeeper-ca", verbs: []string{"get", "update"}, own: true},
@@ -65,6 +70,24 @@ func requiredPermissions(o Options) []permission {
 			permission{group: "authentication.k8s.io", resource: "tokenreviews", verbs: []string{"create"}},
 			permission{group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: []string{"create"}},
 		)
+	}
+	return out
+}
+
+// auditPermissions returns what the audit of running Pods does.
+func auditPermissions() []permission {
+	out := []permission{
+		{group: "", resource: "pods", verbs: []string{"list"}},
+		{group: "", resource: "configmaps", name: scan.ConfigMapName, verbs: []string{"list", "watch", "create", "patch"}, own: true},
+		// Without these, events are about fewer workloads.
+		{group: "apps", resource: "replicasets", verbs: []string{"get"}, optional: true},
+		{group: "batch", resource: "jobs", verbs: []string{"get"}, optional: true},
+	}
+	for _, api := range [][2]string{{"openreports.io", "reports"}, {"wgpolicyk8s.io", "policyreports"}} {
+		// Few clusters have either. All by name: list selects by it.
+		out = append(out, permission{
+			group: api[0], resource: api[1], name: scan.ReportName, verbs: []string{"list", "create", "patch", "delete"}, optional: true,
+		})
 	}
 	return out
 }

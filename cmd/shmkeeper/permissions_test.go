@@ -174,6 +174,7 @@ func TestPermissions_FollowTheOptions(t *testing.T) {
 	}{
 		"a certificate from a folder needs no Secret": {"--cert-source=directory --cert-dir=/certs", []string{"configmaps", "secrets"}},
 		"one replica needs no lease":                  {"--leader-elect=false", []string{"leases"}},
+		"no audit needs no Pods, owners or reports":   {"--audit-interval=0", []string{"configmaps", "jobs", "pods", "policyreports", "replicasets", "reports"}},
 		"no metrics need no questions about readers":  {"--metrics-bind-address=0", []string{"subjectaccessreviews", "tokenreviews"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,12 +221,13 @@ func TestCheckPermissions_AsksForEach(t *testing.T) {
 	if err := (&permissionCheck{client: client, options: *o}).wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	const optional = 6 // two verbs on events of either API, and on the ConfigMap
+	// Two verbs on events of either API and on the ConfigMap of the CA, four on reports of either API, and the owners of Pods.
+	const optional = 6 + 8 + 2
 	if got, want := len(*asked), len(needed(o))-optional; got != want {
 		t.Errorf("asked %d times, for %d permissions", got, want)
 	}
 	for _, a := range *asked {
-		if a.Resource == "events" || a.Resource == "configmaps" {
+		if slices.Contains([]string{"events", "reports", "policyreports", "replicasets", "jobs"}, a.Resource) || a.Name == "shmkeeper-ca" && a.Resource == "configmaps" {
 			t.Errorf("asked for %s %s, without which the server works", a.Verb, a.Resource)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -22,6 +23,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/shmkeeper/shmkeeper/certs"
+	"github.com/shmkeeper/shmkeeper/internal/audit/scan"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
@@ -154,10 +156,14 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts}) {
+	running, err := newAudit(config, mgr.GetCache(), view, mirrors, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last}) {
 		server.Register(path, times.timed(path, ending.handler(handler)))
 	}
-	return mgr, writers(config, o, view, webhookconfig.Options{
+	return mgr, writers(config, o, view, running.options, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
 		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,
@@ -171,6 +177,9 @@ func newServer(
 ) (manager.Manager, error) {
 	cacheOptions := cluster.CacheOptions(configurationName)
 	cacheOptions.NewInformer = watches.NewInformer
+	if o.AuditInterval > 0 {
+		cacheOptions.ByObject[&corev1.ConfigMap{}] = scan.CacheOptions(o.Namespace)
+	}
 	certificate, timeout := certs.TLSConfig(source), answerTimeout
 	mgr, err := manager.New(config, manager.Options{
 		Scheme:                  scheme,

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/shmkeeper/shmkeeper/internal/audit/scan"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/internal/policystatus"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
@@ -62,8 +63,8 @@ func writeForATerm(ctx context.Context, start newWriter, log logr.Logger) error 
 }
 
 // writers returns how to make a manager that writes the status of the policies and the
-// webhook configurations.
-func writers(restConfig *rest.Config, o Options, view *cluster.View, written webhookconfig.Options) newWriter {
+// webhook configurations, and audits what runs.
+func writers(restConfig *rest.Config, o Options, view *cluster.View, audit scan.Options, written webhookconfig.Options) newWriter {
 	return func(ctx context.Context) (manager.Manager, error) {
 		scheme, err := newScheme()
 		if err != nil {
@@ -91,7 +92,10 @@ func writers(restConfig *rest.Config, o Options, view *cluster.View, written web
 		if err != nil {
 			return nil, err
 		}
-		return mgr, policystatus.Setup(logged, view, condition)
+		if err := policystatus.Setup(logged, view, condition); err != nil || o.AuditInterval == 0 {
+			return mgr, err
+		}
+		return mgr, scan.Setup(logged, audit)
 	}
 }
 

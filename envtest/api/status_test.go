@@ -127,7 +127,7 @@ func TestKubectlGet_Columns(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := resource.MustParse("897Mi")
-	p.Status.SizeLimit = &size
+	p.Status.Size, p.Status.SizeLimit = size.String(), &size
 	p.Status.Conditions = []metav1.Condition{{
 		Type: v1alpha1.ConditionSizeSufficient, Status: metav1.ConditionTrue,
 		Reason: "SizeHolds", LastTransitionTime: metav1.Now(),

@@ -90,7 +90,7 @@ func startWithLibrary(b *testing.B, cp *envtest.ControlPlane) *install.Replica {
 }
 
 // inParallel calls create for each number below n.
-func inParallel(b *testing.B, n int, create func(i int) error) {
+func inParallel(b testing.TB, n int, create func(i int) error) {
 	b.Helper()
 	workqueue.ParallelizeUntil(b.Context(), 16, n, func(i int) {
 		if err := create(i); err != nil {
@@ -138,7 +138,7 @@ func createPolicies(b *testing.B, c client.Client, n int) {
 
 // settle waits until a process has given back the memory that it no longer needs: until its own
 // part has not shrunk by a MiB within ten seconds, in which Go's runtime returns pages.
-func settle(b *testing.B, pid int) {
+func settle(b testing.TB, pid int) {
 	b.Helper()
 	const quiet = 10 * time.Second
 	least, since := statusMiB(b, pid, "RssAnon"), time.Now()
@@ -155,7 +155,7 @@ func settle(b *testing.B, pid int) {
 	}
 }
 
-func mustRoot(b *testing.B) string {
+func mustRoot(b testing.TB) string {
 	root, err := envtest.Root(b.Context())
 	if err != nil {
 		b.Fatal(err)

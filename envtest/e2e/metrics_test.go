@@ -160,7 +160,10 @@ func documented(t *testing.T) []string {
 	}
 	names := slices.Clone(frameworks)
 	for _, row := range regexp.MustCompile("(?m)^\\| `(shmkeeper_[a-z_]+)` ").FindAllStringSubmatch(string(text), -1) {
-		names = append(names, row[1])
+		// A replica that does not lead has no other metrics of the audit.
+		if !strings.HasPrefix(row[1], "shmkeeper_audit_") || row[1] == "shmkeeper_audit_failures_total" {
+			names = append(names, row[1])
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -142,6 +142,13 @@ func (v *View) NamespaceLabels(name string) (labels map[string]string, ok bool) 
 	return m.Labels, true
 }
 
+// Namespaces returns the names of the namespaces that are known, sorted.
+func (v *View) Namespaces() []string {
+	names := v.namespaces.GetIndexer().ListKeys()
+	slices.Sort(names)
+	return names
+}
+
 // LimitRanges returns those of a namespace, with their names and limits only, in no
 // order.
 func (v *View) LimitRanges(namespace string) []*corev1.LimitRange {

@@ -64,6 +64,9 @@ func TestView(t *testing.T) {
 	if _, ok := v.NamespaceLabels("team-c"); ok {
 		t.Error("a namespace is known that there is not")
 	}
+	if diff := cmp.Diff([]string{"team-a"}, v.Namespaces()); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
 	if got := v.LimitRanges("team-a"); len(got) != 1 || got[0].Namespace != "team-a" {
 		t.Errorf("LimitRanges: %v", got)
 	}

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +30,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// FieldManager owns what this package writes of a policy's status: observedGeneration,
+// FieldManager owns what this package writes of a policy's status: observedGeneration, size,
 // sizeLimit, memoryCost, and the conditions Accepted, MatchConditionCurrent and
 // SizeSufficient.
 const FieldManager = "shmkeeper-policy-status"
@@ -113,11 +112,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !covered && !contested && r.now().Sub(since) < notSentTimeout {
 		return reconcile.Result{RequeueAfter: pollInterval}, nil
 	}
-	err := r.write(ctx, p, state, coverage{covered, contested})
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		// It was deleted, or replaced by another of its name: that one has its own turn.
-		err = nil
-	}
+	err := ignoreReplaced(r.write(ctx, p, state, coverage{covered, contested}))
 	if !covered {
 		return reconcile.Result{RequeueAfter: notSentTimeout}, err
 	}
@@ -126,13 +121,15 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 func (r *reconciler) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy, state cluster.PolicyState, covered coverage) error {
 	var sizeLimit, memoryCost *resource.Quantity
+	size := "unknown" // until a version is valid
 	if state.InForce {
+		size = state.Compiled.SizeText()
 		if s, ok := state.Compiled.Size(); ok {
 			sizeLimit, memoryCost = s.Limit.Quantity(), s.MemoryCost.Quantity()
 		}
 	}
 	wanted := append([]metav1.Condition(nil), p.Status.Conditions...)
-	changed := p.Status.ObservedGeneration != p.Generation ||
+	changed := p.Status.ObservedGeneration != p.Generation || p.Status.Size != size ||
 		!equal(sizeLimit, p.Status.SizeLimit) || !equal(memoryCost, p.Status.MemoryCost)
 	own := []any{}
 	for _, c := range []metav1.Condition{accepted(state), matchConditionCurrent(state, covered), sizeSufficient(state)} {
@@ -147,16 +144,20 @@ func (r *reconciler) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy, 
 	if !changed {
 		return nil
 	}
-	status := map[string]any{"observedGeneration": p.Generation, "conditions": own}
+	status := map[string]any{"observedGeneration": p.Generation, "size": size, "conditions": own}
 	if sizeLimit != nil {
 		status["sizeLimit"], status["memoryCost"] = sizeLimit.String(), memoryCost.String()
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"name": p.Name, "uid": string(p.UID)},
-		"status":   status,
-	}}
-	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
-	return r.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(FieldManager), client.ForceOwnership)
+	return applyStatus(ctx, r.client, p, status, FieldManager)
+}
+
+// ignoreReplaced drops the error of a write to a policy that was deleted, or replaced by another
+// of its name: that one has its own turn.
+func ignoreReplaced(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 func equal(a, b *resource.Quantity) bool {

@@ -74,6 +74,7 @@ func TestWebhooks_AreAsTheirCommentsSay(t *testing.T) {
 		"report.pods.shmkeeper.dev":  "/report-pods, Ignore, 2 s: " + pods,
 		"templates.shmkeeper.dev": "/validate-templates, Ignore, 2 s: apps/v1 deployments,statefulsets,daemonsets,replicasets CREATE,UPDATE; " +
 			"/v1 replicationcontrollers CREATE,UPDATE; batch/v1 jobs,cronjobs CREATE,UPDATE",
+		"modes.shmkeeper.dev":    "/validate-modes, Ignore, 2 s: /v1 namespaces UPDATE",
 		"policies.shmkeeper.dev": "/validate-policies, Fail, 5 s: shmkeeper.dev/v1alpha1 sharedmemorypolicies CREATE,UPDATE",
 	}
 	got := map[string]string{}
@@ -119,6 +120,7 @@ func TestNamespaceSelectors_ByMode(t *testing.T) {
 		"enforce.pods.shmkeeper.dev": {"enforce"},
 		"report.pods.shmkeeper.dev":  {"audit", "empty value", "unknown value", "warn"},
 		"templates.shmkeeper.dev":    every,
+		"modes.shmkeeper.dev":        {"enforce"},
 	}
 	for _, w := range webhooks(t) {
 		if w.Name == "policies.shmkeeper.dev" { // of a kind without a namespace

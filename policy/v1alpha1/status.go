@@ -21,6 +21,10 @@ type SharedMemoryPolicyStatus struct {
 	// The generation that the status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// The size that the policy gives, or what it depends on, in a few words: 897Mi, 30% of
+	// memory, none.
+	// +optional
+	Size string `json:"size,omitempty"`
 	// The size limit that the policy gives a Pod without overrides.
 	// +optional
 	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`

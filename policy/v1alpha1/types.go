@@ -12,7 +12,7 @@ import (
 // +kubebuilder:resource:scope=Cluster,shortName=shmp
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`
-// +kubebuilder:printcolumn:name="Size",type=string,JSONPath=`.status.sizeLimit`
+// +kubebuilder:printcolumn:name="Size",type=string,JSONPath=`.status.size`
 // +kubebuilder:printcolumn:name="Sufficient",type=string,JSONPath=`.status.conditions[?(@.type=="SizeSufficient")].status`
 // +kubebuilder:printcolumn:name="Pods",type=integer,JSONPath=`.status.matchedPods`
 // +kubebuilder:printcolumn:name="Violations",type=integer,JSONPath=`.status.violatingPods`
@@ -51,6 +51,7 @@ type SharedMemoryPolicySpec struct {
 	// Of all policies that match a Pod, the one with the highest priority decides;
 	// between equals the name that sorts first.
 	// +optional
+	// +kubebuilder:default=0
 	Priority int32 `json:"priority,omitempty"`
 
 	// Which Pods the policy applies to: those that any entry matches.

@@ -1,0 +1,76 @@
+package webhook
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
+)
+
+// scanned is what a scan has found, by namespace.
+type scanned map[string][]string
+
+func (s scanned) CouldNotBeCreated(namespace string) (pods int32, names []string, at time.Time) {
+	found := s[namespace]
+	return int32(len(found)), found[:min(3, len(found))], time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
+}
+
+func TestWarnModes(t *testing.T) {
+	found := scanned{"one": {"a"}, "many": {"a", "b", "c", "d"}, "long": {strings.Repeat("x", 5000)}}
+	for name, c := range map[string]struct {
+		namespace string
+		running   RunningPods
+		max       v1alpha1.Mode
+		want      []string
+	}{
+		"one Pod": {"one", found, v1alpha1.Enforce, []string{
+			`in mode enforce 1 running Pod of namespace "one" could not be created again, among them "a": ` +
+				`kubectl shm audit -n one says why, and what to change (by the scan of 2026-11-26T10:00:00Z)`,
+		}},
+		"many Pods": {"many", found, v1alpha1.Enforce, []string{
+			`in mode enforce 4 running Pods of namespace "many" could not be created again, among them "a", "b", "c": ` +
+				`kubectl shm audit -n many says why, and what to change (by the scan of 2026-11-26T10:00:00Z)`,
+		}},
+		"none":                        {"other", found, v1alpha1.Enforce, nil},
+		"a server that enforces less": {"many", found, v1alpha1.Warn, nil},
+		"no audit":                    {"many", nil, v1alpha1.Enforce, nil},
+	} {
+		o := options(t, fixed)
+		o.Running, o.MaxMode = c.running, c.max
+		h := warnModes(o)
+		r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: c.namespace, Operation: admissionv1.Update}})
+		if !r.Allowed {
+			t.Errorf("%s: rejected", name)
+		}
+		if diff := cmp.Diff(c.want, r.Warnings); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+
+	o := options(t, fixed)
+	o.Running = found
+	r := warnModes(o).Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: "long"}})
+	if len(r.Warnings) != 1 || len([]rune(r.Warnings[0])) > longestWarning {
+		t.Errorf("a long name: %q", r.Warnings)
+	}
+}
+
+// panicking is an audit that no handler survives.
+type panicking struct{}
+
+func (panicking) CouldNotBeCreated(string) (int32, []string, time.Time) { panic("no audit") }
+
+func TestWarnModes_FailsOpen(t *testing.T) {
+	o := options(t, fixed)
+	o.Running = panicking{}
+	r := warnModes(o).Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: "x"}})
+	want := "shmkeeper failed to evaluate this object and admitted it: panic: no audit: tell shmkeeper's administrator"
+	if !r.Allowed || len(r.Warnings) != 1 || r.Warnings[0] != want {
+		t.Errorf("allowed %v with %q, want %q", r.Allowed, r.Warnings, want)
+	}
+}
