@@ -139,6 +139,9 @@ func Compile(source *v1alpha1.SharedMemoryPolicy) (Policy, field.ErrorList) {
 	if len(c.errs) > 0 {
 		return Policy{}, c.errs
 	}
+	if s := p.Spec.Sizing; s != nil && s.Files != nil && s.Files.Source == v1alpha1.FilesObserved {
+		out.model.observe(p.Status.Observed, s.Files.ObservedFloor)
+	}
 	return Policy{out}, nil
 }
 

@@ -160,6 +160,12 @@ func (c *compiler) files(at *field.Path, f *v1alpha1.Files) sizing.Files {
 		}
 	}
 	oneOf(c, at.Child("source"), f.Source, v1alpha1.FilesDeclared, v1alpha1.FilesObserved)
+	if floor := at.Child("observedFloor"); f.ObservedFloor != "" {
+		oneOf(c, floor, f.ObservedFloor, v1alpha1.ObservedFloorDeclared, v1alpha1.ObservedFloorMin)
+		if f.Source != v1alpha1.FilesObserved {
+			c.invalid(floor, f.ObservedFloor, "has no effect without source: Observed: add that, or remove it")
+		}
+	}
 	return out
 }
 

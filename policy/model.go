@@ -22,6 +22,9 @@ type model struct {
 	// static is the size if no Pod changes it, computed once; nil for a model that needs a
 	// Pod to compute it.
 	static *sizing.Size
+	// observed are the sizes that measured figures give, for each workload; nil if they do not
+	// count.
+	observed map[workload]*sizing.Size
 }
 
 type memoryPercent struct{ percent, usePercent int64 }
@@ -83,7 +86,10 @@ func (v *view) sizeFor() size {
 		return size{Size: new(sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes}))}
 	}
 	var out size
+	observed := v.observedSize(m)
 	switch {
+	case observed != nil:
+		out.Size = observed
 	case m.static != nil:
 		out.Size = m.static
 	case m.memoryPercent != nil:

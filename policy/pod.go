@@ -22,6 +22,14 @@ type MetadataView struct {
 	Annotations       map[string]string           `json:"annotations"`
 	DeletionTimestamp *metav1.Time                `json:"deletionTimestamp"`
 	ManagedFields     []metav1.ManagedFieldsEntry `json:"managedFields"`
+	OwnerReferences   []OwnerView                 `json:"ownerReferences"`
+}
+
+// OwnerView is the part of an owner reference that decisions read.
+type OwnerView struct {
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Controller *bool  `json:"controller"`
 }
 
 // SpecView is the part of a Pod's spec that decisions read.
@@ -74,6 +82,7 @@ func ViewOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) *PodView {
 			Name: meta.Name, GenerateName: meta.GenerateName, Namespace: meta.Namespace,
 			Labels: meta.Labels, Annotations: meta.Annotations,
 			DeletionTimestamp: meta.DeletionTimestamp, ManagedFields: meta.ManagedFields,
+			OwnerReferences: ownerViews(meta.OwnerReferences),
 		},
 		Spec: SpecView{
 			InitContainers: containerViews(spec.InitContainers),
@@ -99,6 +108,17 @@ func ViewOf(meta *metav1.ObjectMeta, spec *corev1.PodSpec) *PodView {
 		}
 	}
 	return v
+}
+
+func ownerViews(list []metav1.OwnerReference) []OwnerView {
+	if list == nil {
+		return nil
+	}
+	out := make([]OwnerView, len(list))
+	for i := range list {
+		out[i] = OwnerView{Kind: list[i].Kind, Name: list[i].Name, Controller: list[i].Controller}
+	}
+	return out
 }
 
 func containerViews(list []corev1.Container) []ContainerView {

@@ -47,6 +47,25 @@ func (c *cursor) metadata(m *policy.MetadataView) {
 			}
 		case "managedFields":
 			m.ManagedFields = listOf(c, c.manager)
+		case "ownerReferences":
+			m.OwnerReferences = listOf(c, c.owner)
+		default:
+			c.skipField()
+		}
+	}
+}
+
+func (c *cursor) owner(v *policy.OwnerView) {
+	for c.object(); c.more(); {
+		switch string(c.field()) {
+		case "kind":
+			v.Kind = c.text()
+		case "name":
+			v.Name = c.text()
+		case "controller":
+			if !c.null() {
+				v.Controller = new(c.boolean())
+			}
 		default:
 			c.skipField()
 		}

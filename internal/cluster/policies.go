@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -62,14 +63,30 @@ func newPolicyStore(mirrors policy.Mirrors) *policyStore {
 	return &policyStore{mirrors: mirrors, byName: make(map[string]*storedPolicy), removed: make(map[string]bool)}
 }
 
-// add takes a version of a policy. changed is false if the version is known; valid
-// reports whether it compiles.
+// observe reports whether the figures that were measured are new and count, and takes them then.
+// The version stays: what it matches does not depend on them.
+func (s *storedPolicy) observe(p *v1alpha1.SharedMemoryPolicy) bool {
+	sizing := p.Spec.Sizing
+	if len(s.state.Errors) > 0 || sizing == nil || sizing.Files == nil || sizing.Files.Source != v1alpha1.FilesObserved ||
+		equality.Semantic.DeepEqual(s.current.Status.Observed, p.Status.Observed) {
+		return false
+	}
+	compiled, errs := policy.Compile(p)
+	if len(errs) > 0 {
+		return false
+	}
+	s.current, s.inForce, s.state.Compiled = p, p, compiled
+	return true
+}
+
+// add takes a version of a policy. changed is false if the version is known, with the figures that
+// count; valid reports whether it compiles.
 func (s *policyStore) add(p *v1alpha1.SharedMemoryPolicy) (changed, valid bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.byName[p.Name]
 	if old != nil && old.uid == p.UID && old.generation == p.Generation {
-		return false, len(old.state.Errors) == 0
+		return old.observe(p), len(old.state.Errors) == 0
 	}
 	s.revision++
 	added := &storedPolicy{uid: p.UID, generation: p.Generation, current: p}

@@ -5,6 +5,8 @@ import (
 )
 
 // Files describes a program that writes a file for each request.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.observedFloor) || (has(self.source) && self.source == 'Observed')",message="has no effect without source: Observed: add that, or remove it",fieldPath=".observedFloor"
 type Files struct {
 	// How many files are created a minute, on average over the busiest stretch of
 	// the retention: a decimal number such as "18" or "0.5".
@@ -50,20 +52,37 @@ type Files struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,2}([.][0-9]{1,15})?([eE]-?[0-9]{1,2})?$') && double(self) >= 1e-12 && double(self) <= 0.1",message="must be a probability from 1e-12 to 0.1, such as \"1e-6\""
 	OverflowProbability string `json:"overflowProbability,omitempty"`
 
-	// Which rate counts: Declared is createdPerMinute, Observed the one that was measured
-	// on running Pods, never below createdPerMinute.
+	// Which figures count: Declared are the ones above. With Observed a new Pod gets the size
+	// that status.observed has figures for, of its own workload, if there are any: what was
+	// measured replaces createdPerMinute, fileSize and retention.
 	// +optional
 	// +kubebuilder:default=Declared
 	Source FilesSource `json:"source,omitempty"`
+
+	// The least that observed figures may give: Declared, which is the default, is the size of
+	// the declared ones, and Min is sizing.min.
+	// +optional
+	ObservedFloor ObservedFloor `json:"observedFloor,omitempty"`
 }
 
-// FilesSource says where the rate of a files model is from.
+// FilesSource says where the figures of a files model are from.
 //
 // +kubebuilder:validation:Enum=Declared;Observed
 type FilesSource string
 
-// Where the rate of a files model is from.
+// Where the figures of a files model are from.
 const (
 	FilesDeclared FilesSource = "Declared"
 	FilesObserved FilesSource = "Observed"
+)
+
+// ObservedFloor says what bounds the size of observed figures from below.
+//
+// +kubebuilder:validation:Enum=Declared;Min
+type ObservedFloor string
+
+// What bounds the size of observed figures from below.
+const (
+	ObservedFloorDeclared ObservedFloor = "Declared"
+	ObservedFloorMin      ObservedFloor = "Min"
 )

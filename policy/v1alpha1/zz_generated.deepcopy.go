@@ -194,10 +194,19 @@ func (in *Observation) DeepCopyInto(out *Observation) {
 		*out = new(Duration)
 		**out = **in
 	}
+	if in.Peak != nil {
+		in, out := &in.Peak, &out.Peak
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	if in.SizeLimit != nil {
 		in, out := &in.SizeLimit, &out.SizeLimit
 		x := (*in).DeepCopy()
 		*out = &x
+	}
+	if in.LastObserved != nil {
+		in, out := &in.LastObserved, &out.LastObserved
+		*out = (*in).DeepCopy()
 	}
 }
 
