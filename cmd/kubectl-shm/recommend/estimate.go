@@ -22,6 +22,14 @@ type observation struct {
 	retention time.Duration
 	// watched is the time that all this is from.
 	watched time.Duration
+	// peakOver is the time of which used is the peak; 0 if it is what is in use now.
+	peakOver time.Duration
+}
+
+// withPeak returns the observation with the most that was in use over a time.
+func (o observation) withPeak(peak sizing.Bytes, over time.Duration) observation {
+	o.used, o.peakOver = max(o.used, peak), over
+	return o
 }
 
 // observe returns what the files of a volume tell, in a Pod that has run for so long.
@@ -66,6 +74,7 @@ func (o observation) merge(p observation) observation {
 	busiest.fileSize = max(o.fileSize, p.fileSize)
 	busiest.watched = max(o.watched, p.watched)
 	busiest.retention = max(o.retention, p.retention)
+	busiest.peakOver = min(o.peakOver, p.peakOver)
 	return busiest
 }
 
@@ -80,6 +89,8 @@ const (
 
 func (o *observation) confidence() confidence {
 	switch {
+	case o.perMinute == 0 && o.peakOver >= 24*time.Hour:
+		return medium
 	case o.perMinute == 0:
 		return low
 	case o.relative <= 0.1 && o.retention > 0 && o.watched >= 24*time.Hour:

@@ -4,6 +4,7 @@ package recommend
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ is enough.
 -o policies writes a policy for each workload, in mode Audit, to be reviewed, and
 checked with kubectl shm lint.
 
+USED is what is in use now or, with --prometheus-url, the most that was over --window. It
+decides for workloads that keep no file for each request.
+
   CONFIDENCE  high: the rate is known within 10 %, over a day or more, and files are seen
               to be deleted; medium: within 25 %, over an hour or more; low: anything else`
 
@@ -42,6 +46,9 @@ type options struct {
 	ephemeral inspect.Ephemeral
 	output    cli.Choice
 	at        int
+	// prometheus is the URL of one to ask for peaks over window; empty for none.
+	prometheus string
+	window     time.Duration
 	// givenPolicies reports whether -p names policies: then they must be valid.
 	givenPolicies func() bool
 }
@@ -61,6 +68,8 @@ func Command(s cli.Streams) *cobra.Command {
 	o.policies.Add(cmd)
 	o.givenPolicies = func() bool { return cmd.Flags().Changed("policy") }
 	cmd.Flags().IntVar(&o.at, "concurrency", 8, "`NUMBER` of Pods that are looked into at once")
+	cmd.Flags().StringVar(&o.prometheus, "prometheus-url", "", "take the peak of use from the Prometheus at this `URL`; it needs the rules of manifests/monitoring")
+	cmd.Flags().DurationVar(&o.window, "window", 168*time.Hour, "`TIME` of that peak, such as 24h")
 	o.ephemeral.Add(cmd)
 	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv", "policies")
 	o.cluster.Add(cmd)
@@ -71,8 +80,11 @@ func (o *options) run(ctx context.Context, s cli.Streams) error {
 	if err := o.ephemeral.Validate(); err != nil {
 		return err
 	}
-	if o.at < 1 || o.at > 64 {
+	switch {
+	case o.at < 1 || o.at > 64:
 		return fmt.Errorf("--concurrency: %d is not from 1 to 64: write 8", o.at)
+	case o.window < time.Minute || o.window > 366*24*time.Hour:
+		return fmt.Errorf("--window: %s is not from 1m to 8784h: write one such as 168h", o.window)
 	}
 	ctx, stop := live.Interruptible(ctx)
 	defer stop()

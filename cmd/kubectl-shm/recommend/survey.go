@@ -17,7 +17,9 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/promql"
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -30,6 +32,10 @@ type survey struct {
 	owners     *live.Owners
 	namespaces live.Namespaces
 	policies   *live.Policies
+
+	// peaks are the most that was in use over window, as far as Prometheus knows.
+	peaks  map[promql.Key]sizing.Bytes
+	window time.Duration
 
 	mu    sync.Mutex
 	found map[subject]*workload
@@ -76,7 +82,16 @@ func (o *options) newSurvey(ctx context.Context, c *live.Cluster, s cli.Streams)
 	default:
 		w.notes = append(w.notes, fmt.Sprintf("the cluster's policies are not known: %v", err))
 	}
-	return w, nil
+	if o.prometheus == "" {
+		return w, nil
+	}
+	source, err := promql.New(o.prometheus)
+	if err != nil {
+		return nil, err
+	}
+	w.window = o.window
+	w.peaks, err = source.Peaks(ctx, c.Namespace, o.window)
+	return w, err
 }
 
 // look looks into all Pods.
@@ -128,7 +143,11 @@ func (w *survey) pod(ctx context.Context, pod *corev1.Pod) error {
 		if pod.Status.StartTime != nil {
 			running = time.Since(pod.Status.StartTime.Time)
 		}
-		w.add(pod, r, observe(r.Usage, &l, running))
+		o := observe(r.Usage, &l, running)
+		if peak, ok := w.peaks[promql.Key{Namespace: pod.Namespace, Pod: pod.Name, Volume: r.Volume}]; ok {
+			o = o.withPeak(peak, min(w.window, running))
+		}
+		w.add(pod, r, o)
 	}
 	return ctx.Err()
 }

@@ -52,9 +52,15 @@ func reportOf(v *volume) report {
 		return r
 	}
 	u := v.last().usage
-	r.SizeBytes, r.UsedBytes, r.Files, r.WindowLength = &u.Size, &u.Used, &u.Inodes, math.Round(v.window().Seconds()*10)/10
+	r.SizeBytes, r.UsedBytes, r.WindowLength = &u.Size, &u.Used, math.Round(v.window().Seconds()*10)/10
+	if u.Inodes >= 0 {
+		r.Files = &u.Inodes
+	}
 	if bytes, files, ok := v.growth(); ok {
-		r.GrowthBytes, r.GrowthFiles = &bytes, &files
+		r.GrowthBytes = &bytes
+		if !math.IsNaN(files) {
+			r.GrowthFiles = &files
+		}
 	}
 	if m := v.last().memory; m != nil {
 		r.MemoryUsed = &m.Used
@@ -177,9 +183,17 @@ func cells(v *volume) []string {
 	}
 	return []string{
 		v.namespace, v.pod, name, cli.Plain(v.Path), v.container,
-		mib(u.Used), mib(u.Size), human.Percent(int64(u.Used), int64(u.Size)), human.Count(u.Inodes),
+		mib(u.Used), mib(u.Size), human.Percent(int64(u.Used), int64(u.Size)), filesText(u.Inodes),
 		growthText(v), fullText(v), memory, limit, string(v.oomBeforeFull()),
 	}
+}
+
+// filesText returns a number of files, which is negative if it is not known.
+func filesText(n int64) string {
+	if n < 0 {
+		return "?"
+	}
+	return human.Count(n)
 }
 
 func mib(b sizing.Bytes) string { return human.MiB(int64(b)) + "Mi" }

@@ -13,6 +13,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/promql"
 )
 
 // scanner reads the volumes of all Pods, again and again.
@@ -21,6 +22,8 @@ type scanner struct {
 	reader    *inspect.Reader
 	ephemeral inspect.Ephemeral
 	at        int // how many commands run at once
+	// source is asked instead of the containers, if it is not nil.
+	source *promql.Source
 
 	mu      sync.Mutex
 	volumes map[key]*volume
@@ -30,6 +33,9 @@ type scanner struct {
 // scan reads every volume once. What a Pod does not let be read is an error of its volumes; the scan
 // itself fails if the Pods cannot be listed, or if the user has no right to execute commands at all.
 func (s *scanner) scan(ctx context.Context, streams cli.Streams) error {
+	if s.source != nil {
+		return s.ask(ctx)
+	}
 	progress := live.NewProgress(streams, "Pods looked into")
 	defer progress.Done()
 	s.scans++

@@ -12,6 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/promql"
 )
 
 const help = `Shows how full every /dev/shm and every other Memory emptyDir of the running Pods is:
@@ -27,6 +28,10 @@ goes on reading.
 If an image has no shell, --allow-ephemeral-container adds a container to the Pod
 that has one, which takes the right to patch pods/ephemeralcontainers. It ends after
 15 minutes, but its entry stays in the Pod's spec for as long as the Pod is there.
+
+With --prometheus-url nothing is executed, and the right to list pods is enough: the
+figures are those of the rules in manifests/monitoring, and growth is that of the last
+15 minutes. Volumes without shm in their name are then not known.
 
 In JSON, YAML and CSV sizes are in bytes, times in seconds, and growth in bytes and
 files a second; what is not known is null, or empty.
@@ -54,6 +59,8 @@ type options struct {
 	watch     bool
 	at        int
 	all       bool
+	// prometheus is the URL of the source to ask instead of the containers; empty for none.
+	prometheus string
 }
 
 // Command returns the command of the verb.
@@ -73,6 +80,7 @@ func Command(s cli.Streams) *cobra.Command {
 	flags.DurationVar(&o.interval, "interval", 10*time.Second, "`TIME` between two readings, such as 1m; 0 reads once")
 	flags.BoolVar(&o.all, "all", false, "show also the runtime's own /dev/shm of Pods that have nothing in it")
 	flags.IntVar(&o.at, "concurrency", 16, "`NUMBER` of Pods that are read at once")
+	flags.StringVar(&o.prometheus, "prometheus-url", "", "ask the Prometheus at this `URL` instead of the containers; it needs the rules of manifests/monitoring")
 	o.ephemeral.Add(cmd)
 	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv")
 	o.cluster.Add(cmd)
@@ -106,6 +114,11 @@ func (o *options) run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	scan := &scanner{cluster: c, reader: reader, ephemeral: o.ephemeral, at: o.at, volumes: map[key]*volume{}}
+	if o.prometheus != "" {
+		if scan.source, err = promql.New(o.prometheus); err != nil {
+			return err
+		}
+	}
 	if o.watch {
 		return o.follow(ctx, s, scan)
 	}
@@ -123,7 +136,7 @@ func (o *options) read(ctx context.Context, s cli.Streams, scan *scanner, again 
 	if err := scan.refused(); err != nil {
 		return scan.cluster.Explain("look into the Pods of "+scan.cluster.Where(), err)
 	}
-	if again == 0 || len(scan.volumes) == 0 {
+	if again == 0 || len(scan.volumes) == 0 || scan.source != nil { // Prometheus knows the growth
 		return nil
 	}
 	if err := pause(ctx, again); err != nil {

@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -29,8 +30,10 @@ type volume struct {
 	inspect.Mount
 	memoryLimit sizing.Bytes
 	samples     []sample
-	err         error
-	seen        int // the scan that saw it last
+	// rate is how many bytes a second it grows, if a source says so; nil if the samples do.
+	rate *float64
+	err  error
+	seen int // the scan that saw it last
 }
 
 // add adds a sample, and forgets the first one of many.
@@ -46,9 +49,12 @@ func (v *volume) last() sample { return v.samples[len(v.samples)-1] }
 // window returns the time between the first and the last sample; 0 if there is one alone.
 func (v *volume) window() time.Duration { return v.last().at.Sub(v.samples[0].at) }
 
-// growth returns by how many bytes and files a second the volume grows; ok is false if that is not
-// known.
+// growth returns by how many bytes and files a second the volume grows, NaN for files of which that is
+// not known; ok is false if nothing is.
 func (v *volume) growth() (bytes, files float64, ok bool) {
+	if v.rate != nil {
+		return *v.rate, math.NaN(), !math.IsNaN(*v.rate)
+	}
 	seconds := v.window().Seconds()
 	if seconds <= 0 {
 		return 0, 0, false
