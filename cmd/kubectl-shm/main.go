@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -44,6 +45,8 @@ var (
 func main() {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
 	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 if it is no terminal
+	// It runs for seconds: memory that a server would collect is worth less than the time.
+	debug.SetGCPercent(400)
 	args := os.Args[1:]
 	// kubectl calls a program of this name to complete the arguments of a plugin.
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "kubectl_complete-shm") {

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	apply "github.com/evanphx/json-patch/v5"
 	"gomodules.xyz/jsonpatch/v2"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	helpers "k8s.io/component-helpers/resource"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -79,40 +77,14 @@ func planned(subject policy.Subject, ops []jsonpatch.Operation) (*policy.PodView
 	if err != nil {
 		return nil, fmt.Errorf("write the Pod: %w", err)
 	}
-	f := &fitting{text: text}
+	f, err := newFitting("", text)
+	if err != nil {
+		return nil, err
+	}
 	if err := f.apply(within); err != nil {
 		return nil, err
 	}
 	return f.pod()
-}
-
-// applied returns a text with one operation.
-func applied(text []byte, op jsonpatch.Operation) ([]byte, error) {
-	encoded, err := json.Marshal([]jsonpatch.Operation{op})
-	if err != nil {
-		return nil, fmt.Errorf("write the patch: %w", err)
-	}
-	patch, err := apply.DecodePatch(encoded)
-	if err != nil {
-		return nil, fmt.Errorf("read the patch: %w", err)
-	}
-	if text, err = patch.Apply(text); err != nil {
-		return nil, fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
-	}
-	return text, nil
-}
-
-// decodePod reads a Pod again.
-func decodePod(at any) (*policy.PodView, error) {
-	pod := &policy.PodView{}
-	text, err := json.Marshal(at)
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the Pod again: %w", err)
-	}
-	return pod, nil
 }
 
 // replicasOf returns how many Pods a workload makes at a time; nil if its manifest does not say.
@@ -146,21 +118,13 @@ func (r *Result) FixedSpec() (*corev1.PodSpec, error) {
 	if r.Fixed {
 		return nil, nil
 	}
-	f := &fitting{root: r.Subject.Pointer, text: r.Object.JSON}
+	f, err := newFitting(r.Subject.Pointer, r.Object.JSON)
+	if err != nil {
+		return nil, err
+	}
 	if err := f.apply(r.Fix); err != nil {
 		return nil, err
 	}
-	at, err := f.at(r.Subject.Pointer + "/spec")
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(at)
 	spec := &corev1.PodSpec{}
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, spec)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the Pod again: %w", err)
-	}
-	return spec, nil
+	return spec, decodeTree(f.at(r.Subject.Pointer+"/spec"), spec)
 }

@@ -1,6 +1,7 @@
 package reviewer
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -21,36 +22,95 @@ import (
 // fills in metadata, and limits and requests by LimitRanges, that the written object may lack.
 type fitting struct {
 	root string // the JSON pointer to the Pod or template
-	text []byte // the object as it is with ops
+	tree any    // the object as it is with ops
 	ops  []jsonpatch.Operation
 }
 
-// at returns what a JSON pointer leads to in the object as it is with ops; nil for nothing.
-func (f *fitting) at(pointer string) (any, error) {
-	var at any
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(f.text, &at); err != nil {
+// newFitting returns the fitting of an object in JSON.
+func newFitting(root string, text []byte) (*fitting, error) {
+	f := &fitting{root: root}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &f.tree); err != nil {
 		return nil, fmt.Errorf("read the object again: %w", err)
 	}
+	return f, nil
+}
+
+// at returns what a JSON pointer leads to in the object as it is with ops; nil for nothing.
+func (f *fitting) at(pointer string) any {
+	at := f.tree
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		at = child(at, step)
 	}
-	return at, nil
+	return at
 }
 
 // apply carries out operations, each fitted to what is there.
 func (f *fitting) apply(ops []jsonpatch.Operation) error {
 	for _, op := range ops {
-		object, err := f.at("")
-		if err != nil {
-			return err
+		op = fit(f.tree, op)
+		value, err := plain(op.Value)
+		if err == nil {
+			f.tree, err = put(f.tree, strings.Split(op.Path, "/")[1:], value, op.Operation == "add")
 		}
-		op = fit(object, op)
-		if f.text, err = applied(f.text, op); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("apply %s %s: %w", op.Operation, op.Path, err)
 		}
 		f.ops = append(f.ops, op)
 	}
 	return nil
+}
+
+// plain returns a value as JSON has it: maps, lists and scalars of their own.
+func plain(value any) (out any, err error) {
+	if text, ok := value.(string); ok {
+		return text, nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("write the value: %w", err)
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &out); err != nil {
+		return nil, fmt.Errorf("read the value: %w", err)
+	}
+	return out, nil
+}
+
+// put returns a tree with a value at the place that steps lead to, as RFC 6902 has it: add inserts into a list
+// and replace does not. The tree is changed.
+func put(at any, steps []string, value any, add bool) (any, error) {
+	last := len(steps) == 1
+	switch at := at.(type) {
+	case map[string]any:
+		key := unescape(steps[0])
+		if !last {
+			inner, err := put(at[key], steps[1:], value, add)
+			if err != nil {
+				return nil, err
+			}
+			value = inner
+		}
+		at[key] = value
+		return at, nil
+	case []any:
+		if last && add && steps[0] == "-" {
+			return append(at, value), nil
+		}
+		i, err := strconv.Atoi(steps[0])
+		if err != nil || i < 0 || i >= len(at) {
+			return nil, fmt.Errorf("%q is not an index of a list of %d", steps[0], len(at))
+		}
+		if last && add {
+			return slices.Insert(at, i, value), nil
+		}
+		if !last {
+			if value, err = put(at[i], steps[1:], value, add); err != nil {
+				return nil, err
+			}
+		}
+		at[i] = value
+		return at, nil
+	}
+	return nil, fmt.Errorf("there is nothing that could have %q", steps[0])
 }
 
 // fit returns an operation that has the same effect on an object as it is: one that makes the
@@ -93,11 +153,20 @@ func child(at any, step string) any {
 
 // pod returns the Pod as it is with ops.
 func (f *fitting) pod() (*policy.PodView, error) {
-	at, err := f.at(f.root)
-	if err != nil {
-		return nil, err
+	pod := &policy.PodView{}
+	return pod, decodeTree(f.at(f.root), pod)
+}
+
+// decodeTree decodes a part of an object into a type.
+func decodeTree(at, into any) error {
+	text, err := json.Marshal(at)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, into)
 	}
-	return decodePod(at)
+	if err != nil {
+		return fmt.Errorf("read the Pod again: %w", err)
+	}
+	return nil
 }
 
 // keepRequests writes the memory request that a LimitRange gives a container whose limit is now

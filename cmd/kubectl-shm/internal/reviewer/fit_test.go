@@ -41,7 +41,10 @@ func TestFitting_Apply(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := &fitting{text: []byte(test.object)}
+			f, err := newFitting("", []byte(test.object))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := f.apply(test.ops); err != nil {
 				t.Fatal(err)
 			}

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -84,6 +87,8 @@ func Read(ctx context.Context, from Sources, stdin io.Reader) (*Input, error) {
 			return nil, err
 		}
 	}
+	// To parse takes the longest, and each document is parsed once.
+	each(len(in.Docs), func(i int) { in.Docs[i].IsBlank() })
 	for _, d := range in.Docs {
 		if d.IsOther() && finder.IsOther(d.Source, slices.Contains(from.Files.Names, d.Source)) {
 			in.Skipped[render.NoObject]++
@@ -107,6 +112,20 @@ func Read(ctx context.Context, from Sources, stdin io.Reader) (*Input, error) {
 		return nil, from.Files.ErrNoObjects()
 	}
 	return in, nil
+}
+
+// each calls f with each number below n, on all processors.
+func each(n int, f func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(n, goruntime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // render adds what a kustomization or chart makes.

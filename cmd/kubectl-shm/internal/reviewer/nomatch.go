@@ -22,6 +22,7 @@ type nearby struct {
 	// builtIn checks what needs no policy to be seen.
 	builtIn  policy.Set
 	policies []policyfile.Policy
+	sets     []policy.Set // of each policy alone
 	mirrors  policy.Mirrors
 }
 
@@ -39,6 +40,9 @@ func newNearby(s Settings) (*nearby, error) {
 	slices.SortStableFunc(near.policies, func(a, b policyfile.Policy) int {
 		return int(b.Source.Spec.Priority) - int(a.Source.Spec.Priority)
 	})
+	for _, p := range near.policies {
+		near.sets = append(near.sets, policy.NewSet(p.Compiled).WithImageMirrors(s.Mirrors))
+	}
 	return near, errs.ToAggregate()
 }
 
@@ -81,8 +85,8 @@ const (
 func (n *nearby) nearest(s policy.Subject) string {
 	found := misses
 	text := ""
-	for _, p := range n.policies {
-		if n.matches(p.Compiled, s) {
+	for k, p := range n.policies {
+		if n.sets[k].Evaluate(s).Outcome != policy.NotMatched {
 			continue // it would, if another did not come first
 		}
 		for i := range p.Source.Spec.Match {

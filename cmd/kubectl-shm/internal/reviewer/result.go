@@ -77,17 +77,21 @@ func New(in *Input, s Settings) (*Reviewer, error) {
 // Results says what would happen to the workloads, in their order. What cannot be changed as it has to
 // be is a problem of the input, and left out.
 func (r *Reviewer) Results() []Result {
-	results := make([]Result, 0, len(r.in.Workloads))
-	for _, w := range r.in.Workloads {
+	all, errs := make([]Result, len(r.in.Workloads)), make([]error, len(r.in.Workloads))
+	each(len(all), func(i int) {
+		w := r.in.Workloads[i]
 		w.Subject.NamespaceLabels = r.namespaceLabels(w.Subject.Namespace)
 		w.Subject.LimitRanges = r.in.limitRanges[w.Subject.Namespace]
 		w.Subject.ResourceQuotas = r.in.quotas[w.Subject.Namespace]
-		result, err := r.review(w)
-		if err != nil {
-			r.in.problem(err)
+		all[i], errs[i] = r.review(w)
+	})
+	results := make([]Result, 0, len(all))
+	for i := range all {
+		if errs[i] != nil {
+			r.in.problem(errs[i])
 			continue
 		}
-		results = append(results, result)
+		results = append(results, all[i])
 	}
 	return results
 }
@@ -135,7 +139,10 @@ func (r *Reviewer) review(w Workload) (Result, error) {
 		}
 		return out, nil
 	}
-	f := &fitting{root: w.Subject.Pointer, text: w.Object.JSON}
+	f, err := newFitting(w.Subject.Pointer, w.Object.JSON)
+	if err != nil {
+		return Result{}, err
+	}
 	if err := f.apply(ops); err != nil {
 		return Result{}, err
 	}
