@@ -77,7 +77,7 @@ func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
 	page := rows(read(t, "server.md"))
 	var names []string
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/usage/monitor", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
 				names = append(names, name)

@@ -28,7 +28,7 @@ import (
 
 // folders are the ones that shmkeeper is installed from, without crd, of which the files are generated, and policies, which has
 // tests of its own.
-var folders = []string{"audit-only", "base", "cert-manager", "default", "host-network", "mode-guard", "self-managed", "webhook-guard", "webhooks"}
+var folders = []string{"audit-only", "base", "cert-manager", "default", "host-network", "mode-guard", "self-managed", "usage", "webhook-guard", "webhooks"}
 
 // kinds makes an object of each kind that is used; nil for kinds whose Go types this module does not import.
 var kinds = map[string]func() any{
@@ -177,7 +177,7 @@ func TestPatches_ChangeOnlyWhatIsThere(t *testing.T) {
 	for _, e := range object[appsv1.Deployment](t, "base/deployment.yaml").Spec.Template.Spec.Containers[0].Env {
 		env[e.Name] = true
 	}
-	for _, file := range []string{"audit-only/max-mode.yaml", "cert-manager/deployment.yaml", "host-network/deployment.yaml"} {
+	for _, file := range []string{"audit-only/max-mode.yaml", "cert-manager/deployment.yaml", "host-network/deployment.yaml", "usage/usage.yaml"} {
 		patch := object[appsv1.Deployment](t, file)
 		if patch.Name != "shmkeeper" || patch.Namespace != "shmkeeper-system" || len(patch.Spec.Template.Spec.Containers) != 1 || patch.Spec.Template.Spec.Containers[0].Name != "shmkeeper" {
 			t.Errorf("%s does not patch the server's container", file)
@@ -333,6 +333,9 @@ func TestRoles_NameTheirObjects(t *testing.T) {
 		"cluster: /events,events.k8s.io/events create,patch",
 		"cluster: /limitranges list,watch",
 		"cluster: /namespaces list,watch",
+		"cluster: /nodes list",
+		"cluster: /nodes/stats get",
+		"cluster: /pods list",
 		"cluster: /resourcequotas list,watch",
 		"cluster: shmkeeper.dev/sharedmemorypolicies get,list,watch",
 		"cluster: shmkeeper.dev/sharedmemorypolicies/status patch",
@@ -357,6 +360,7 @@ func TestRoles_NameTheirObjects(t *testing.T) {
 	}
 	add("cluster", object[rbacv1.ClusterRole](t, "base/clusterrole.yaml").Rules)
 	add("cluster", object[rbacv1.ClusterRole](t, "base/events.yaml").Rules)
+	add("cluster", object[rbacv1.ClusterRole](t, "usage/clusterrole.yaml").Rules)
 	add("namespace", object[rbacv1.Role](t, "base/role.yaml").Rules)
 	add("namespace", object[rbacv1.Role](t, "self-managed/role.yaml").Rules)
 	slices.Sort(got)

@@ -44,6 +44,7 @@ type Options struct {
 	AuditOthers   bool
 	Restore       bool
 	ShutdownDelay time.Duration
+	Usage         usageOptions
 	LogFormat     string
 	LogLevel      string
 	Version       bool
@@ -72,6 +73,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.AuditInterval, "audit-interval", 5*time.Minute, "how long after one scan of the running Pods the leader begins the next; it also scans at its start and when policies change. 0 for none")
 	f.BoolVar(&o.AuditOthers, "audit-unlabelled", false, "scan the running Pods of namespaces without the label shmkeeper.dev/mode too")
 	f.BoolVar(&o.Restore, "restore-webhooks", true, "restore a webhook configuration that was deleted, or edited so that requests no longer arrive")
+	o.Usage.addFlags(f)
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still answered after SIGTERM, while the Service drops the replica")
 	f.StringVar(&o.LogFormat, "log-format", "json", "json or text")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
@@ -80,7 +82,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 
 // Validate returns all that is wrong with the flags, each mistake with its flag.
 func (o *Options) Validate(args []string) error {
-	var errs []error
+	errs := o.Usage.validate()
 	wrong := func(flag, value, remedy string) {
 		errs = append(errs, fmt.Errorf("--%s: %q %s", flag, value, remedy))
 	}

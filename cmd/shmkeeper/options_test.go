@@ -45,6 +45,8 @@ func TestValidate_Accepts(t *testing.T) {
 		"the file of a developer's cluster":   "--kubeconfig=config --webhook-host=127.0.0.1",
 		"an address with the name of a host":  "--metrics-bind-address=localhost:8443",
 		"mirrors, by commas and one by one":   "--image-mirrors=harbor.local/ghcr=ghcr.io,harbor.local/hub=docker.io --image-mirrors=mirror:5000/quay=quay.io",
+		"volumes, measured by the kubelets":   "--usage --usage-interval=30s --usage-max-volumes=100 --usage-kubelet-insecure-tls",
+		"volumes, measured by Prometheus":     "--usage --usage-prometheus-url=http://prometheus.monitoring:9090",
 		"a CA and a leaf of a different life": "--ca-duration=720h --cert-duration=24h --ca-settle=10s --ca-resync=5s",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,8 +101,22 @@ func TestValidate_NamesFlagAndRemedy(t *testing.T) {
 		"no audit of more namespaces":     {"--audit-interval=0 --audit-unlabelled", `--audit-unlabelled: "true" has no effect with --audit-interval=0: write an interval, or leave it out`},
 		"a negative delay":                {"--shutdown-delay=-1s", `--shutdown-delay: "-1s" is out of range: write a duration from 0s to 1m`},
 		"a delay that is too long":        {"--shutdown-delay=61s", `--shutdown-delay: "1m1s" is out of range: write a duration from 0s to 1m`},
-		"an unknown format":               {"--log-format=xml", `--log-format: "xml" is unknown: write json or text`},
-		"an unknown level":                {"--log-level=trace", `--log-level: "trace" is unknown: write debug, info, warn or error`},
+		"volumes, too often":              {"--usage-interval=10ms", `--usage-interval: "10ms" is out of range: write a duration from 1s to 1h`},
+		"volumes, too rarely":             {"--usage-interval=2h", `--usage-interval: "2h0m0s" is out of range: write a duration from 1s to 1h`},
+		"no volumes":                      {"--usage-max-volumes=0", `--usage-max-volumes: "0" is out of range: write a number from 1 to 100000`},
+		"a CA of kubelets that is no CA":  {"--usage-kubelet-ca-file=options_test.go", `--usage-kubelet-ca-file: "options_test.go" is not a file with certificates in PEM: name one with the CA that signs the kubelets' certificates`},
+		"a CA of kubelets that is not looked at": {
+			"--usage-kubelet-ca-file=ca.crt --usage-kubelet-insecure-tls", `--usage-kubelet-ca-file: "ca.crt" has no effect with --usage-kubelet-insecure-tls: leave one of the two out`,
+		},
+		"a Prometheus without a scheme": {
+			"--usage-prometheus-url=prometheus:9090", `--usage-prometheus-url: "prometheus:9090" is not the URL of a Prometheus: write one such as http://prometheus.monitoring:9090`,
+		},
+		"a Prometheus beside kubelets": {
+			"--usage-prometheus-url=http://prometheus:9090 --usage-kubelet-insecure-tls",
+			`--usage-prometheus-url: "http://prometheus:9090" is asked in place of the kubelets, whose flags have no effect: leave them out`,
+		},
+		"an unknown format": {"--log-format=xml", `--log-format: "xml" is unknown: write json or text`},
+		"an unknown level":  {"--log-level=trace", `--log-level: "trace" is unknown: write debug, info, warn or error`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, flags := parsed(t, strings.Fields(c.args)...)

@@ -65,6 +65,7 @@ func requiredPermissions(o Options) []permission {
 			permission{group: "coordination.k8s.io", resource: "leases", verbs: []string{"create"}, own: true},
 		)
 	}
+	out = append(out, usagePermissions(&o.Usage)...)
 	if o.MetricsAddr != "0" {
 		out = append(out,
 			permission{group: "authentication.k8s.io", resource: "tokenreviews", verbs: []string{"create"}},

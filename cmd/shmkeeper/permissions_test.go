@@ -146,6 +146,7 @@ func TestPermissions_AreThoseOfTheRoles(t *testing.T) {
 	}{
 		"self-managed": {"--cert-source=self-managed", []string{"base", "self-managed"}},
 		"directory":    {"--cert-source=directory --cert-dir=/certs", []string{"base"}},
+		"usage":        {"--usage", []string{"base", "self-managed", "usage"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _ := parsed(t, strings.Fields(c.args)...)

@@ -25,6 +25,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/certs"
 	"github.com/shmkeeper/shmkeeper/internal/audit/scan"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
+	"github.com/shmkeeper/shmkeeper/internal/usage/monitor"
 	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
@@ -163,7 +164,11 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last}) {
 		server.Register(path, times.timed(path, ending.handler(handler)))
 	}
-	return mgr, writers(config, o, view, running.options, webhookconfig.Options{
+	volumes, err := monitor.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	return mgr, writers(config, o, view, running.options, volumes, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
 		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,

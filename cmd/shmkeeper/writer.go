@@ -17,6 +17,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/audit/scan"
 	"github.com/shmkeeper/shmkeeper/internal/cluster"
 	"github.com/shmkeeper/shmkeeper/internal/policystatus"
+	"github.com/shmkeeper/shmkeeper/internal/usage/monitor"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 )
 
@@ -63,8 +64,10 @@ func writeForATerm(ctx context.Context, start newWriter, log logr.Logger) error 
 }
 
 // writers returns how to make a manager that writes the status of the policies and the
-// webhook configurations, and audits what runs.
-func writers(restConfig *rest.Config, o Options, view *cluster.View, audit scan.Options, written webhookconfig.Options) newWriter {
+// webhook configurations, audits what runs, and measures volumes if that is asked for.
+func writers(
+	restConfig *rest.Config, o Options, view *cluster.View, audit scan.Options, volumes *monitor.Metrics, written webhookconfig.Options,
+) newWriter {
 	return func(ctx context.Context) (manager.Manager, error) {
 		scheme, err := newScheme()
 		if err != nil {
@@ -90,6 +93,9 @@ func writers(restConfig *rest.Config, o Options, view *cluster.View, audit scan.
 		logged := loggingManager{mgr, ctrl.Log}
 		condition, err := webhookconfig.Setup(ctx, logged, written)
 		if err != nil {
+			return nil, err
+		}
+		if err := addUsage(mgr, restConfig, &o.Usage, view, volumes); err != nil {
 			return nil, err
 		}
 		if err := policystatus.Setup(logged, view, condition); err != nil || o.AuditInterval == 0 {
