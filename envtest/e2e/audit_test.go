@@ -315,4 +315,13 @@ func TestAudit_FindsExactlyThePlantedOffenders(t *testing.T) {
 	eventually(t, func() error { return a.rest.Get().AbsPath(policyReportsPath).Do(t.Context()).Error() })
 	a.scanned(t)
 	a.checkReports(t, policyReportsPath, &all)
+
+	// When it comes back, it is taken again, and what was written to the other one goes.
+	a.apply(t, "-f", openReportsCRD(t))
+	eventually(t, func() error { return a.rest.Get().AbsPath(openReportsPath).Do(t.Context()).Error() })
+	a.scanned(t)
+	a.checkReports(t, openReportsPath, &all)
+	if _, left := a.reported(t, policyReportsPath); len(left) > 0 {
+		t.Errorf("the older API still has reports of %q", left)
+	}
 }

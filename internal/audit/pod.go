@@ -19,11 +19,22 @@ type Pod struct {
 	Status   Status          `json:"status"`
 }
 
-// Metadata is the part of a Pod's metadata that an audit reads.
+// Metadata is the part of a Pod's metadata that an audit reads. Its OwnerReferences stand for those
+// of the embedded view, which are not set.
 type Metadata struct {
 	policy.MetadataView
 	UID             types.UID               `json:"uid"`
 	OwnerReferences []metav1.OwnerReference `json:"ownerReferences"`
+}
+
+// view returns the part that decisions read.
+func (m *Metadata) view() policy.MetadataView {
+	v := m.MetadataView
+	for i := range m.OwnerReferences {
+		o := &m.OwnerReferences[i]
+		v.OwnerReferences = append(v.OwnerReferences, policy.OwnerView{Kind: o.Kind, Name: o.Name, Controller: o.Controller})
+	}
+	return v
 }
 
 // Status is the part of a Pod's status that an audit reads.
@@ -34,6 +45,7 @@ type Status struct {
 // PodOf returns the part of a Pod that an audit reads, with which it shares memory.
 func PodOf(pod *corev1.Pod) *Pod {
 	view := policy.ViewOf(&pod.ObjectMeta, &pod.Spec)
+	view.Metadata.OwnerReferences = nil
 	return &Pod{
 		Metadata: Metadata{MetadataView: view.Metadata, UID: pod.UID, OwnerReferences: pod.OwnerReferences},
 		Spec:     view.Spec, Status: Status{Phase: pod.Status.Phase},

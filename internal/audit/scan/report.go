@@ -195,27 +195,36 @@ type reports struct {
 	written map[string][sha256.Size]byte
 }
 
-// openReports finds the API that reports are written to, and the reports that there are. written
-// is what earlier scans have written, by namespace. An error is one of the API server.
+// openReports finds the API that reports are written to, and the reports that there are. Those of
+// an API that is no longer preferred are deleted. written is what earlier scans have written, by
+// namespace. An error is one of the API server.
 func openReports(ctx context.Context, kube kubernetes.Interface, written map[string][sha256.Size]byte, owner *metav1.OwnerReference) (*reports, error) {
-	r := &reports{client: kube.CoreV1().RESTClient(), owner: owner, there: map[string]bool{}, written: written}
+	r := &reports{client: kube.CoreV1().RESTClient(), owner: owner, written: written}
 	for i := range reportAPIs {
 		api := &reportAPIs[i]
-		switch found, err := r.list(ctx, api); {
+		there, err := r.list(ctx, api)
+		switch {
 		case err != nil:
 			return nil, err
-		case found:
-			r.api = api
-			return r, nil
+		case there == nil: // the cluster does not have it
+		case r.api == nil:
+			r.api, r.there = api, there
+		default:
+			for namespace := range there {
+				if err := r.remove(ctx, api, namespace); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	return r, nil
 }
 
-// list reports whether the cluster has an API and the server may use it, and remembers the
-// namespaces that have a report.
-func (r *reports) list(ctx context.Context, api *reportAPI) (found bool, err error) {
+// list returns the namespaces that have a report; nil if the cluster does not have the API, or the
+// server may not use it.
+func (r *reports) list(ctx context.Context, api *reportAPI) (there map[string]bool, err error) {
 	token := ""
+	there = map[string]bool{}
 	for {
 		request := r.client.Get().AbsPath(api.path("")).
 			SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").
@@ -225,22 +234,22 @@ func (r *reports) list(ctx context.Context, api *reportAPI) (found bool, err err
 		}
 		body, err := request.DoRaw(ctx)
 		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
-			return false, nil
+			return nil, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("list %s.%s: %w", api.resource, api.group, err)
+			return nil, fmt.Errorf("list %s.%s: %w", api.resource, api.group, err)
 		}
 		var page metav1.PartialObjectMetadataList
 		if err := json.Unmarshal(body, &page); err != nil {
-			return false, fmt.Errorf("list %s.%s: %w", api.resource, api.group, err)
+			return nil, fmt.Errorf("list %s.%s: %w", api.resource, api.group, err)
 		}
 		for i := range page.Items {
 			if page.Items[i].DeletionTimestamp == nil {
-				r.there[page.Items[i].Namespace] = true
+				there[page.Items[i].Namespace] = true
 			}
 		}
 		if token = page.Continue; token == "" {
-			return true, nil
+			return there, nil
 		}
 	}
 }
@@ -277,12 +286,19 @@ func (r *reports) delete(ctx context.Context, namespace string) error {
 	if !r.there[namespace] {
 		return nil
 	}
-	err := r.client.Delete().AbsPath(r.api.path(namespace), ReportName).Do(ctx).Error()
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete the report of namespace %q: %w", namespace, err)
+	if err := r.remove(ctx, r.api, namespace); err != nil {
+		return err
 	}
 	delete(r.there, namespace)
 	delete(r.written, namespace)
+	return nil
+}
+
+func (r *reports) remove(ctx context.Context, api *reportAPI, namespace string) error {
+	err := r.client.Delete().AbsPath(api.path(namespace), ReportName).Do(ctx).Error()
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete the report of namespace %q: %w", namespace, err)
+	}
 	return nil
 }
 
