@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -74,6 +76,46 @@ func TestPolicyStore_ForgetsThePolicyThatHadTheName(t *testing.T) {
 	}
 	if got := namesInForce(s); got != nil {
 		t.Errorf("in force are %q", got)
+	}
+}
+
+// Figures that are measured change the size that a policy gives, and not its version: what has to be
+// sent to the webhooks stays.
+func TestPolicyStore_TakesMeasuredFigures(t *testing.T) {
+	s := newPolicyStore(policy.Mirrors{})
+	p := policytest.AppPolicy("a", "a")
+	p.Spec.Sizing = &v1alpha1.Sizing{Files: &v1alpha1.Files{
+		CreatedPerMinute: "1", Retention: new(v1alpha1.Duration("24h")), FileSize: resource.MustParse("1500"), Source: v1alpha1.FilesObserved,
+	}}
+	sizeOf := func() sizing.Bytes {
+		t.Helper()
+		subject, _ := policy.NewSubject(policytest.NewPod("p", policytest.Namespace("apps"), policytest.Labels(map[string]string{"app": "a"}), policytest.WithContainer("app", "app")))
+		return s.set().Evaluate(subject).Size.Limit
+	}
+	s.add(p)
+	declared, revision := sizeOf(), s.revision
+	measured := p.DeepCopy()
+	measured.Status.Observed = []v1alpha1.Observation{{Namespace: "apps", Workload: "Pod/p", CreatedPerMinute: "100"}}
+	if changed, valid := s.add(measured); !changed || !valid {
+		t.Errorf("the figures are taken as changed %v, valid %v", changed, valid)
+	}
+	if got := sizeOf(); got <= declared {
+		t.Errorf("with a hundred times the rate the size is %s, as before %s", got, declared)
+	}
+	if changed, _ := s.add(measured.DeepCopy()); changed {
+		t.Error("the same figures are taken as changed")
+	}
+	if s.revision != revision {
+		t.Errorf("the revision goes from %d to %d; want it to stay", revision, s.revision)
+	}
+	other := measured.DeepCopy()
+	other.Generation++
+	other.Spec.Sizing.Files.Source = v1alpha1.FilesDeclared
+	s.add(other)
+	again := other.DeepCopy()
+	again.Status.Observed[0].CreatedPerMinute = "200"
+	if changed, _ := s.add(again); changed {
+		t.Error("figures that do not count are taken as changed")
 	}
 }
 
