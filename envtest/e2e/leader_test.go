@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/shmkeeper/shmkeeper/envtest/install"
+	"github.com/shmkeeper/shmkeeper/internal/policystatus"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -55,7 +56,7 @@ func TestLeader_LostLease(t *testing.T) {
 	}
 	eventually(t, func() error { return s.accepted(t.Context(), later.Name) })
 	if now := s.version(t, "web"); now != version {
-		t.Errorf("the policy was at version %s before the change of leaders, and is at %s", version, now)
+		t.Errorf("the status of the policy was written at %s before the change of leaders, and again at %s", version, now)
 	}
 	if admitted := stop(); admitted == 0 {
 		t.Error("no Pod was admitted, so nothing was shown")
@@ -144,14 +145,20 @@ func (s *suite) leader(t *testing.T) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// version returns the resourceVersion of a policy.
+// version returns when the status of a policy, but for what the audit counts, was written last.
 func (s *suite) version(t *testing.T, policy string) string {
 	t.Helper()
 	var p v1alpha1.SharedMemoryPolicy
 	if err := s.client.Get(t.Context(), client.ObjectKey{Name: policy}, &p); err != nil {
 		t.Fatal(err)
 	}
-	return p.ResourceVersion
+	for _, entry := range p.ManagedFields {
+		if entry.Manager == policystatus.FieldManager && entry.Time != nil {
+			return entry.Time.String()
+		}
+	}
+	t.Fatalf("nobody has written the status of policy %q", policy)
+	return ""
 }
 
 func (s *suite) editLease(t *testing.T, edit func(spec map[string]any)) {
