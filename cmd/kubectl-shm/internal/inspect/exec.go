@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the scripts
 	"errors"
@@ -29,7 +30,7 @@ var (
 // How long a script may take, and how much it may print, in bytes. Listing 200,000 files takes a
 // second of processor time with mawk, and three with busybox.
 const (
-	usageTimeout = 15 * time.Second
+	usageTimeout = 45 * time.Second
 	filesTimeout = 2 * time.Minute
 	maxUsage     = 16 << 10
 	maxFiles     = 64 << 10
@@ -73,7 +74,7 @@ func NewReader(config *rest.Config, c client.Client) (*Reader, error) {
 
 // Usage reads how full mounts of a Pod are, all in one container, which must see them.
 func (r *Reader) Usage(ctx context.Context, t Target, paths ...string) (Reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, usageTimeout)
+	ctx, cancel := within(ctx, usageTimeout)
 	defer cancel()
 	answer, err := r.run(ctx, t, usageScript, maxUsage, paths...)
 	if err != nil {
@@ -85,7 +86,7 @@ func (r *Reader) Usage(ctx context.Context, t Target, paths ...string) (Reading,
 
 // Files lists what is in a folder of a container. Names leave the container as patterns only.
 func (r *Reader) Files(ctx context.Context, t Target, path string) (Listing, error) {
-	ctx, cancel := context.WithTimeout(ctx, filesTimeout)
+	ctx, cancel := within(ctx, filesTimeout)
 	defer cancel()
 	answer, err := r.run(ctx, t, filesScript, maxFiles, path, strconv.Itoa(MaxPatterns))
 	if err != nil {
@@ -93,6 +94,11 @@ func (r *Reader) Files(ctx context.Context, t Target, path string) (Listing, err
 	}
 	listing, err := parseFiles(answer)
 	return listing, inContainer(t, err)
+}
+
+// within returns a context that ends after a time, with a cause that says so.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w: no answer within %s: the node may be overloaded: try again, with fewer Pods at once", context.DeadlineExceeded, d))
 }
 
 // run runs a script with arguments and returns what it printed, which begins with the banner.
@@ -103,12 +109,14 @@ func (r *Reader) run(ctx context.Context, t Target, script string, most int, arg
 	case strings.HasPrefix(stdout, banner+"\n"):
 		// What a script printed counts, whatever its last command said.
 		if ctx.Err() != nil || errors.Is(err, errTooMuch) {
-			return "", inContainer(t, errors.Join(err, ctx.Err()))
+			return "", inContainer(t, cmp.Or(context.Cause(ctx), err))
 		}
 		return stdout, nil
 	case err == nil:
 		return "", inContainer(t, errNoAnswer)
-	case ctx.Err() != nil, isRefusal(err):
+	case ctx.Err() != nil:
+		return "", inContainer(t, context.Cause(ctx))
+	case isRefusal(err):
 		return "", inContainer(t, err)
 	default:
 		said := strings.TrimSpace(stderr)
