@@ -54,6 +54,12 @@ type Finding struct {
 	// Current is the size that the writers have at the mount path, as it is mounted, and Given what
 	// they would have in the same Pod created again, in bytes. 0 if it is not known.
 	Current, Given sizing.Bytes
+	// Limit is the sizeLimit that the policy computes for the Pod, in bytes; 0 if it computes none.
+	Limit sizing.Bytes
+	// Before and After are the memory that quotas count of the Pod: as it is, and as it would be
+	// created again. Quotas are those of its namespace that count it.
+	Before, After policy.Usage
+	Quotas        []*corev1.ResourceQuota
 	// Outdated reports whether the policy would now give the Pod another size.
 	Outdated bool
 }
@@ -74,6 +80,13 @@ func Evaluate(policies policy.Set, view View, pod *Pod) Finding {
 		f.Mode = policy.EffectiveMode(mode, e.Mode)
 	}
 	f.Current, f.Given = e.Sizes()
+	f.Limit = e.Size.Limit
+	f.Before, f.After, _ = e.Usage()
+	for _, q := range view.ResourceQuotas(pod.Metadata.Namespace) {
+		if e.CountedBy(q) {
+			f.Quotas = append(f.Quotas, q)
+		}
+	}
 	f.Outdated = f.Current != f.Given && (e.Outcome == policy.Mutated || e.Outcome == policy.Compliant)
 	return f
 }

@@ -20,6 +20,7 @@ A line stands for a workload: a Deployment, a StatefulSet, or what else is the t
 owner of Pods. RESULT is the worst of its Pods:
   violating  rejected in mode enforce
   changed    given a volume, a larger one or more memory, when a Pod is created
+  unmatched  no policy matches, and it looks as if it wrote to /dev/shm
   compliant, exempt, skipped
 MODE is what counts: the lesser of the namespace's label and the policy's mode. It is "-"
 in a namespace without the label, where nothing is changed or rejected; the result is then
@@ -29,7 +30,7 @@ The sums of a namespace are those of all matched Pods, with the replicas that a 
 is to have, as they are and as they would be once each was created again. A ResourceQuota
 is named if that is more than it has.
 
-table and wide list the workloads that are violating or changed; --compliant adds the
+table and wide list the workloads of the first three results; --compliant adds the
 others that a policy matches, and wide has every text in full. json, yaml, csv and html
 have all of these. html is one page without links to anything else: write it to a file and
 open it in a browser.

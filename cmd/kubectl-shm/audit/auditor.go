@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/internal/audit"
 	"github.com/shmkeeper/shmkeeper/internal/limitrange"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -22,6 +24,7 @@ type auditor struct {
 	policies   *live.Policies
 	namespaces live.Namespaces
 	owners     *live.Owners
+	library    audit.Library
 
 	workloads map[live.Workload]*workload
 	templates map[live.Workload]podTemplate
@@ -38,14 +41,23 @@ type podTemplate struct {
 
 // pod evaluates a Pod. One that has ended or is being deleted counts for nothing.
 func (a *auditor) pod(pod *corev1.Pod) {
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil {
+	read := audit.PodOf(pod)
+	if read.Over() {
 		return
 	}
 	a.pods++
-	v := a.verdict(a.namespaces.Subject(pod))
+	f := audit.Evaluate(a.policies.Set, a.namespaces, read)
+	if exceedsQuota(f.Rejections) {
+		// A quota is to be raised to what all Pods would need, those that it keeps out included.
+		admitted := audit.Evaluate(a.policies.Set, withoutQuotas{a.namespaces}, read)
+		f.Before, f.After = admitted.Before, admitted.After
+	}
+	v := verdictOf(f)
 	if v.outcome == policy.NotMatched {
 		a.unmatched++
-		return
+		if !a.suggest(&v, read) {
+			return
+		}
 	}
 	name := a.owners.Of(pod)
 	w := a.workloads[name]
@@ -56,6 +68,16 @@ func (a *auditor) pod(pod *corev1.Pod) {
 	w.add(pod.Name, &v)
 }
 
+// withoutQuotas is what is known of namespaces but for their quotas.
+type withoutQuotas struct{ live.Namespaces }
+
+// ResourceQuotas returns none.
+func (withoutQuotas) ResourceQuotas(string) []*corev1.ResourceQuota { return nil }
+
+func exceedsQuota(violations []policy.Violation) bool {
+	return slices.ContainsFunc(violations, func(x policy.Violation) bool { return x.Reason == policy.ExceedsQuota })
+}
+
 // template evaluates the template of a workload. ok is false for one that nothing is said about.
 func (a *auditor) template(object runtime.Object, selects func(map[string]string) bool) (t podTemplate, ok bool) {
 	s, ok := policy.NewSubject(object)
@@ -64,7 +86,7 @@ func (a *auditor) template(object runtime.Object, selects func(map[string]string
 	}
 	a.namespaces.Complete(&s)
 	admitted, _ := limitrange.Apply(s)
-	t = podTemplate{replicas: replicasOf(object), verdict: a.verdict(admitted)}
+	t = podTemplate{replicas: replicasOf(object), verdict: a.verdictOfTemplate(admitted)}
 	t.workload = live.Workload{APIVersion: versionOf(object), Kind: s.Kind, Namespace: s.Namespace, Name: s.Name}
 	return t, t.verdict.outcome != policy.NotMatched
 }
@@ -113,34 +135,50 @@ type verdict struct {
 	quotas        []*corev1.ResourceQuota // that count it
 }
 
-func (a *auditor) verdict(s policy.Subject) verdict {
+// verdictOfTemplate returns the verdict on a Pod that a workload would create.
+func (a *auditor) verdictOfTemplate(s policy.Subject) verdict {
 	e := a.policies.Set.Evaluate(s)
-	v := verdict{
-		outcome: e.Outcome, policy: e.Policy, reason: e.Reason, detail: strings.Clone(e.Detail),
-		violations: e.After, warnings: e.Warnings,
-	}
-	if e.Outcome == policy.NotMatched {
-		return v
-	}
+	f := audit.Finding{Outcome: e.Outcome, Policy: e.Policy, Reason: e.Reason, Detail: e.Detail, Rejections: e.After, Warnings: e.Warnings, Limit: e.Size.Limit}
 	if mode, ok := a.namespaces.Mode(s.Namespace); ok {
-		v.mode = policy.EffectiveMode(mode, e.Mode)
+		f.Mode = policy.EffectiveMode(mode, e.Mode)
 	}
-	if e.Size.Limit > 0 {
-		v.sizeLimit = e.Size.Limit.Quantity().String()
-	}
-	v.before, v.after, _ = e.Usage()
-	if known := a.namespaces[s.Namespace]; known != nil {
-		for _, q := range known.ResourceQuotas {
-			if e.CountedBy(q) {
-				v.quotas = append(v.quotas, q)
-			}
+	f.Before, f.After, _ = e.Usage()
+	for _, q := range a.namespaces.ResourceQuotas(s.Namespace) {
+		if e.CountedBy(q) {
+			f.Quotas = append(f.Quotas, q)
 		}
+	}
+	return verdictOf(f)
+}
+
+// verdictOf returns what people read of a finding.
+func verdictOf(f audit.Finding) verdict {
+	v := verdict{
+		outcome: f.Outcome, mode: f.Mode, policy: f.Policy, reason: f.Reason, detail: strings.Clone(f.Detail),
+		violations: f.Rejections, warnings: f.Warnings, before: f.Before, after: f.After, quotas: f.Quotas,
+	}
+	if f.Limit > 0 {
+		v.sizeLimit = f.Limit.Quantity().String()
 	}
 	return v
 }
 
+// suggest reports whether a Pod that no policy matches looks like a writer, and says what to do.
+func (a *auditor) suggest(v *verdict, pod *audit.Pod) bool {
+	name, writes := a.library.Suggest(a.namespaces, pod)
+	switch {
+	case !writes:
+		return false
+	case name != "":
+		v.detail = fmt.Sprintf("no policy matches it, and policy %q of the library would: look at it with kubectl shm policies %s, and apply it", name, name)
+	default:
+		v.detail = "no policy matches it, and its settings name or mount /dev/shm: write a policy, or start from kubectl shm policies"
+	}
+	return true
+}
+
 // severities are the outcomes from the one that matters most.
-var severities = []policy.Outcome{policy.Violating, policy.Mutated, policy.Exempt, policy.Skipped, policy.Compliant}
+var severities = []policy.Outcome{policy.Violating, policy.Mutated, policy.NotMatched, policy.Exempt, policy.Skipped, policy.Compliant}
 
 func severity(o policy.Outcome) int { return slices.Index(severities, o) }
 

@@ -35,8 +35,12 @@ func newAuditor(t *testing.T, quotas ...*corev1.ResourceQuota) *auditor {
 		p.Sources = append(p.Sources, source)
 	}
 	p.Set = policy.NewSet(compiled...)
+	held, err := library(p)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &auditor{
-		policies: p, owners: &live.Owners{}, workloads: map[live.Workload]*workload{}, templates: map[live.Workload]podTemplate{},
+		library: held, policies: p, owners: &live.Owners{}, workloads: map[live.Workload]*workload{}, templates: map[live.Workload]podTemplate{},
 		namespaces: live.Namespaces{
 			"shop": {Labels: map[string]string{v1alpha1.LabelMode: "enforce"}, ResourceQuotas: quotas},
 			"dev":  {},
@@ -167,6 +171,41 @@ func TestAuditor_Quotas(t *testing.T) {
 	}
 	if n.before != (policy.Usage{Requests: 128 * sizing.MiB, Limits: 1024 * sizing.MiB}) || n.after != (policy.Usage{Requests: 640 * sizing.MiB, Limits: 1538 * sizing.MiB}) {
 		t.Errorf("the memory is %v and then %v", n.before, n.after)
+	}
+}
+
+// A quota that keeps Pods out is to be raised to what they would need.
+func TestAuditor_QuotaThatRejects(t *testing.T) {
+	a := newAuditor(t, quota("full", "1100Mi", "1Gi"))
+	a.pod(app("shop", "web", "web-0"))
+	a.pod(app("shop", "web", "web-1"))
+	r := a.report()
+	want := []string{"shop StatefulSet/web 2 enforce violating ExceedsQuota 256Mi +512Mi +514Mi web web-0"}
+	if diff := cmp.Diff(want, lines(r)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if x := r.namespaces[0].exceeded; len(x) != 1 || x[0].needed != 1538*sizing.MiB {
+		t.Errorf("exceeded: %v, want 1538Mi to be needed", x)
+	}
+}
+
+// Of the Pods that no policy matches, those that look like writers are named.
+func TestAuditor_Unmatched(t *testing.T) {
+	a := newAuditor(t)
+	image := func(image string) policytest.PodOption {
+		return func(p *corev1.Pod) { p.Spec.Containers[0].Image = image }
+	}
+	a.pod(app("dev", "grid", "grid-0", image("selenium/node-chrome")))
+	a.pod(app("dev", "cache", "cache-0", func(p *corev1.Pod) { p.Spec.Containers[0].Args = []string{"--dir=/dev/shm/cache"} }))
+	a.pod(app("dev", "other", "other-0"))
+	r := a.report()
+	want := []string{"dev StatefulSet/cache 1 - unmatched NoPolicy     cache-0", "dev StatefulSet/grid 1 - unmatched NoPolicy     grid-0"}
+	if diff := cmp.Diff(want, lines(r)); diff != "" || r.unmatched != 3 {
+		t.Errorf("%d unmatched, want 3; -want +got:\n%s", r.unmatched, diff)
+	}
+	detail := `no policy matches it, and policy "selenium" of the library would: look at it with kubectl shm policies selenium, and apply it`
+	if got := r.workloads[1].worst.detail; got != detail {
+		t.Errorf("got %s, want %s", got, detail)
 	}
 }
 

@@ -95,13 +95,13 @@ func writePage(w io.Writer, r *report, now time.Time) error {
 func (r *report) pageResults() []pageResult {
 	texts := map[policy.Outcome]string{
 		policy.Violating: "would be rejected", policy.Mutated: "would be changed", policy.Compliant: "would not change",
-		policy.Exempt: "would be exempt", policy.Skipped: "would be skipped",
+		policy.NotMatched: "without a policy", policy.Exempt: "would be exempt", policy.Skipped: "would be skipped",
 	}
 	var out []pageResult
-	for _, o := range []policy.Outcome{policy.Violating, policy.Mutated, policy.Compliant, policy.Exempt, policy.Skipped} {
+	for _, o := range []policy.Outcome{policy.Violating, policy.Mutated, policy.NotMatched, policy.Compliant, policy.Exempt, policy.Skipped} {
 		n := r.count(o)
-		matters := severity(o) <= severity(policy.Mutated)
-		if n == 0 && !matters && o != policy.Compliant {
+		matters := severity(o) <= severity(policy.NotMatched)
+		if n == 0 && (!matters || o == policy.NotMatched) && o != policy.Compliant {
 			continue
 		}
 		count := human.Count(int64(n))
@@ -165,8 +165,14 @@ func (w *workload) page() pageWorkload {
 	for _, warning := range v.warnings {
 		out.Texts = append(out.Texts, "Warning: "+warning)
 	}
-	about := []string{"policy " + v.policy, string(v.reason)}
-	if v.mode == "" {
+	var about []string
+	if v.policy != "" {
+		about = append(about, "policy "+v.policy)
+	}
+	about = append(about, string(v.reason))
+	if v.outcome == policy.NotMatched {
+		// The mode is that of a policy too.
+	} else if v.mode == "" {
 		about = append(about, "the namespace has not opted in")
 	} else {
 		about = append(about, "mode "+modeOf(string(v.mode)))

@@ -14,6 +14,9 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/policyfile"
+	"github.com/shmkeeper/shmkeeper/internal/audit"
+	"github.com/shmkeeper/shmkeeper/policy"
 )
 
 // templates are the kinds that may be there without a Pod: scaled to zero, between two runs, or with
@@ -41,6 +44,10 @@ func (o *options) read(ctx context.Context, s cli.Streams, c *live.Cluster) (*re
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	var err error
+	if a.library, err = library(a.policies); err != nil {
+		return nil, err
+	}
 	a.workloads, a.templates = map[live.Workload]*workload{}, map[live.Workload]podTemplate{}
 	if err := a.evaluate(ctx, s, c); err != nil {
 		return nil, err
@@ -49,6 +56,19 @@ func (o *options) read(ctx context.Context, s cli.Streams, c *live.Cluster) (*re
 	r.where, r.host = c.Where(), c.Config.Host
 	r.notes = append(c.Notes(), r.notes...)
 	return r, nil
+}
+
+// library returns the policies of the library, which Pods are held against that no policy matches.
+func library(p *live.Policies) (audit.Library, error) {
+	loaded, err := policyfile.Load(nil, nil)
+	if err != nil {
+		return audit.Library{}, err
+	}
+	compiled := make([]policy.Policy, len(loaded))
+	for i, l := range loaded {
+		compiled[i] = l.Compiled
+	}
+	return audit.NewLibrary(p.Mirrors, compiled...)
 }
 
 // evaluate reads the Pods and, at the same time, the templates.

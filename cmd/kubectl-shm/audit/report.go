@@ -59,7 +59,7 @@ func (x exceeded) String() string {
 // results are the words for outcomes.
 var results = map[policy.Outcome]string{
 	policy.Violating: "violating", policy.Mutated: "changed", policy.Compliant: "compliant",
-	policy.Exempt: "exempt", policy.Skipped: "skipped",
+	policy.Exempt: "exempt", policy.Skipped: "skipped", policy.NotMatched: "unmatched",
 }
 
 // sum fills in the namespaces, the one that would need most more memory first.
@@ -175,7 +175,7 @@ func (r *report) table(all bool) *cli.Table {
 	}}
 	for _, w := range r.workloads {
 		v := &w.worst
-		if !all && severity(v.outcome) > severity(policy.Mutated) {
+		if !all && severity(v.outcome) > severity(policy.NotMatched) {
 			continue
 		}
 		t.Add(w.Namespace, w.Workload.String(), w.podsOf(), modeOf(string(v.mode)), results[v.outcome], string(v.reason), v.sizeLimit,
@@ -242,7 +242,7 @@ const mostViolations = 20
 func (r *report) writeViolations(w io.Writer) {
 	n := 0
 	for _, x := range r.workloads {
-		if x.worst.outcome != policy.Violating {
+		if o := x.worst.outcome; o != policy.Violating && o != policy.NotMatched {
 			continue
 		}
 		if n++; n <= mostViolations {
@@ -269,9 +269,9 @@ func (r *report) summary() string {
 	if len(parts) == 0 {
 		return text + "no policy matches any"
 	}
-	text += plural(len(r.workloads), "workload") + " matched (" + strings.Join(parts, ", ") + ")"
+	text += plural(len(r.workloads), "workload") + " (" + strings.Join(parts, ", ") + ")"
 	if r.unmatched > 0 {
-		text += fmt.Sprintf(", and %s not", plural(r.unmatched, "Pod"))
+		text += fmt.Sprintf("; no policy matches %s", plural(r.unmatched, "Pod"))
 	}
 	return text
 }

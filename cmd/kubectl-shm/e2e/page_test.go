@@ -48,7 +48,7 @@ func TestPage_InABrowser(t *testing.T) {
 	shown, hidden := 0, 0
 	for _, row := range strings.Split(dom, `<details class="row `)[1:] {
 		tag, _, _ := strings.Cut(row, ">")
-		isHidden, matters := strings.Contains(tag, " hidden"), strings.HasPrefix(tag, "violating") || strings.HasPrefix(tag, "changed")
+		isHidden, matters := strings.Contains(tag, " hidden"), strings.HasPrefix(tag, "violating") || strings.HasPrefix(tag, "changed") || strings.HasPrefix(tag, "unmatched")
 		if isHidden == matters {
 			t.Errorf("hidden: %v, %s", isHidden, tag)
 		}

@@ -42,6 +42,9 @@ func showcase(t *testing.T, c *cluster) {
 	t.Helper()
 	c.installCRD(t)
 	for _, p := range policies.All() {
+		if p.Name == "jupyterhub" {
+			continue // nobody has thought of it
+		}
 		one := policytest.Library(t, p.Name)
 		c.create(t, unstored(&one))
 	}

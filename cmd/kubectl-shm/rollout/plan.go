@@ -147,7 +147,7 @@ func (p *planner) get(ctx context.Context, w live.Workload, object client.Object
 func (p *planner) notEnforced(namespace string, object client.Object) string {
 	s, _ := policy.NewSubject(object)
 	p.namespaces.Complete(&s)
-	s.ResourceQuotas = p.namespaces.Quotas(namespace) // new Pods are counted
+	s.ResourceQuotas = p.namespaces.ResourceQuotas(namespace) // new Pods are counted
 	admitted, _ := limitrange.Apply(s)
 	e := p.policies.Set.Evaluate(admitted)
 	mode, opted := p.namespaces.Mode(namespace)

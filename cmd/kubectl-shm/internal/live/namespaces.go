@@ -117,9 +117,27 @@ func (n Namespaces) Complete(s *policy.Subject) {
 	}
 }
 
-// Quotas returns the ResourceQuotas of a namespace, as far as they are known: a subject has them if it
-// is to be created.
-func (n Namespaces) Quotas(name string) []*corev1.ResourceQuota {
+// NamespaceLabels returns the labels of a namespace; ok is false for one that is not known. With
+// LimitRanges and ResourceQuotas it makes Namespaces what package audit reads.
+func (n Namespaces) NamespaceLabels(name string) (labels map[string]string, ok bool) {
+	known := n[name]
+	if known == nil {
+		return nil, false
+	}
+	return known.Labels, true
+}
+
+// LimitRanges returns those of a namespace, as far as they are known.
+func (n Namespaces) LimitRanges(name string) []*corev1.LimitRange {
+	if known := n[name]; known != nil {
+		return known.LimitRanges
+	}
+	return nil
+}
+
+// ResourceQuotas returns those of a namespace, as far as they are known: a subject has them if it is to
+// be created.
+func (n Namespaces) ResourceQuotas(name string) []*corev1.ResourceQuota {
 	if known := n[name]; known != nil {
 		return known.ResourceQuotas
 	}

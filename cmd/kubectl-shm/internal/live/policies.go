@@ -37,6 +37,8 @@ type Policies struct {
 	Set policy.Set
 	// Sources are the policies as they were read, in no order.
 	Sources []*v1alpha1.SharedMemoryPolicy
+	// Mirrors are those of --image-mirrors.
+	Mirrors policy.Mirrors
 	// Whose says where they are from, for people.
 	Whose string
 }
@@ -48,7 +50,7 @@ func (f *PolicyFlags) Load(ctx context.Context, c *Cluster, stdin io.Reader) (*P
 	if err != nil {
 		return nil, fmt.Errorf("--image-mirrors: %w", err)
 	}
-	out := &Policies{}
+	out := &Policies{Mirrors: mirrors}
 	var compiled []policy.Policy
 	if len(f.names) > 0 {
 		compiled, err = out.fromFiles(f.names, stdin)
