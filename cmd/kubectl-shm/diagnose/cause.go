@@ -33,7 +33,8 @@ func (r *report) diagnosis() (reason, *volume, string) {
 	}
 	for i := range r.Volumes {
 		if v := &r.Volumes[i]; v.isFull() {
-			return full, v, v.fullSentence()
+			text := v.fullSentence()
+			return full, v, text
 		}
 	}
 	for i := range r.Volumes {

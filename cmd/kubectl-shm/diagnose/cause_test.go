@@ -34,11 +34,13 @@ func TestDiagnosis(t *testing.T) {
 	}{
 		"full, since two hours": {report{Volumes: []volume{filling, fullVolume}}, full, "/dev/shm (the container runtime's own) is full: 64Mi in use since about 2 h. "},
 		"a loop that nobody can look into": {
-			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: looping}, oomLoop,
+			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: looping},
+			oomLoop,
 			`Container "web" was OOM-killed and restarted 3 times: what is in /dev/shm (volume shm) counts against its memory limit of 256Mi`,
 		},
 		"a loop of OOM kills that the runtime missed": {
-			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: []container{{Name: "web", Restarts: 2, killed: sigkilled, memoryLimit: 256 * mib}}}, oomLoop,
+			report{Volumes: []volume{mounted("shm", 512*mib, 0, 0)}, Containers: []container{{Name: "web", Restarts: 2, killed: sigkilled, memoryLimit: 256 * mib}}},
+			oomLoop,
 			`Container "web" was killed (exit code 137: an OOM kill that the runtime missed, or another SIGKILL) and restarted 2 times: `,
 		},
 		"OOM kills that its small volume does not explain": {report{Volumes: []volume{mounted("shm", 16*mib, 16*mib, mib)}, Containers: looping}, healthy, "Nothing is wrong"},
@@ -74,17 +76,21 @@ func TestRemedies(t *testing.T) {
 		now, forGood string
 	}{
 		"the runtime's own, a policy of the library": {
-			report{Reason: full, Policy: &fit{Name: "selenium"}}, mounted("", 64, 64, 64), deployment,
+			report{Reason: full, Policy: &fit{Name: "selenium"}},
+			mounted("", 64, 64, 64), deployment,
 			"kubectl rollout restart deployment/web -n shop",
 			"kubectl shm policies selenium -o yaml | kubectl apply -f -\nkubectl label namespace shop shmkeeper.dev/mode=enforce --overwrite\nkubectl rollout restart deployment/web -n shop",
 		},
 		"a volume, no policy anywhere": {
-			report{Reason: full}, mounted("shm", 64, 64, 64), live.Workload{Kind: "Pod"},
+			report{Reason: full},
+			mounted("shm", 64, 64, 64),
+			live.Workload{Kind: "Pod"},
 			"kubectl shm resize web-0 -n shop\nkubectl delete pod web-0 -n shop",
 			"kubectl shm recommend -n shop -o policies > policy.yaml; kubectl apply -f policy.yaml\nkubectl label namespace shop shmkeeper.dev/mode=enforce --overwrite\n",
 		},
 		"it has all that its policy gives": {
-			report{Reason: fills, Policy: &fit{Name: "web", Installed: true, Outcome: policy.Compliant, Mode: v1alpha1.Enforce, NamespaceMode: v1alpha1.Enforce}}, mounted("shm", 64, 64, 60), deployment,
+			report{Reason: fills, Policy: &fit{Name: "web", Installed: true, Outcome: policy.Compliant, Mode: v1alpha1.Enforce, NamespaceMode: v1alpha1.Enforce}},
+			mounted("shm", 64, 64, 60), deployment,
 			"kubectl shm resize web-0 -n shop\nkubectl rollout restart deployment/web -n shop",
 			"kubectl shm recommend -n shop\nkubectl rollout restart deployment/web -n shop",
 		},

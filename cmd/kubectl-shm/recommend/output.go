@@ -157,9 +157,21 @@ var (
 
 func tableOf(list []recommendation, f form) *cli.Table {
 	t := &cli.Table{Columns: []cli.Column{
-		{Name: "NAMESPACE"}, {Name: "WORKLOAD"}, {Name: "VOLUME"}, {Name: "PODS", Wide: true, Right: true}, {Name: "POLICY", Wide: true},
-		{Name: "SIZE", Right: true}, {Name: "USED", Right: true}, {Name: "FILES/MIN", Right: true}, {Name: "FILE", Wide: true, Right: true}, {Name: "KEPT", Right: true},
-		{Name: "NEEDS", Right: true}, {Name: "COST", Wide: true, Right: true}, {Name: "VERDICT"}, {Name: "CONFIDENCE"}, {Name: "EFFECT"},
+		{Name: "NAMESPACE"},
+		{Name: "WORKLOAD"},
+		{Name: "VOLUME"},
+		{Name: "PODS", Wide: true, Right: true},
+		{Name: "POLICY", Wide: true},
+		{Name: "SIZE", Right: true},
+		{Name: "USED", Right: true},
+		{Name: "FILES/MIN", Right: true},
+		{Name: "FILE", Wide: true, Right: true},
+		{Name: "KEPT", Right: true},
+		{Name: "NEEDS", Right: true},
+		{Name: "COST", Wide: true, Right: true},
+		{Name: "VERDICT"},
+		{Name: "CONFIDENCE"},
+		{Name: "EFFECT"},
 	}}
 	for i := range list {
 		r := &list[i]

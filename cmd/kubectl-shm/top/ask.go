@@ -12,7 +12,7 @@ import (
 )
 
 // errNotScraped means that Prometheus knows nothing of a volume.
-var errNotScraped = errors.New("Prometheus has no series of it: the rules of manifests/monitoring know the runtime's own /dev/shm, and volumes with shm in their name")
+var errNotScraped = errors.New("there is no series of it in Prometheus: the rules of manifests/monitoring know the runtime's own /dev/shm, and volumes with shm in their name")
 
 // ask fills in what Prometheus knows of the volumes of the Pods that run. No container is looked into.
 func (s *scanner) ask(ctx context.Context) error {

@@ -116,10 +116,20 @@ func (o *options) write(s cli.Streams, scan *scanner) error {
 func (o *options) writeTable(s cli.Streams, scan *scanner, volumes []*volume) {
 	wide := o.output.Value == "wide"
 	t := cli.Table{Columns: []cli.Column{
-		{Name: "NAMESPACE", Wide: scan.cluster.Namespace != ""}, {Name: "POD"}, {Name: "VOLUME"}, {Name: "PATH", Wide: true}, {Name: "CONTAINER", Wide: true},
-		{Name: "USED", Right: true}, {Name: "SIZE", Right: true}, {Name: "USE%", Right: true}, {Name: "FILES", Right: true},
-		{Name: "GROWTH", Right: true}, {Name: "FULL IN", Right: true},
-		{Name: "MEMORY", Wide: true, Right: true}, {Name: "LIMIT", Right: true}, {Name: "OOM FIRST"},
+		{Name: "NAMESPACE", Wide: scan.cluster.Namespace != ""},
+		{Name: "POD"},
+		{Name: "VOLUME"},
+		{Name: "PATH", Wide: true},
+		{Name: "CONTAINER", Wide: true},
+		{Name: "USED", Right: true},
+		{Name: "SIZE", Right: true},
+		{Name: "USE%", Right: true},
+		{Name: "FILES", Right: true},
+		{Name: "GROWTH", Right: true},
+		{Name: "FULL IN", Right: true},
+		{Name: "MEMORY", Wide: true, Right: true},
+		{Name: "LIMIT", Right: true},
+		{Name: "OOM FIRST"},
 	}}
 	idle := 0
 	failures := map[string][]string{}

@@ -52,7 +52,7 @@ func TestTop_FromPrometheus(t *testing.T) {
 	got := c.shm("top", "-n", "shop", "--as=jane", "--prometheus-url", url)
 	want := "POD    VOLUME    USED    SIZE  USE%  FILES      GROWTH      FULL IN    LIMIT  OOM FIRST\n" +
 		"web-0  shm     32.0Mi  64.0Mi  50 %      ?  +2.3Mi/min  13 min 39 s  128.0Mi  unknown\n"
-	if got.Code != cli.ExitOK || got.Out != want || !strings.HasPrefix(got.ErrOut, "could not be read: shop/new-0 /dev/shm: Prometheus has no series of it") {
+	if got.Code != cli.ExitOK || got.Out != want || !strings.HasPrefix(got.ErrOut, "could not be read: shop/new-0 /dev/shm: there is no series of it in Prometheus") {
 		t.Errorf("got %+v; want\n%s", got, want)
 	}
 	var answer struct {

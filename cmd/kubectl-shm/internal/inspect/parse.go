@@ -118,7 +118,7 @@ func parseUsage(answer string, paths int) (Reading, error) {
 		case "df":
 			r.Usage[i], err = parseDf(fields[2:])
 		case "inodes":
-			if err = addInodes(r.Usage[i], fields[2:]); err != nil {
+			if err := addInodes(r.Usage[i], fields[2:]); err != nil {
 				return Reading{}, err
 			}
 			continue

@@ -20,27 +20,33 @@ func TestParseUsage(t *testing.T) {
 	}{
 		"stat": {
 			"shm 1\nstat 0 tmpfs 4096 16384 0 1000 500\n", 1,
-			Reading{Usage: []*Usage{{Type: "tmpfs", Size: 64 * sizing.MiB, Used: 64 * sizing.MiB, Inodes: 499, MaxInodes: 1000}}}, "",
+			Reading{Usage: []*Usage{{Type: "tmpfs", Size: 64 * sizing.MiB, Used: 64 * sizing.MiB, Inodes: 499, MaxInodes: 1000}}},
+			"",
 		},
 		"df, as coreutils and busybox print it": {
 			"shm 1\ndf 0 shm   65536 32768 32768 50% /dev/shm\ninodes 0 shm 1000 500 500 50% /dev/shm\n", 1,
-			Reading{Usage: []*Usage{{Size: 64 * sizing.MiB, Used: 32 * sizing.MiB, Inodes: 499, MaxInodes: 1000}}}, "",
+			Reading{Usage: []*Usage{{Size: 64 * sizing.MiB, Used: 32 * sizing.MiB, Inodes: 499, MaxInodes: 1000}}},
+			"",
 		},
 		"a file system that does not count inodes, and a path that is not there": {
 			"shm 1\nstat 0 overlayfs 4096 10 5 0 0\nnone 1\n", 2,
-			Reading{Usage: []*Usage{{Type: "overlayfs", Size: 40960, Used: 20480}, nil}}, "",
+			Reading{Usage: []*Usage{{Type: "overlayfs", Size: 40960, Used: 20480}, nil}},
+			"",
 		},
 		"cgroup v2": {
 			"shm 1\nmemory 1000 5000 100\n", 0,
-			Reading{Usage: []*Usage{}, Memory: &Memory{Used: 900, Limit: 5000}}, "",
+			Reading{Usage: []*Usage{}, Memory: &Memory{Used: 900, Limit: 5000}},
+			"",
 		},
 		"cgroup v2 without a limit": {
 			"shm 1\nmemory 1000 max 100\n", 0,
-			Reading{Usage: []*Usage{}, Memory: &Memory{Used: 900}}, "",
+			Reading{Usage: []*Usage{}, Memory: &Memory{Used: 900}},
+			"",
 		},
 		"cgroup v1 without a limit": {
 			"shm 1\nmemory 1000 9223372036854771712 2000\n", 0,
-			Reading{Usage: []*Usage{}, Memory: &Memory{}}, "",
+			Reading{Usage: []*Usage{}, Memory: &Memory{}},
+			"",
 		},
 		"figures of a cgroup that cannot be read": {
 			"shm 1\nmemory   \n", 0, Reading{Usage: []*Usage{}}, "",
