@@ -4,7 +4,6 @@
 package audit
 
 import (
-	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -123,6 +122,6 @@ func Reasons(violations []policy.Violation) []policy.Reason {
 	for i := range violations {
 		out[i] = violations[i].Reason
 	}
-	slices.SortFunc(out, func(a, b policy.Reason) int { return cmp.Compare(a, b) })
+	slices.Sort(out)
 	return slices.Compact(out)
 }

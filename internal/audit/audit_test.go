@@ -124,8 +124,10 @@ func TestEvaluate_OutcomesAndSizes(t *testing.T) {
 		"a quota without room for the volume": {
 			web(plain()), tight, nil,
 			summary{
-				policy.Violating, v1alpha1.Enforce, []policy.Reason{policy.NoMount},
-				[]policy.Reason{policy.ExceedsQuota, policy.NoMount}, mi(64), mi(256), false,
+				policy.Violating, v1alpha1.Enforce,
+				[]policy.Reason{policy.NoMount},
+				[]policy.Reason{policy.ExceedsQuota, policy.NoMount},
+				mi(64), mi(256), false,
 			},
 		},
 		"a quota with room once the Pod itself is gone": {
@@ -133,11 +135,15 @@ func TestEvaluate_OutcomesAndSizes(t *testing.T) {
 			summary{policy.Mutated, v1alpha1.Enforce, []policy.Reason{policy.NoMount}, []policy.Reason{}, mi(64), mi(256), true},
 		},
 		"a namespace without the label has no mode": {
-			web(plain()), namespaces{labels: map[string]map[string]string{"shop": {}}}, nil,
+			web(plain()),
+			namespaces{labels: map[string]map[string]string{"shop": {}}},
+			nil,
 			summary{policy.Mutated, "", []policy.Reason{policy.NoMount}, []policy.Reason{}, mi(64), mi(256), true},
 		},
 		"a namespace that is not known": {
-			web(plain()), namespaces{}, nil,
+			web(plain()),
+			namespaces{},
+			nil,
 			summary{policy.Mutated, "", []policy.Reason{policy.NoMount}, []policy.Reason{}, mi(64), mi(256), true},
 		},
 		"an unknown mode counts as audit": {
