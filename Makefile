@@ -99,6 +99,10 @@ test: ## Run the tests of every module (RACE=1: under the race detector)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@$(call each,$(TEST) ./...)
 
+.PHONY: monitoring-test
+monitoring-test: ## Test the rules, alerts and dashboard of manifests/monitoring alone; make test does so too
+	@cd test/monitoring && $(TEST) -count=1 ./...
+
 # Three at a time: each sends 720 requests a second, and with a fourth two cores fall behind. User Mode Linux has one processor.
 .PHONY: test-node
 test-node: ## Replay the incident on a real node: needs Linux, root and containerd (CGROUP=2: on cgroup v2, UPDATE=1: write docs/incident.*)
