@@ -47,7 +47,7 @@ func needsGuest(version int, machineHas2 bool) (bool, error) {
 // requests a second; written_test.go shows there what does not depend on time.
 var timed = []string{
 	"TestDefaultDevShm_Fills", "TestSaturated_FillsWhenPredicted", "TestOptedIn_PassesItsSteadyState",
-	"TestNaiveRepair_IsKilledAgainAndAgain",
+	"TestNaiveRepair_IsKilledAgainAndAgain", "TestMonitoring_WarnsBeforeTheFirst400",
 }
 
 // leaveOutTimed leaves out the timed tests, and says so, beside those that -skip already does.

@@ -22,6 +22,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/test/node/debian"
 	"github.com/shmkeeper/shmkeeper/test/node/image"
 	"github.com/shmkeeper/shmkeeper/test/node/isolate"
+	"github.com/shmkeeper/shmkeeper/test/node/prometheus"
 	"github.com/shmkeeper/shmkeeper/test/node/uml"
 )
 
@@ -75,6 +76,11 @@ func run(m *testing.M) (status int, err error) {
 	guest, err := needsGuest(*cgroupVersion, isolate.V2())
 	if err != nil {
 		return 0, err
+	}
+	if !guest { // the one test that needs it is left out there
+		if _, err := prometheus.Find(); err != nil {
+			return 0, err
+		}
 	}
 	var dir string // set where prepare has made it, and only there
 	prepareOnce := func() (err error) {
