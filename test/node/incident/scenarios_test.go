@@ -176,7 +176,7 @@ func TestOptedIn_PassesTheSteadyStateOfFewerFiles(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "fewer-files", "enforce")
 	p.workload = shift
-	p.passesSteadyState(", with a validity of 4 hours", 3*time.Hour)
+	p.passesSteadyState(", with a validity of 4 hours", 4*time.Hour)
 }
 
 // passesSteadyState deploys an outpost and sends requests for longer than a file is kept, by a time
@@ -199,12 +199,13 @@ func (p place) passesSteadyState(which string, longer time.Duration) (sizing.Siz
 	}
 
 	l := o.send(t)
-	stop := o.watch(t, l)
+	stop, told := o.watch(t, l), o.watchUsage(t, l, "shmkeeper-shm")
 	time.Sleep((p.retention + longer) / time.Duration(p.timeFactor)) // the time that is tested
 	last := o.mustVolume()
 	summary := o.mustBeInSummary("shmkeeper-shm", size.Limit)
 	l.stop()
 	samples := stop()
+	p.mustLearnAll(told())
 	if refused, failed := l.refused.Load(), l.failed.Load(); refused+failed > 0 || last.Refused > 0 {
 		t.Errorf("%d requests were answered 400 and %d in another way; want none", refused, failed)
 	}
@@ -259,7 +260,7 @@ func TestSaturated_FillsWhenPredicted(t *testing.T) {
 	p.deploy(nil)
 	o := p.running()
 	l := o.send(t)
-	stop := o.watch(t, l)
+	stop, told := o.watch(t, l), o.watchUsage(t, l, "shmkeeper-shm")
 	eventually(t, 3*time.Minute, func(context.Context) error {
 		if refused := l.refused.Load(); refused < 1000 {
 			return fmt.Errorf("%d sessions were refused", refused)
@@ -273,6 +274,9 @@ func TestSaturated_FillsWhenPredicted(t *testing.T) {
 		t.Errorf("%d sessions were saved in %d bytes; want %d in %s", v.Saved, v.UsedBytes, size.CapacityFiles, size.Limit)
 	}
 	expect(t, 4, "the volume is full after", hours(size.FullAfter.Hours()), hours(l.fullAfter().Hours()), near)
+	p.mustLearn(told())
+	mustForecast(t, told(), samples, l.fullAfter(), p.sweepInterval)
+	o.mustTell(t, "shmkeeper-shm")
 	if failed := l.failed.Load(); failed > 0 {
 		t.Errorf("%d requests were answered neither 302 nor 400; want none", failed)
 	}
