@@ -70,8 +70,14 @@ func TestAudit_FindsExactlyThePlantedOffenders(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Pods != size.pods || stderr.Len() > 0 {
-		t.Errorf("%d Pods were looked at, want %d; standard error: %s", got.Pods, size.pods, stderr.String())
+	if got.Pods != size.pods {
+		t.Errorf("%d Pods were looked at, want %d", got.Pods, size.pods)
+	}
+	// On a busy machine it takes more than a second, and says how far it is.
+	for line := range strings.Lines(stderr.String()) {
+		if !strings.HasSuffix(line, " Pods read\n") {
+			t.Errorf("standard error: %s", line)
+		}
 	}
 	var found []planted
 	for _, w := range got.Workloads {
