@@ -23,6 +23,8 @@ type (
 		Tool        sarifTool         `json:"tool"`
 		Invocations []sarifInvocation `json:"invocations"`
 		Results     []sarifResult     `json:"results"`
+		Language    string            `json:"language"`
+		Newlines    []string          `json:"newlineSequences"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -31,6 +33,7 @@ type (
 		Name           string      `json:"name"`
 		Version        string      `json:"version"`
 		InformationURI string      `json:"informationUri"`
+		Language       string      `json:"language"`
 		Rules          []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
@@ -80,6 +83,7 @@ type (
 
 const (
 	sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	language    = "en-US"
 	projectURI  = "https://github.com/shmkeeper/shmkeeper"
 	docsURI     = projectURI + "/blob/main/docs/"
 )
@@ -125,9 +129,9 @@ func sarifRules() []sarifRule {
 func (v *review) sarif() sarifLog {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
-			Name: "kubectl-shm", Version: version.Text(), InformationURI: projectURI, Rules: sarifRules(),
+			Name: "kubectl-shm", Version: version.Text(), InformationURI: projectURI, Language: language, Rules: sarifRules(),
 		}},
-		Results: []sarifResult{},
+		Results: []sarifResult{}, Language: language, Newlines: []string{"\r\n", "\n"},
 	}
 	invocation := sarifInvocation{Successful: len(v.in.Problems) == 0, Notifications: []sarifNotification{}}
 	for _, f := range v.invalid() {

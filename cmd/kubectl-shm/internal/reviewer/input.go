@@ -109,7 +109,9 @@ func Read(ctx context.Context, from Sources, stdin io.Reader) (*Input, error) {
 			strings.Join(slices.Sorted(maps.Keys(in.custom)), ", ")))
 	}
 	if in.objects == 0 && len(in.Problems)+len(in.Notes) == 0 && cli.IsBlank(in.Docs) {
-		return nil, from.Files.ErrNoObjects()
+		read := from.Files
+		read.Names = slices.Concat(read.Names, from.Rendered)
+		return nil, read.ErrNoObjects()
 	}
 	return in, nil
 }
