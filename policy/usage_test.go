@@ -26,12 +26,14 @@ func TestEvaluation_Usage(t *testing.T) {
 		"a Pod that is changed": {
 			policytest.NewPod("p", app, policytest.WithContainer("web", "a", memory...)),
 			policy.Usage{Requests: 128 * sizing.MiB, Limits: 512 * sizing.MiB},
-			policy.Usage{Requests: 384 * sizing.MiB, Limits: 769 * sizing.MiB}, true,
+			policy.Usage{Requests: 384 * sizing.MiB, Limits: 769 * sizing.MiB},
+			true,
 		},
 		"a Pod that stays as it is": {
 			policytest.NewPod("p", app, policytest.WithMemoryVolume("shm", "256Mi"), policytest.WithContainer("web", "a", append(memory, policytest.Mount("shm", "/dev/shm"))...)),
 			policy.Usage{Requests: 128 * sizing.MiB, Limits: 512 * sizing.MiB},
-			policy.Usage{Requests: 128 * sizing.MiB, Limits: 512 * sizing.MiB}, true,
+			policy.Usage{Requests: 128 * sizing.MiB, Limits: 512 * sizing.MiB},
+			true,
 		},
 		"a Pod that no policy matches": {pod: policytest.NewPod("p", policytest.WithContainer("web", "a", memory...))},
 	} {

@@ -40,8 +40,10 @@ func (s *Sample) Validate() error {
 		name        string
 		value, most int64
 	}{
-		{"usedBytes", s.Used, maxFigure}, {"capacityBytes", s.Capacity, maxFigure},
-		{"inodesUsed", s.InodesUsed, maxFigure}, {"inodes", s.Inodes, maxFigure},
+		{"usedBytes", s.Used, maxFigure},
+		{"capacityBytes", s.Capacity, maxFigure},
+		{"inodesUsed", s.InodesUsed, maxFigure},
+		{"inodes", s.Inodes, maxFigure},
 	} {
 		if f.value < 0 || f.value > f.most {
 			return fmt.Errorf("%s: %d is not from 0 to 1Pi", f.name, f.value)

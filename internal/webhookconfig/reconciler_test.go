@@ -369,7 +369,9 @@ func (s stale) Get(ctx context.Context, key client.ObjectKey, o client.Object, o
 // A flood of changes makes the API server compile a long match condition once a second, and the last of them is written.
 func TestReconcile_WritesALongMatchConditionOnceASecond(t *testing.T) {
 	r := newTestReconciler(t, append(installed(), shipped(t))...)
-	long := func(label string) string { return strings.Repeat("'"+label+"' in object.metadata.labels || ", 1000) + "false" }
+	long := func(label string) string {
+		return strings.Repeat("'"+label+"' in object.metadata.labels || ", 1000) + "false"
+	}
 	r.policies.set(long("w"))
 	r.once(t)
 	for _, label := range []string{"x", "y", "z"} {

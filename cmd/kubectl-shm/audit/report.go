@@ -169,9 +169,18 @@ func growth(before, after sizing.Bytes) string {
 // table returns the workloads: those that would change or be rejected, or all.
 func (r *report) table(all bool) *cli.Table {
 	t := &cli.Table{Columns: []cli.Column{
-		{Name: "NAMESPACE"}, {Name: "WORKLOAD"}, {Name: "PODS", Right: true}, {Name: "MODE"}, {Name: "RESULT"}, {Name: "REASON"},
-		{Name: "SIZE", Right: true}, {Name: "REQUESTS", Right: true}, {Name: "LIMITS", Right: true},
-		{Name: "POLICY"}, {Name: "EXAMPLE", Wide: true}, {Name: "DETAIL", Wide: true},
+		{Name: "NAMESPACE"},
+		{Name: "WORKLOAD"},
+		{Name: "PODS", Right: true},
+		{Name: "MODE"},
+		{Name: "RESULT"},
+		{Name: "REASON"},
+		{Name: "SIZE", Right: true},
+		{Name: "REQUESTS", Right: true},
+		{Name: "LIMITS", Right: true},
+		{Name: "POLICY"},
+		{Name: "EXAMPLE", Wide: true},
+		{Name: "DETAIL", Wide: true},
 	}}
 	for _, w := range r.workloads {
 		v := &w.worst
@@ -187,8 +196,14 @@ func (r *report) table(all bool) *cli.Table {
 // namespaceTable returns the namespaces whose memory would change.
 func (r *report) namespaceTable() *cli.Table {
 	t := &cli.Table{Columns: []cli.Column{
-		{Name: "NAMESPACE"}, {Name: "MODE"}, {Name: "PODS", Right: true}, {Name: "REQUESTS", Right: true}, {Name: "THEN", Right: true},
-		{Name: "LIMITS", Right: true}, {Name: "THEN", Right: true}, {Name: "QUOTAS"},
+		{Name: "NAMESPACE"},
+		{Name: "MODE"},
+		{Name: "PODS", Right: true},
+		{Name: "REQUESTS", Right: true},
+		{Name: "THEN", Right: true},
+		{Name: "LIMITS", Right: true},
+		{Name: "THEN", Right: true},
+		{Name: "QUOTAS"},
 	}}
 	for _, n := range r.namespaces {
 		if n.before == n.after && len(n.exceeded) == 0 {

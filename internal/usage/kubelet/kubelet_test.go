@@ -176,8 +176,10 @@ func TestReader_NodesThatFail(t *testing.T) {
 		"answers with 10 GiB":    {endless, "the answer is too large: more than 1048576 bytes"},
 		"vanishes":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "INTERNAL_ERROR"},
 		"does not know the path": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, "404 Not Found"},
-		"does not allow it": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
-			"403 Forbidden: grant get nodes/stats, as manifests/usage does, and see that the kubelet asks the API server about tokens"},
+		"does not allow it": {
+			func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+			"403 Forbidden: grant get nodes/stats, as manifests/usage does, and see that the kubelet asks the API server about tokens",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

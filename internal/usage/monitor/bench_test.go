@@ -122,6 +122,7 @@ func (s *sink) WithName(string) logr.LogSink   { return s }
 func (s *sink) Info(_ int, message string, values ...any) {
 	s.b.logged = append(s.b.logged, fmt.Sprintln(append([]any{message}, values...)...))
 }
+
 func (s *sink) Error(err error, message string, _ ...any) {
 	s.b.logged = append(s.b.logged, fmt.Sprintln(message, err))
 }

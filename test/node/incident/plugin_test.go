@@ -247,8 +247,10 @@ func (o *outpost) mustRecommend() {
 func (o *outpost) mustTakeCreateAlone() {
 	o.t.Helper()
 	for _, args := range [][]string{
-		{"create", "role", "looks", "--verb=list", "--resource=pods"}, {"create", "rolebinding", "looks", "--role=looks", "--user=jane"},
-		{"create", "role", "executes", "--verb=create", "--resource=pods/exec"}, {"create", "rolebinding", "executes", "--role=executes", "--user=jane"},
+		{"create", "role", "looks", "--verb=list", "--resource=pods"},
+		{"create", "rolebinding", "looks", "--role=looks", "--user=jane"},
+		{"create", "role", "executes", "--verb=create", "--resource=pods/exec"},
+		{"create", "rolebinding", "executes", "--role=executes", "--user=jane"},
 	} {
 		if _, err := node.Kubectl(o.t.Context(), append(args, "--namespace="+o.namespace)...); err != nil {
 			o.t.Fatal(err)

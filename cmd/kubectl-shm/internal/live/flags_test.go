@@ -85,8 +85,11 @@ func TestFlags_ErrorsSayWhatToDo(t *testing.T) {
 		"a file that is not":     {"", []string{"--kubeconfig", "/none/there"}, "--kubeconfig: stat /none/there: no such file or directory: name a file that kubectl can use"},
 		"a file that is garbage": {"", []string{"--kubeconfig", garbage}, "--kubeconfig: error loading config file"},
 		"a selector that is not": {file, []string{"-l", "a in (b"}, `-l: "a in (b" is not a selector: `},
-		"a namespace that is not": {file, []string{"-n", "A/b"},
-			`-n: "A/b" is not the name of a namespace: write lower-case letters, digits and -`},
+		"a namespace that is not": {
+			file,
+			[]string{"-n", "A/b"},
+			`-n: "A/b" is not the name of a namespace: write lower-case letters, digits and -`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("KUBECONFIG", c.kubeconfig)
