@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 
+	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
@@ -43,6 +45,8 @@ type Options struct {
 	AuditInterval time.Duration
 	AuditOthers   bool
 	Restore       bool
+	FailOpen      []string
+	Excluded      []string
 	ShutdownDelay time.Duration
 	Usage         usageOptions
 	LogFormat     string
@@ -73,6 +77,8 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.AuditInterval, "audit-interval", 5*time.Minute, "how long after one scan of the running Pods the leader begins the next; it also scans at its start and when policies change. 0 for none")
 	f.BoolVar(&o.AuditOthers, "audit-unlabelled", false, "scan the running Pods of namespaces without the label shmkeeper.dev/mode too")
 	f.BoolVar(&o.Restore, "restore-webhooks", true, "restore a webhook configuration that was deleted, or edited so that requests no longer arrive")
+	f.StringSliceVar(&o.FailOpen, "fail-open", nil, "webhooks that fail open in your webhook configurations though they ship otherwise: enforce, policies. They are restored so")
+	f.StringSliceVar(&o.Excluded, "excluded-namespaces", nil, "namespaces that your webhook configurations leave out by name, beside kube-system and the server's own. They are restored so")
 	o.Usage.addFlags(f)
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still answered after SIGTERM, while the Service drops the replica")
 	f.StringVar(&o.LogFormat, "log-format", "json", "json or text")
@@ -136,6 +142,7 @@ func (o *Options) Validate(args []string) error {
 			wrong(flag, address, "is not an address: write one such as :8081 or 127.0.0.1:8081, or 0 for none")
 		}
 	}
+	o.validateWebhooks(wrong)
 	if o.ShutdownDelay < 0 || o.ShutdownDelay > time.Minute {
 		wrong("shutdown-delay", o.ShutdownDelay.String(), "is out of range: write a duration from 0s to 1m")
 	}
@@ -160,5 +167,19 @@ func (o *Options) validateLog(wrong func(flag, value, remedy string)) {
 	}
 	if _, err := logLevel(o.LogLevel); err != nil {
 		wrong("log-level", o.LogLevel, "is unknown: write debug, info, warn or error")
+	}
+}
+
+// validateWebhooks reports what is wrong with the flags about the webhook configurations.
+func (o *Options) validateWebhooks(wrong func(flag, value, remedy string)) {
+	for _, name := range o.FailOpen {
+		if !slices.Contains(webhookconfig.ClosedWebhooks(), name) {
+			wrong("fail-open", name, "is not a webhook that fails closed: write "+strings.Join(webhookconfig.ClosedWebhooks(), " or "))
+		}
+	}
+	for _, name := range o.Excluded {
+		if len(content.IsDNS1123Label(name)) > 0 {
+			wrong("excluded-namespaces", name, "is not the name of a namespace: write names such as cert-manager, separated by commas")
+		}
 	}
 }

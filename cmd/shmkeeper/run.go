@@ -173,6 +173,7 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 		Namespace: o.Namespace, Deployment: deploymentName,
 		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,
 		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
+		Settings: webhookconfig.Settings{FailOpen: o.FailOpen, ExcludedNamespaces: o.Excluded},
 	}), addChecks(mgr, source, server, checks{permissions, ending, view, watches})
 }
 

@@ -48,6 +48,7 @@ type Options struct {
 	// IgnoreFailurePolicy leaves failurePolicy to the operator. It is for a server that
 	// rejects nothing (--max-mode below enforce).
 	IgnoreFailurePolicy bool
+	Settings
 	// RestoreDelay is how long a change lasts before it is undone; 0 stands for 2 s.
 	RestoreDelay time.Duration
 	// Stopping is done when this replica stops, and not when its term as the leader ends.
@@ -94,6 +95,7 @@ func newReconciler(
 	if err != nil {
 		return nil, err
 	}
+	o.apply(wanted)
 	return &reconciler{
 		Options: o, kind: kind, manifest: wanted, client: c, events: recorder, matchCondition: newMatchCondition(),
 		installation: installation{reader: direct, namespace: o.Namespace, deployment: o.Deployment},
