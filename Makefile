@@ -35,7 +35,7 @@ MUTATE_RESUME  ?=
 
 # The build tags of what needs a real node, or QEMU, or minutes, or a browser. (A comma would end an argument of make's call.)
 comma      := ,
-TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium
+TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)helm
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -62,7 +62,8 @@ endef
 # generate_into writes everything generated below a folder.
 generate_into = $(TOOL) controller-gen object crd paths=./policy/v1alpha1/... \
 	output:object:dir=$(1)/policy/v1alpha1 output:crd:dir=$(1)/manifests/crd && \
-	mkdir -p $(1)/manifests/monitoring && sed -n -f manifests/monitoring/prometheusrule.sed manifests/monitoring/rules.yaml >$(1)/manifests/monitoring/prometheusrule.yaml
+	mkdir -p $(1)/manifests/monitoring && sed -n -f manifests/monitoring/prometheusrule.sed manifests/monitoring/rules.yaml >$(1)/manifests/monitoring/prometheusrule.yaml && \
+	charts/generate.sh $(1)
 
 .PHONY: help
 help: ## Show this list
@@ -102,6 +103,12 @@ test: ## Run the tests of every module (RACE=1: under the race detector)
 .PHONY: monitoring-test
 monitoring-test: ## Test the rules, alerts and dashboard of manifests/monitoring alone; make test does so too
 	@cd test/monitoring && $(TEST) -count=1 ./...
+
+# Helm is built from its module, which takes minutes the first time.
+.PHONY: test-chart
+test-chart: ## Install, upgrade, roll back and uninstall the Helm chart on a real API server, by the real helm
+	@$(GO) run ./envtest/cmd/binaries >/dev/null
+	@cd test/chart && $(GO) test -tags helm -count=1 -timeout 30m -v ./...
 
 # Three at a time: each sends 720 requests a second, and with a fourth two cores fall behind. User Mode Linux has one processor.
 .PHONY: test-node
@@ -166,7 +173,7 @@ mutate: ## Check that the tests notice mutants of the engine, in files that matc
 		tools/mutate/run $(MUTATE_PKGS)
 
 .PHONY: generate
-generate: ## Write the deep copies and the CRD from policy/v1alpha1, and the PrometheusRule from its rules file
+generate: ## Write the deep copies and the CRD from policy/v1alpha1, the PrometheusRule from its rules file, and the chart's copies of manifests/
 	$(call generate_into,.)
 
 .PHONY: golden
@@ -200,7 +207,8 @@ verify-generate: ## Check that generated files are what make generate writes
 	for f in $$(cd "$$tmp" && find . -type f); do \
 		diff -u "$$f" "$$tmp/$$f" || bad="$$bad $$f"; \
 	done; \
-	for f in $$(find . -name 'zz_generated*.go' ! -path '*/.*/*') $$(grep -ls 'controller-gen.kubebuilder.io/version' manifests/crd/*.yaml); do \
+	for f in $$(find . -name 'zz_generated*.go' ! -path '*/.*/*') $$(grep -ls 'controller-gen.kubebuilder.io/version' manifests/crd/*.yaml) \
+		$$(find charts/shmkeeper/crds charts/shmkeeper/files -type f); do \
 		f=./$${f#./}; [ -e "$$tmp/$$f" ] || { echo "$$f: nothing generates it any more"; bad="$$bad $$f"; }; \
 	done; \
 	[ -z "$$bad" ] || { echo "make verify: generated files differ:$$bad; run 'make generate', remove what is left over and commit the result" >&2; exit 1; }

@@ -49,8 +49,8 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	flags := rows(read(t, "server.md"))
 	// These are not the server's.
 	other := []string{
-		"--all", "--build-arg", "--clusterrole", "--field-selector", "--for", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
-		"--serviceaccount", "--show-managed-fields", "--tag", "--timeout",
+		"--all", "--build-arg", "--clusterrole", "--create-namespace", "--field-selector", "--for", "--force-conflicts", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
+		"--serviceaccount", "--set", "--show-managed-fields", "--tag", "--take-ownership", "--timeout",
 	}
 	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)
 	check := func(where, in string) {
