@@ -99,6 +99,8 @@ run: ## Start a real API server with shmkeeper in it, and leave it up until Ctrl
 test: ## Run the tests of every module (RACE=1: under the race detector)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@$(call each,$(TEST) ./...)
+	@# Go remembers results, and knows of no file outside of a module: the chart and the overlays are.
+	@cd test/chart && $(TEST) -count=1 ./...
 
 .PHONY: monitoring-test
 monitoring-test: ## Test the rules, alerts and dashboard of manifests/monitoring alone; make test does so too
