@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/envtest/install"
@@ -67,7 +68,9 @@ func newCluster(t *testing.T) *cluster {
 			t.Error(err)
 		}
 	})
-	if c.client, err = dynamic.NewForConfig(c.cp.Config); err != nil {
+	config := rest.CopyConfig(c.cp.Config)
+	config.WarningHandler = rest.NoWarnings{}
+	if c.client, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
 	return c
