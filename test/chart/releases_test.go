@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
 const (
@@ -58,52 +60,83 @@ func TestRelease(t *testing.T) {
 		t.Errorf("an upgrade to the same changed what the server wrote: %s", diff)
 	}
 
+	c.upgrade(newer, written, library)
+	c.rollback(library)
+	c.uninstall()
+
+	// The CRD that stayed is in nobody's way.
+	c.helm("install", "shmkeeper", newer, "--set", "policies.include={selenium}")
+	c.get(policies, "selenium")
+}
+
+// What kubectl applied becomes a release, without being deleted. kubectl goes on owning the fields, so Helm has to insist.
+func TestRelease_TakesOverWhatKubectlApplied(t *testing.T) {
+	c := newCluster(t)
+	if err := install.Apply(t.Context(), c.cp, "default"); err != nil {
+		t.Fatal(err)
+	}
+	before := c.get(crds, crdName).GetUID()
+	c.helm("install", "shmkeeper", filepath.Join(root, "charts/shmkeeper"), "--take-ownership", "--force-conflicts")
+	c.helm("upgrade", "shmkeeper", filepath.Join(root, "charts/shmkeeper"), "--set", "replicas=3", "--force-conflicts")
+	c.noDrift()
+	if after := c.get(crds, crdName).GetUID(); after != before {
+		t.Error("the CRD was replaced, and with it the policies were deleted")
+	}
+}
+
+// upgrade changes chart and values.
+func (c *cluster) upgrade(newer string, written map[string]string, library []string) {
+	c.Helper()
 	c.helm("upgrade", "shmkeeper", newer, "--reuse-values", "--set", "replicas=3", "--set", "policies.exclude={hygiene}",
 		"--set", "excludedNamespaces={legacy}", "--set", "webhooks.enforce.timeoutSeconds=7")
 	c.restart()
 	c.enforces()
 	if diff := cmp.Diff(written["caBundle"], c.written()["caBundle"]); diff != "" {
-		t.Errorf("the upgrade changed the caBundle: %s", diff)
+		c.Errorf("the upgrade changed the caBundle: %s", diff)
 	}
 	if !hasNewColumn(c.get(crds, crdName)) {
-		t.Error("the CRD was not upgraded")
+		c.Error("the CRD was not upgraded")
 	}
 	if got := c.names(); slices.Contains(got, "hygiene") || len(got) != len(library)-1 {
-		t.Errorf("the policies are %q, want all but hygiene", got)
+		c.Errorf("the policies are %q, want all but hygiene", got)
 	}
 	if got := c.webhook(validating, enforcing)["timeoutSeconds"]; got != int64(7) {
-		t.Errorf("the timeout is %v, want 7", got)
+		c.Errorf("the timeout is %v, want 7", got)
 	}
-	if limit, err := c.browser(t.Context(), c.excluded("legacy")); limit != "" || err != nil {
-		t.Errorf("a Pod of an excluded namespace got the volume %q, and the error %v", limit, err)
+	if limit, err := c.browser(c.Context(), c.excluded("legacy")); limit != "" || err != nil {
+		c.Errorf("a Pod of an excluded namespace got the volume %q, and the error %v", limit, err)
 	}
 	c.noDrift()
+}
 
+// rollback goes back to the installation.
+func (c *cluster) rollback(library []string) {
+	c.Helper()
 	c.helm("rollback", "shmkeeper", "1")
 	c.restart()
 	c.enforces()
 	if got := c.webhook(validating, enforcing)["timeoutSeconds"]; got != int64(5) {
-		t.Errorf("after the rollback the timeout is %v, want 5", got)
+		c.Errorf("after the rollback the timeout is %v, want 5", got)
 	}
 	if diff := cmp.Diff(library, c.names()); diff != "" {
-		t.Errorf("after the rollback the policies differ: %s", diff)
+		c.Errorf("after the rollback the policies differ: %s", diff)
 	}
 	if !hasNewColumn(c.get(crds, crdName)) {
-		t.Error("the rollback took the CRD back, with which policies may need it")
+		c.Error("the rollback took the CRD back, with which policies may need it")
 	}
+}
 
+// uninstall ends the release.
+func (c *cluster) uninstall() {
+	c.Helper()
 	c.helm("uninstall", "shmkeeper")
 	c.stop()
 	c.eventually(c.gone)
-	if limit, err := c.browser(t.Context(), "shop"); limit != "" || err != nil {
-		t.Errorf("after the end a Pod gets the volume %q, and the error %v", limit, err)
+	if limit, err := c.browser(c.Context(), "shop"); limit != "" || err != nil {
+		c.Errorf("after the end a Pod gets the volume %q, and the error %v", limit, err)
 	}
 	c.get(crds, crdName)
 	c.get(namespaces, "shop")
-
-	// The CRD that stayed is in nobody's way.
-	c.helm("install", "shmkeeper", newer, "--set", "policies.include={selenium}")
-	c.get(policies, "selenium")
 }
 
 // newerChart copies the chart, with one more column in the CRD.
