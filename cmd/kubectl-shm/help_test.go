@@ -85,7 +85,7 @@ func TestCompletion(t *testing.T) {
 
 func TestSuggestions(t *testing.T) {
 	for args, want := range map[string]string{
-		"reveiw":                    `there is no command "reveiw": did you mean review? If not, use one of those that kubectl shm --help lists`,
+		"revview":                   `there is no command "revview": did you mean review? If not, use one of those that kubectl shm --help lists`,
 		"apply":                     `there is no command "apply": use one of those that kubectl shm --help lists`,
 		"review --polcy a":          "unknown flag: --polcy: did you mean --policy? If not, see kubectl shm review --help",
 		"review -f - -x":            "unknown shorthand flag: 'x' in -x: see kubectl shm review --help",

@@ -8,7 +8,7 @@ import (
 func TestClosest(t *testing.T) {
 	words := []string{"review", "simulate", "size", "policies", "lint", "memory", "minPods"}
 	for word, want := range map[string]string{
-		"reveiw": "review", "lnit": "lint", "Review": "review", "sise": "size", "simlate": "simulate", "polices": "policies",
+		"revview": "review", "lnit": "lint", "Review": "review", "sise": "size", "simlate": "simulate", "polices": "policies",
 		"memmory": "memory", "MINPODS": "minPods", "x": "", "": "", "li": "", "deploy": "", "sizes": "size",
 		strings.Repeat("review", 1000): "",
 	} {

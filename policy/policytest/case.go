@@ -27,12 +27,15 @@ var files embed.FS
 // Case represents an object, the policies in force, and what has to come of it.
 type Case testcase.Case
 
-// What a case wants, and what came of it.
 type (
-	Want      = testcase.Want
+	// Want is what a case wants.
+	Want = testcase.Want
+	// Container is what a case wants of a container.
 	Container = testcase.Container
-	Memory    = testcase.Memory
-	Result    = testcase.Result
+	// Memory is what a case wants of a container's memory.
+	Memory = testcase.Memory
+	// Result is what came of a case.
+	Result = testcase.Result
 )
 
 // Cases returns all cases, by file and then in order. Each name occurs once.

@@ -170,11 +170,11 @@ func (w *workload) page() pageWorkload {
 		about = append(about, "policy "+v.policy)
 	}
 	about = append(about, string(v.reason))
-	if v.outcome == policy.NotMatched {
-		// The mode is that of a policy too.
-	} else if v.mode == "" {
+	switch {
+	case v.outcome == policy.NotMatched: // the mode is that of a policy too
+	case v.mode == "":
 		about = append(about, "the namespace has not opted in")
-	} else {
+	default:
 		about = append(about, "mode "+modeOf(string(v.mode)))
 	}
 	if w.example != "" {

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -144,7 +143,7 @@ func (c *comparison) summary() string {
 	for text, n := range counts {
 		parts = append(parts, fmt.Sprintf("%d %s", n, text))
 	}
-	slices.SortFunc(parts, func(a, b string) int { return cmp.Compare(a, b) })
+	slices.Sort(parts)
 	text := fmt.Sprintf("%d reviewed under %s, against -p %s: %d change", len(c.results), c.chosen.Whose, strings.Join(c.against, ", "), len(c.changed))
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, ", ") + ")"

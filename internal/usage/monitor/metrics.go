@@ -24,11 +24,10 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 
 // snapshot is what one round has measured.
 type snapshot struct {
-	at       time.Time
-	volumes  []measured
-	nodes    map[string]int // by state
-	counts   map[string]int // of volumes, by state
-	measured bool
+	at      time.Time
+	volumes []measured
+	nodes   map[string]int // by state
+	counts  map[string]int // of volumes, by state
 }
 
 type measured struct {

@@ -124,8 +124,8 @@ func (m *Flags) value(f unitFlag) (float64, error) {
 		return float64(sizing.BytesOf(q)), err
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	switch whole := f.kind == wholeNumber; {
-	case err != nil || !(n > 0 && n <= 10_000) || whole && n != float64(int64(n)):
+	whole := f.kind == wholeNumber
+	if err != nil || !(n > 0 && n <= 10_000) || whole && n != float64(int64(n)) {
 		what := "a number above 0 and up to 10000"
 		if whole {
 			what = "a whole number from 1 to 10000"

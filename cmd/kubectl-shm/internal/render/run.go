@@ -39,9 +39,7 @@ func Run(ctx context.Context, dir string, o Options) (text, file string, err err
 		if err != nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		text, err := run(exec.CommandContext(ctx, path, command[1:]...))
+		text, err := runFor(ctx, patience, path, command[1:]...)
 		if err != nil {
 			return "", "", fmt.Errorf("-k: %s: %s failed: %w", dir, strings.Join(command, " "), err)
 		}
@@ -52,6 +50,13 @@ func Run(ctx context.Context, dir string, o Options) (text, file string, err err
 		names[i] = command[0]
 	}
 	return "", "", fmt.Errorf("-k: %s: %s is not on the PATH: install it, or render elsewhere and review the result with -f -", dir, strings.Join(names, " or "))
+}
+
+// runFor runs a program, for so long at most.
+func runFor(ctx context.Context, patience time.Duration, path string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return run(exec.CommandContext(ctx, path, args...))
 }
 
 // commandsFor returns the commands that render a directory, the best first, and the file that they begin with.
