@@ -316,8 +316,8 @@ func (i *installation) eachBundle(t *testing.T, check func(bundle []byte) error)
 	for n := range validating.Webhooks {
 		bundles[validating.Webhooks[n].Name] = validating.Webhooks[n].ClientConfig.CABundle
 	}
-	if len(bundles) != 5 {
-		return fmt.Errorf("there are %d webhooks, want 5: let this test follow the manifests", len(bundles))
+	if len(bundles) != 6 {
+		return fmt.Errorf("there are %d webhooks, want 6: let this test follow the manifests", len(bundles))
 	}
 	for name, bundle := range bundles {
 		if err := check(bundle); err != nil {

@@ -15,11 +15,13 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
@@ -233,18 +235,19 @@ func (h *harness) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy) err
 	}
 	h.ledger.changing(p.Name, time.Now(), n)
 	live := &v1alpha1.SharedMemoryPolicy{}
-	err = h.client.Get(ctx, client.ObjectKeyFromObject(p), live)
-	if client.IgnoreNotFound(err) != nil {
-		return err
-	}
-	if err != nil {
-		live = p.DeepCopy()
-		err = h.client.Create(ctx, live)
-	} else {
+	if err := retry.RetryOnConflict(retry.DefaultRetry, func() error { // the server may write its status meanwhile
+		*live = v1alpha1.SharedMemoryPolicy{}
+		err := h.client.Get(ctx, client.ObjectKeyFromObject(p), live)
+		if apierrors.IsNotFound(err) {
+			live = p.DeepCopy()
+			return h.client.Create(ctx, live)
+		}
+		if err != nil {
+			return err
+		}
 		live.Spec = p.Spec
-		err = h.client.Update(ctx, live)
-	}
-	if err != nil {
+		return h.client.Update(ctx, live)
+	}); err != nil {
 		return err
 	}
 	h.ledger.written(live, time.Now())

@@ -275,8 +275,7 @@ func TestAudit_FindsExactlyThePlantedOffenders(t *testing.T) {
 			t.Logf("the end of the server's log: %s %v", text[max(0, len(text)-8000):], err)
 		}
 	})
-	status := a.scanned(t)
-	a.checkStatus(t, &all, status)
+	a.checkStatus(t, &all, a.scanned(t))
 	a.checkReports(t, openReportsPath, &all)
 	a.checkTable(t)
 	a.checkRights(t, map[string]string{

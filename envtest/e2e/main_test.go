@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -185,17 +186,7 @@ func (s *suite) policies(t *testing.T, policies ...v1alpha1.SharedMemoryPolicy) 
 	wanted := map[string]bool{}
 	for _, p := range policies {
 		wanted[p.Name] = true
-		p := p.DeepCopy()
-		var live v1alpha1.SharedMemoryPolicy
-		err := s.client.Get(ctx, client.ObjectKeyFromObject(p), &live)
-		switch {
-		case apierrors.IsNotFound(err):
-			err = s.client.Create(ctx, p)
-		case err == nil:
-			live.Spec = p.Spec
-			err = s.client.Update(ctx, &live)
-		}
-		if err != nil {
+		if err := s.apply(ctx, p.DeepCopy()); err != nil {
 			t.Fatalf("policy %q: %v", p.Name, err)
 		}
 	}
@@ -209,6 +200,22 @@ func (s *suite) policies(t *testing.T, policies ...v1alpha1.SharedMemoryPolicy) 
 	for name := range wanted {
 		eventually(t, func() error { return s.accepted(ctx, name) })
 	}
+}
+
+// apply creates a policy or changes it. The server may write its status meanwhile.
+func (s *suite) apply(ctx context.Context, p *v1alpha1.SharedMemoryPolicy) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		var live v1alpha1.SharedMemoryPolicy
+		err := s.client.Get(ctx, client.ObjectKeyFromObject(p), &live)
+		switch {
+		case apierrors.IsNotFound(err):
+			return s.client.Create(ctx, p)
+		case err != nil:
+			return err
+		}
+		live.Spec = p.Spec
+		return s.client.Update(ctx, &live)
+	})
 }
 
 func (s *suite) accepted(ctx context.Context, name string) error {
