@@ -1,6 +1,6 @@
 // Command release builds everything that a release consists of, into one folder: the server's image for two
-// architectures as an OCI layout, the command line for five platforms, the manifests as one file, the plugin's
-// manifest for krew, a bill of materials for each program, and the checksums of all of it.
+// architectures as an OCI layout, the command line for five platforms, the manifests as one file, the Helm
+// chart, the plugin's manifest for krew, a bill of materials for each program, and the checksums of all of it.
 //
 //	release -version v0.1.0 -out out/release
 //
@@ -128,7 +128,7 @@ func (r *Release) build(ctx context.Context, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.writeKrew(files, archives), r.writeInstall(files, digest)); err != nil {
+	if err := errors.Join(r.writeKrew(files, archives), r.writeInstall(files, digest), r.writeChart(ctx, files, digest)); err != nil {
 		return err
 	}
 	if err := writeChecksums(files); err != nil {

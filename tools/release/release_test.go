@@ -74,6 +74,7 @@ func TestBuild(t *testing.T) {
 	})
 	t.Run("checksums", func(t *testing.T) { checkChecksums(t, first, files) })
 	t.Run("image", func(t *testing.T) { checkImage(t, first, files) })
+	t.Run("chart", func(t *testing.T) { checkChart(t, first, files["shmkeeper-1.2.3.tgz"], string(files["install.yaml"])) })
 	t.Run("plugin", func(t *testing.T) { checkPlugin(t, first, files) })
 	t.Run("bill of materials", func(t *testing.T) {
 		for _, program := range []string{"shmkeeper", "kubectl-shm"} {
@@ -182,6 +183,46 @@ func wantVersion(t *testing.T, r *Release, program string, args ...string) {
 	text, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	if err != nil || !strings.Contains(string(text), r.Version) {
 		t.Errorf("%s %s prints %q, %v; want %s", filepath.Base(program), strings.Join(args, " "), text, err, r.Version)
+	}
+}
+
+// checkChart compares the chart's image with that of install.yaml.
+func checkChart(t *testing.T, r *Release, archive []byte, install string) {
+	read := func(name string, into any) {
+		t.Helper()
+		z, err := gzip.NewReader(bytes.NewReader(archive))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for files := tar.NewReader(z); ; {
+			header, err := files.Next()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if header.Name != name {
+				continue
+			}
+			text, err := io.ReadAll(files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.Unmarshal(text, into); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	var chart struct{ Version, AppVersion string }
+	read("shmkeeper/Chart.yaml", &chart)
+	if chart.Version != "1.2.3" || chart.AppVersion != r.Version {
+		t.Errorf("the chart is %+v", chart)
+	}
+	var values struct {
+		Image struct{ Repository, Digest string }
+	}
+	read("shmkeeper/values.yaml", &values)
+	if want := "image: " + r.Image + ":" + r.Version + "@" + values.Image.Digest + "\n"; values.Image.Repository != r.Image || !strings.Contains(install, want) {
+		t.Errorf("the chart has the image %+v; install.yaml does not have %q", values.Image, want)
 	}
 }
 
