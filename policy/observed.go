@@ -13,9 +13,6 @@ type workload struct{ namespace, name string }
 // mostObserved is how many observations of a status count, as many as it may have.
 const mostObserved = 20
 
-// longestFigure is above any length of a figure in an observation.
-const longestFigure = 32
-
 // observe has the sizes of measured figures count for the Pods of their workloads.
 func (m *model) observe(observations []v1alpha1.Observation, floor v1alpha1.ObservedFloor) {
 	m.observed = map[workload]*sizing.Size{}
@@ -36,9 +33,6 @@ func (m *model) observe(observations []v1alpha1.Observation, floor v1alpha1.Obse
 // ones. ok is false if there is no rate, or a figure that is none: the
 // declared ones then count.
 func (m *model) sizeOfFiles(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
-	if m.files == nil || len(o.CreatedPerMinute) > longestFigure {
-		return sizing.Size{}, false
-	}
 	files := *m.files
 	var err error
 	if files.CreatedPerMinute, err = parseRate(o.CreatedPerMinute); err != nil {
@@ -50,9 +44,6 @@ func (m *model) sizeOfFiles(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
 		}
 	}
 	if o.Retention != nil {
-		if len(*o.Retention) > longestFigure {
-			return sizing.Size{}, false
-		}
 		if files.Retention, err = parseRetention(string(*o.Retention)); err != nil {
 			return sizing.Size{}, false
 		}

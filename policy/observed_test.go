@@ -28,6 +28,7 @@ func TestWorkloadOf(t *testing.T) {
 		"a ReplicaSet whose name is the hash":    {"ReplicaSet", "-587598dc4b", "587598dc4b", "ReplicaSet/-587598dc4b"},
 		"a CronJob":                              {"Job", "backup-29123456", "", "CronJob/backup"},
 		"a Job whose name ends in other figures": {"Job", "backup-2026", "", "Job/backup-2026"},
+		"a Job whose name is the minute":         {"Job", "-29123456", "", "Job/-29123456"},
 		"a StatefulSet":                          {"StatefulSet", "db", "", "StatefulSet/db"},
 		"no controller":                          {"", "", "", "Pod/p"},
 	} {
@@ -131,6 +132,44 @@ func TestEvaluate_ObservedFigures(t *testing.T) {
 	}
 }
 
+// What does not count of one workload keeps nothing of the next from counting; and where nothing is ever deleted, so that
+// no size is enough, what is measured says how much memory a full volume costs.
+func TestEvaluate_ObservedFigures_OfSeveralWorkloads(t *testing.T) {
+	const files = `{createdPerMinute: "18", retention: 24h, fileSize: 1500, source: Observed}`
+	for name, before := range map[string]string{
+		"figures that are none":           `{namespace: apps, workload: Deployment/other, createdPerMinute: "-"}`,
+		"figures below the declared ones": `{namespace: apps, workload: Deployment/other, createdPerMinute: "1"}`,
+	} {
+		p := observedPolicy(t, files, `createdPerMinute: "54.5"`)
+		var other v1alpha1.Observation
+		if err := yaml.UnmarshalStrict([]byte(before), &other); err != nil {
+			t.Fatal(err)
+		}
+		p.Status.Observed = append([]v1alpha1.Observation{other}, p.Status.Observed...)
+		if got, want := sizeOfPod(t, p).Limit, sizeOfDeclared(t, `{createdPerMinute: "54.5", retention: 24h, fileSize: 1500}`); got != want {
+			t.Errorf("after %s: %s; want %s", name, got, want)
+		}
+	}
+	for _, size := range []string{"1500", "100000"} {
+		p := observedPolicy(t, `{createdPerMinute: "18", fileSize: 1500, source: Observed}`, `createdPerMinute: "18", fileSize: `+size)
+		want := sizeOfPod(t, observedPolicy(t, `{createdPerMinute: "18", fileSize: `+size+`}`, ""))
+		if got := sizeOfPod(t, p); got.MemoryCost != want.MemoryCost {
+			t.Errorf("files of %s that nobody deletes: the memory cost is %s; want %s", size, got.MemoryCost, want.MemoryCost)
+		}
+	}
+}
+
+// sizeOfPod returns what the outpost's Pod gets under a policy.
+func sizeOfPod(t testing.TB, p *v1alpha1.SharedMemoryPolicy) sizing.Size {
+	t.Helper()
+	compiled, errs := policy.Compile(p)
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	subject, _ := policy.NewSubject(outpostPod("apps"))
+	return policy.NewSet(compiled).Evaluate(subject).Size
+}
+
 // Whatever a status says, a new Pod gets at least what is declared, and at most max; and with the
 // floor min at least that.
 func TestEvaluate_ObservedFigures_StayWithinTheBounds(t *testing.T) {
@@ -166,6 +205,8 @@ func TestPolicy_SizeOf(t *testing.T) {
 	fixed := policytest.AppPolicy("fixed", "a")
 	checks := policytest.AppPolicy("checks", "a")
 	checks.Spec.Sizing = nil
+	units := policytest.AppPolicy("units", "a")
+	units.Spec.Sizing = readPolicy(t, "{match: [{podSelector: {}}], sizing: {units: {each: 64Mi, count: {literal: 4}}}}").Spec.Sizing
 	peak := v1alpha1.Observation{Peak: new(resource.MustParse("100Mi"))}
 	for name, tc := range map[string]struct {
 		policy      *v1alpha1.SharedMemoryPolicy
@@ -177,6 +218,8 @@ func TestPolicy_SizeOf(t *testing.T) {
 		"a fixed size":                    {fixed, peak, 125 * sizing.MiB},
 		"a fixed size without figures":    {fixed, v1alpha1.Observation{CreatedPerMinute: "18"}, 0},
 		"a peak that is negative":         {fixed, v1alpha1.Observation{Peak: new(resource.MustParse("-1"))}, 0},
+		"a peak of nothing":               {fixed, v1alpha1.Observation{Peak: new(resource.MustParse("0"))}, 64 * sizing.MiB},
+		"units":                           {units, peak, 125 * sizing.MiB},
 		"no sizing":                       {checks, peak, 0},
 	} {
 		compiled, errs := policy.Compile(tc.policy)
@@ -187,6 +230,26 @@ func TestPolicy_SizeOf(t *testing.T) {
 		if s.Limit != tc.want || ok != (tc.want > 0) {
 			t.Errorf("%s: %s, %t; want %s", name, s.Limit, ok, tc.want)
 		}
+	}
+}
+
+// The files of a fixed size have the memory cost that they would have if the policy gave this size.
+func TestPolicy_SizeOf_CountsFiles(t *testing.T) {
+	sizeOf := func(size string) (policy.Policy, sizing.Size) {
+		p := policytest.AppPolicy("fixed", "a")
+		p.Spec.Sizing = readPolicy(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: "+size+", fileSize: 4096}}}").Spec.Sizing
+		compiled, errs := policy.Compile(p)
+		if len(errs) > 0 {
+			t.Fatal(errs.ToAggregate())
+		}
+		s, _ := compiled.Size()
+		return compiled, s
+	}
+	compiled, _ := sizeOf("1Gi")
+	_, want := sizeOf("125Mi")
+	got, ok := compiled.SizeOf(&v1alpha1.Observation{Peak: new(resource.MustParse("100Mi"))})
+	if !ok || got.Limit != want.Limit || got.MemoryCost != want.MemoryCost || got.MemoryCost < got.Limit+32_000*1_000 {
+		t.Errorf("%s with a memory cost of %s; want %s with %s", got.Limit, got.MemoryCost, want.Limit, want.MemoryCost)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestErrors_SayWhatToDo(t *testing.T) {
 			`read SharedMemoryPolicies in all namespaces: sharedmemorypolicies.shmkeeper.dev is forbidden: User "jane" cannot list resource "sharedmemorypolicies" in API group "shmkeeper.dev" at the cluster scope: ask for this right, choose other credentials with --context or --as, or look at a namespace of yours with -n`,
 		},
 		"no credentials": {
-			[]string{"audit", "-A", "--kubeconfig", expired}, "read SharedMemoryPolicies in all namespaces: the cluster does not accept the credentials (401 Unauthorized): log in again, or choose others with --context or --user",
+			[]string{"audit", "-A", "--kubeconfig", expired}, " in all namespaces: the cluster does not accept the credentials (401 Unauthorized): log in again, or choose others with --context or --user",
 		},
 		"nobody listens": {
 			[]string{"audit", "-A", "--server", "https://127.0.0.1:1"}, "the cluster at https://127.0.0.1:1 does not answer: ",
