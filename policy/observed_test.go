@@ -285,3 +285,26 @@ func TestSet_MemoryVolumes(t *testing.T) {
 		t.Errorf("policy %q gives %s (-want +got):\n%s", decides.Name(), size.Limit, diff)
 	}
 }
+
+// Pods that no policy matches, that are skipped, or that are beyond the bounds have no volumes to measure.
+func TestSet_MemoryVolumes_None(t *testing.T) {
+	compiled, errs := policy.Compile(policytest.AppPolicy("p", "a"))
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	base := func(app string) *corev1.Pod {
+		return policytest.NewPod("p", policytest.Labels(map[string]string{"app": app}), policytest.WithMemoryVolume("shm", "512Mi"),
+			policytest.WithContainer("app", "app", policytest.Mount("shm", "/dev/shm")))
+	}
+	mirror, huge := base("a"), base("a")
+	mirror.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
+	for range 1025 {
+		huge.Spec.Volumes = append(huge.Spec.Volumes, corev1.Volume{Name: "v"})
+	}
+	for name, pod := range map[string]*corev1.Pod{"not matched": base("b"), "a mirror": mirror, "too complex": huge} {
+		subject, _ := policy.NewSubject(pod)
+		if decides, _, volumes := policy.NewSet(compiled).MemoryVolumes(subject); decides.Name() != "" || len(volumes) > 0 {
+			t.Errorf("%s: policy %q, %v", name, decides.Name(), volumes)
+		}
+	}
+}
