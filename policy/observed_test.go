@@ -303,8 +303,8 @@ func TestSet_MemoryVolumes_None(t *testing.T) {
 	}
 	for name, pod := range map[string]*corev1.Pod{"not matched": base("b"), "a mirror": mirror, "too complex": huge} {
 		subject, _ := policy.NewSubject(pod)
-		if decides, _, volumes := policy.NewSet(compiled).MemoryVolumes(subject); decides.Name() != "" || len(volumes) > 0 {
-			t.Errorf("%s: policy %q, %v", name, decides.Name(), volumes)
+		if decides, _, volumes := policy.NewSet(compiled).MemoryVolumes(subject); decides != (policy.Policy{}) || len(volumes) > 0 {
+			t.Errorf("%s: it has volumes %v", name, volumes)
 		}
 	}
 }
