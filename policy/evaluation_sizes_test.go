@@ -21,6 +21,8 @@ func TestEvaluation_Sizes(t *testing.T) {
 		both = "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 256Mi}}, writers: {names: [w*]}, existing: Leave}"
 		host = "{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {fixed: {size: 256Mi}}, hostShm: Denied}"
 
+		path = "{match: [{tmpfsPaths: Detect}], sizing: {fixed: {size: 256Mi}}}"
+
 		memory = "{medium: Memory, sizeLimit: 512Mi}"
 		a      = "{name: a, image: a"
 		at     = "volumeMounts: [{name: shm, mountPath: /dev/shm}]}"
@@ -64,12 +66,19 @@ func TestEvaluation_Sizes(t *testing.T) {
 		"rejected by a policy without a size":  {only, pod("{}", emptyDir(memory), a+", volumeMounts: [{name: shm, mountPath: /dev/shm, readOnly: true}]}"), policy.Violating, 512 * mi, 512 * mi},
 		"rejected, with a disk there":          {web, pod("{}", emptyDir("{}"), a+", "+at), policy.Violating, 0, 256 * mi},
 		"rejected, with the node's":            {host, pod("{}", "hostPath: {path: /dev/shm}", a+", "+at), policy.Violating, 0, 256 * mi},
-		"the volume is another container's":    {both, pod("{}", emptyDir(memory), a+", "+at+", {name: w, image: w}"), policy.Mutated, 64 * mi, 256 * mi},
-		"the writer is the second":             {both, pod("{}", emptyDir(memory), a+"}, {name: w, image: w, "+at), policy.Compliant, 512 * mi, 512 * mi},
-		"a volume below the path":              {none, pod("{}", emptyDir(memory), a+", volumeMounts: [{name: shm, mountPath: /dev/shm/x}]}"), policy.Violating, 64 * mi, 256 * mi},
-		"the smaller of two writers":           {both, pod("{}", emptyDir(memory), "{name: w1, image: w, "+at+", {name: w2, image: w}"), policy.Mutated, 64 * mi, 256 * mi},
-		"the smaller of two, the other way":    {both, pod("{}", emptyDir(memory), "{name: w1, image: w}, {name: w2, image: w, "+at), policy.Mutated, 64 * mi, 256 * mi},
-		"what the Pod's limit leaves of it":    {web, pod("{}", emptyDir(memory), a+", resources: {limits: {memory: 400Mi}}, "+at), policy.Violating, 400 * mi, 256 * mi},
+		"matched by a guess, and left":         {path, pod(ours, emptyDir("{medium: Memory, sizeLimit: 128Mi}"), a+", args: [--cache=/dev/shm], "+at), policy.Skipped, 128 * mi, 128 * mi},
+		"two volumes, the added one below": {
+			web,
+			`{metadata: {name: p, labels: {app: web}, annotations: ` + ours + `}, spec: {volumes: [{name: own, emptyDir: ` + memory + `}, {name: shm, emptyDir: {medium: Memory, sizeLimit: 300Mi}}],
+			  containers: [{name: a, image: a, volumeMounts: [{name: own, mountPath: /dev/shm}, {name: shm, mountPath: /dev/shm/x}]}]}}`,
+			policy.Compliant, 512 * mi, 512 * mi,
+		},
+		"the volume is another container's": {both, pod("{}", emptyDir(memory), a+", "+at+", {name: w, image: w}"), policy.Mutated, 64 * mi, 256 * mi},
+		"the writer is the second":          {both, pod("{}", emptyDir(memory), a+"}, {name: w, image: w, "+at), policy.Compliant, 512 * mi, 512 * mi},
+		"a volume below the path":           {none, pod("{}", emptyDir(memory), a+", volumeMounts: [{name: shm, mountPath: /dev/shm/x}]}"), policy.Violating, 64 * mi, 256 * mi},
+		"the smaller of two writers":        {both, pod("{}", emptyDir(memory), "{name: w1, image: w, "+at+", {name: w2, image: w}"), policy.Mutated, 64 * mi, 256 * mi},
+		"the smaller of two, the other way": {both, pod("{}", emptyDir(memory), "{name: w1, image: w}, {name: w2, image: w, "+at), policy.Mutated, 64 * mi, 256 * mi},
+		"what the Pod's limit leaves of it": {web, pod("{}", emptyDir(memory), a+", resources: {limits: {memory: 400Mi}}, "+at), policy.Violating, 400 * mi, 256 * mi},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := readPolicy(t, c.policy)
