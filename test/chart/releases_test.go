@@ -271,8 +271,10 @@ func (c *cluster) webhooks() []any {
 
 // gone returns an error while anything is left that could be in the way of a Pod, or a policy of the release.
 func (c *cluster) gone(ctx context.Context) error {
-	for _, resource := range []string{"mutatingwebhookconfigurations/shmkeeper", "validatingwebhookconfigurations/shmkeeper", "shmp",
-		"validatingadmissionpolicies", "deployments,services,networkpolicies,secrets"} {
+	for _, resource := range []string{
+		"mutatingwebhookconfigurations/shmkeeper", "validatingwebhookconfigurations/shmkeeper", "shmp",
+		"validatingadmissionpolicies", "deployments,services,networkpolicies,secrets",
+	} {
 		out, err := c.cp.Kubectl(ctx, "get", resource, "--namespace=shmkeeper-system", "--ignore-not-found", "-o", "name")
 		if err != nil {
 			return err
