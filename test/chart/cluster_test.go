@@ -95,9 +95,9 @@ func (c *cluster) helm(args ...string) string {
 func (c *cluster) restart() {
 	c.Helper()
 	var args []string
-	for _, arg := range c.container()["args"].([]any) {
-		if flag, _, _ := strings.Cut(arg.(string), "="); slices.Contains([]string{"--fail-open", "--excluded-namespaces"}, flag) {
-			args = append(args, arg.(string))
+	for _, arg := range as[[]any](c.container()["args"]) {
+		if flag, _, _ := strings.Cut(as[string](arg), "="); slices.Contains([]string{"--fail-open", "--excluded-namespaces"}, flag) {
+			args = append(args, as[string](arg))
 		}
 	}
 	c.stop()
@@ -131,7 +131,7 @@ func (c *cluster) container() map[string]any {
 	if err != nil {
 		c.Fatal(err)
 	}
-	return containers[0].(map[string]any)
+	return as[map[string]any](containers[0])
 }
 
 // get returns an object without a namespace.
@@ -152,8 +152,8 @@ func (c *cluster) webhook(resource schema.GroupVersionResource, name string) map
 		c.Fatal(err)
 	}
 	for _, w := range webhooks {
-		if w.(map[string]any)["name"] == name {
-			return w.(map[string]any)
+		if as[map[string]any](w)["name"] == name {
+			return as[map[string]any](w)
 		}
 	}
 	c.Fatalf("there is no webhook %s", name)
@@ -191,7 +191,7 @@ func (c *cluster) browser(ctx context.Context, namespace string) (sizeLimit stri
 	}
 	volumes, _, err := unstructured.NestedSlice(created.Object, "spec", "volumes")
 	for _, v := range volumes {
-		if limit, found, _ := unstructured.NestedString(v.(map[string]any), "emptyDir", "sizeLimit"); found {
+		if limit, found, _ := unstructured.NestedString(as[map[string]any](v), "emptyDir", "sizeLimit"); found {
 			return limit, err
 		}
 	}

@@ -63,19 +63,19 @@ func TestChart_EqualsOverlays(t *testing.T) {
 // moves those that a patch changes to the front.
 func (o objects) sortEnvironment(t *testing.T) {
 	t.Helper()
-	env := o.container(t)["env"].([]any)
+	env := as[[]any](o.container(t)["env"])
 	before := map[string]bool{}
 	for _, e := range env {
-		variable := e.(map[string]any)
+		variable := as[map[string]any](e)
 		for _, reference := range regexp.MustCompile(`\$\((\w+)\)`).FindAllStringSubmatch(fmt.Sprint(variable["value"]), -1) {
 			if !before[reference[1]] {
 				t.Errorf("the variable %s refers to %s, which does not come before", variable["name"], reference[1])
 			}
 		}
-		before[variable["name"].(string)] = true
+		before[as[string](variable["name"])] = true
 	}
 	slices.SortFunc(env, func(a, b any) int {
-		return cmp.Compare(a.(map[string]any)["name"].(string), b.(map[string]any)["name"].(string))
+		return cmp.Compare(as[string](as[map[string]any](a)["name"]), as[string](as[map[string]any](b)["name"]))
 	})
 }
 

@@ -243,7 +243,7 @@ func (c *cluster) excluded(name string) string {
 // chart has set. It does so while no rollout goes on, and without nodes the first one after the installation never ends.
 func (c *cluster) restoresAsSet() {
 	c.Helper()
-	index := slices.IndexFunc(c.webhooks(), func(w any) bool { return w.(map[string]any)["name"] == checking })
+	index := slices.IndexFunc(c.webhooks(), func(w any) bool { return as[map[string]any](w)["name"] == checking })
 	patch := fmt.Sprintf(`[{"op": "replace", "path": "/webhooks/%d/rules/0/operations", "value": ["CREATE"]}]`, index)
 	if _, err := c.client.Resource(validating).Patch(c.Context(), "shmkeeper", types.JSONPatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		c.Fatal(err)

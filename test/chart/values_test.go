@@ -24,7 +24,7 @@ func (o objects) pod(t *testing.T) map[string]any {
 	if err != nil || !found {
 		t.Fatalf("the Deployment has no Pod: %v", err)
 	}
-	return pod.(map[string]any)
+	return as[map[string]any](pod)
 }
 
 func (o objects) container(t *testing.T) map[string]any {
@@ -33,7 +33,7 @@ func (o objects) container(t *testing.T) map[string]any {
 	if !ok || len(containers) != 1 {
 		t.Fatalf("the Pod has the containers %v, want one", containers)
 	}
-	return containers[0].(map[string]any)
+	return as[map[string]any](containers[0])
 }
 
 // webhook returns a field of each webhook of a configuration, as text by the first word of its name.
@@ -45,12 +45,12 @@ func (o objects) webhook(t *testing.T, key string, fields ...string) map[string]
 	}
 	out := map[string]string{}
 	for _, w := range webhooks {
-		w := w.(map[string]any)
+		w := as[map[string]any](w)
 		value, _, err := unstructured.NestedFieldNoCopy(w, fields...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, _, _ := strings.Cut(w["name"].(string), ".")
+		name, _, _ := strings.Cut(as[string](w["name"]), ".")
 		out[name] = fmt.Sprint(value)
 	}
 	return out
@@ -59,8 +59,8 @@ func (o objects) webhook(t *testing.T, key string, fields ...string) map[string]
 // flags returns the arguments of the server that the overlays do not have.
 func (o objects) flags(t *testing.T) (out []any) {
 	t.Helper()
-	usual := render(t, "").container(t)["args"].([]any)
-	for _, arg := range o.container(t)["args"].([]any) {
+	usual := as[[]any](render(t, "").container(t)["args"])
+	for _, arg := range as[[]any](o.container(t)["args"]) {
 		if !slices.Contains(usual, arg) {
 			out = append(out, arg)
 		}
@@ -269,4 +269,13 @@ func TestValues_Refused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// as returns a part of an object as what it has to be.
+func as[T any](v any) T {
+	out, ok := v.(T)
+	if !ok {
+		panic(fmt.Sprintf("%v is a %T, want a %T", v, v, out))
+	}
+	return out
 }

@@ -236,7 +236,7 @@ webhooks:
 	// An API server learns of a configuration a moment after it was created.
 	eventually(t, time.Minute, func(context.Context) error {
 		if err := create("closed"); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
-			return fmt.Errorf("a ConfigMap for the webhook that fails closed: %v; want it rejected", err)
+			return fmt.Errorf("a ConfigMap for the webhook that fails closed: %w; want it rejected", err)
 		}
 		return create("open")
 	})

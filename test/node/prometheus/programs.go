@@ -135,7 +135,7 @@ func (s *Server) RuleErrors(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	if rules == 0 {
-		return nil, fmt.Errorf("Prometheus has no rules")
+		return nil, fmt.Errorf("there are no rules in Prometheus")
 	}
 	return errs, nil
 }
