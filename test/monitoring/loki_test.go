@@ -19,7 +19,7 @@ func TestLokiRules(t *testing.T) {
 			n++
 			expr := rule.Expr.String()
 			filter := regexp.MustCompile("\\|= `([^`]+)`").FindStringSubmatch(expr)
-			if filter == nil || filter[1] != syscall.ENOSPC.Error() {
+			if len(filter) < 2 || filter[1] != syscall.ENOSPC.Error() {
 				t.Errorf("alert %s: %s does not look for %q", rule.Alert, expr, syscall.ENOSPC.Error())
 			}
 		}
