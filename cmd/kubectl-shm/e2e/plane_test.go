@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,9 +19,13 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/audit"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/diagnose"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/recommend"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/resize"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/rollout"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/top"
 	"github.com/shmkeeper/shmkeeper/envtest"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -37,8 +42,11 @@ type cluster struct {
 	client client.Client
 }
 
-// verbs are those that ask a cluster.
+// verbs are those of which the examples are run: they need no containers that run.
 var verbs = []cli.Verb{audit.Command, rollout.Command}
+
+// running are the verbs that look into containers.
+var running = []cli.Verb{diagnose.Command, recommend.Command, resize.Command, top.Command}
 
 // start starts a cluster. Without a controller manager the tests play the controllers.
 func start(t *testing.T, options envtest.Options) *cluster {
@@ -64,6 +72,14 @@ func start(t *testing.T, options envtest.Options) *cluster {
 		t.Fatal(err)
 	}
 	return &cluster{plane, c}
+}
+
+// startInstalled starts a cluster without a controller manager, with the CRD and with feature gates of its own.
+func startInstalled(t *testing.T, gates map[string]bool) *cluster {
+	t.Helper()
+	c := start(t, envtest.Options{WithoutControllerManager: true, FeatureGates: gates})
+	c.installCRD(t)
+	return c
 }
 
 // installCRD makes the kind of the policies known.
@@ -98,7 +114,7 @@ func (c *cluster) create(t *testing.T, objects ...client.Object) {
 
 // shm runs the program with the cluster's kubeconfig.
 func (c *cluster) shm(args ...string) clitest.Result {
-	return clitest.Run("", append(args, "--kubeconfig", c.Kubeconfig), verbs...)
+	return clitest.Run("", append(args, "--kubeconfig", c.Kubeconfig), slices.Concat(verbs, running)...)
 }
 
 // build builds the program and returns its path.

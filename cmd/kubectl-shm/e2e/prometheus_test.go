@@ -1,4 +1,4 @@
-package running
+package e2e
 
 import (
 	"encoding/json"
@@ -40,11 +40,11 @@ func prometheus(t *testing.T) string {
 
 // With a Prometheus nothing is executed, and who may list Pods sees what it knows of those that run.
 func TestTop_FromPrometheus(t *testing.T) {
-	c := start(t, nil)
+	c := startInstalled(t, nil)
 	c.create(t, newNamespace("shop", ""))
 	c.node(t, "plain")
-	c.run(t, "plain", small("web-0", "web"))
-	c.run(t, "plain", policytest.NewPod("new-0", policytest.Namespace("shop"), policytest.WithContainer("web", "nginx")))
+	c.runPod(t, "plain", small("web-0", "web"))
+	c.runPod(t, "plain", policytest.NewPod("new-0", policytest.Namespace("shop"), policytest.WithContainer("web", "nginx")))
 	c.kubectl(t, "create", "clusterrole", "lists", "--verb=list", "--resource=pods")
 	c.kubectl(t, "create", "clusterrolebinding", "lists", "--clusterrole=lists", "--user=jane")
 	url := prometheus(t)

@@ -1,4 +1,4 @@
-package running
+package e2e
 
 import (
 	"encoding/json"
@@ -46,7 +46,7 @@ func (c *cluster) allocate(t *testing.T, name, memory string) {
 }
 
 // run creates a Pod on a node, and says of it what a kubelet says of one that runs.
-func (c *cluster) run(t *testing.T, node string, pod *corev1.Pod) {
+func (c *cluster) runPod(t *testing.T, node string, pod *corev1.Pod) {
 	t.Helper()
 	pod.Spec.NodeName = node
 	c.create(t, pod)
@@ -104,17 +104,17 @@ func (r *resizeAnswer) lines() []string {
 }
 
 func TestResize_SaysWhatTheClusterCanDo(t *testing.T) {
-	c := start(t, map[string]bool{gate: true})
+	c := startInstalled(t, map[string]bool{gate: true})
 	c.create(t, newNamespace("shop", ""), unstored(policytest.AppPolicy("web", "web")))
 	c.node(t, "able", gate)
 	c.node(t, "plain")
-	c.run(t, "able", small("able-0", "web"))
-	c.run(t, "plain", small("plain-0", "web"))
-	c.run(t, "able", policytest.With(policytest.NewPod("bare-0"), policytest.Namespace("shop"), policytest.Labels(map[string]string{"app": "web"}), policytest.WithContainer("web", "nginx", policytest.MemoryLimit("128Mi"))))
-	c.run(t, "able", small("other-0", "other"))
+	c.runPod(t, "able", small("able-0", "web"))
+	c.runPod(t, "plain", small("plain-0", "web"))
+	c.runPod(t, "able", policytest.With(policytest.NewPod("bare-0"), policytest.Namespace("shop"), policytest.Labels(map[string]string{"app": "web"}), policytest.WithContainer("web", "nginx", policytest.MemoryLimit("128Mi"))))
+	c.runPod(t, "able", small("other-0", "other"))
 	c.node(t, "tight", gate)
 	c.allocate(t, "tight", "100Mi")
-	c.run(t, "tight", small("tight-0", "web"))
+	c.runPod(t, "tight", small("tight-0", "web"))
 
 	t.Run("a node with the feature", func(t *testing.T) {
 		r := c.resize(t, cli.ExitOK, "able-0")
@@ -215,10 +215,10 @@ func (c *cluster) fewRights(t *testing.T) {
 
 // Without the gate the API server takes a resize, and silently leaves the sizeLimit as it is.
 func TestResize_WithoutTheGate(t *testing.T) {
-	c := start(t, nil)
+	c := startInstalled(t, nil)
 	c.create(t, newNamespace("shop", ""), unstored(policytest.AppPolicy("web", "web")))
 	c.node(t, "plain")
-	c.run(t, "plain", small("plain-0", "web"))
+	c.runPod(t, "plain", small("plain-0", "web"))
 	got := c.shm("resize", "-n", "shop", "plain-0")
 	if got.Code != cli.ExitRejected {
 		t.Errorf("exit status %d, %s; want %d", got.Code, got.ErrOut, cli.ExitRejected)
@@ -238,10 +238,10 @@ func TestResize_WithoutTheGate(t *testing.T) {
 
 // Where nobody can look, the Pod's own status and the policies still say something.
 func TestLooking_WithoutAKubelet(t *testing.T) {
-	c := start(t, nil)
+	c := startInstalled(t, nil)
 	c.create(t, newNamespace("shop", "enforce"), newNamespace("empty", ""), unstored(policytest.AppPolicy("web", "web")))
 	c.node(t, "plain")
-	c.run(t, "plain", small("web-0", "web"))
+	c.runPod(t, "plain", small("web-0", "web"))
 
 	if got := c.shm("top", "-n", "empty", "--interval=0"); got.Code != cli.ExitOK || got.Out != "No Pod with a /dev/shm of its own runs in namespace \"empty\".\n" {
 		t.Errorf("top of nothing: %+v", got)
