@@ -86,6 +86,10 @@ func TestCompletion(t *testing.T) {
 func TestSuggestions(t *testing.T) {
 	for args, want := range map[string]string{
 		"revview":                   `there is no command "revview": did you mean review? If not, use one of those that kubectl shm --help lists`,
+		"revview -f examples":       `there is no command "revview": did you mean review? If not, use one of those that kubectl shm --help lists`,
+		"apply --bogus":             `there is no command "apply": use one of those that kubectl shm --help lists`,
+		"create tset -f x":          `create: "tset" is not something to create: use kubectl shm create test`,
+		"--bogus apply":             "unknown flag: --bogus: see kubectl shm --help",
 		"apply":                     `there is no command "apply": use one of those that kubectl shm --help lists`,
 		"review --polcy a":          "unknown flag: --polcy: did you mean --policy? If not, see kubectl shm review --help",
 		"review -f - -x":            "unknown shorthand flag: 'x' in -x: see kubectl shm review --help",

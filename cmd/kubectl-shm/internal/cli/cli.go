@@ -96,6 +96,12 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 	}
 	// Errors about flags end in the remedy; the verbs inherit this.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		// A mistyped command has no flags: that it is none says more.
+		if given := c.Flags().Args(); c.HasSubCommands() && len(given) > 0 {
+			if unknown := c.ValidateArgs(given); unknown != nil {
+				return unknown
+			}
+		}
 		remedy := fmt.Sprintf("see %s --help", c.CommandPath())
 		var unknown *pflag.NotExistError
 		if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
