@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
@@ -112,10 +111,7 @@ func (o *options) write(s cli.Streams, r *report) error {
 	case "json":
 		err = cli.WriteJSON(s.Out, r.json())
 	case "yaml":
-		var text []byte
-		if text, err = yaml.Marshal(r.json()); err == nil {
-			_, err = s.Out.Write(text)
-		}
+		err = cli.WriteYAML(s.Out, r.json())
 	case "csv":
 		err = r.table(true).WriteCSV(s.Out)
 	case "html":

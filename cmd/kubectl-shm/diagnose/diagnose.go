@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
@@ -117,9 +116,7 @@ func (r *report) write(s cli.Streams, format string) error {
 	case "json":
 		return cli.WriteJSON(s.Out, r)
 	case "yaml":
-		text, err := yaml.Marshal(r)
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, r)
 	default:
 		r.writeText(s.Out)
 		for _, note := range r.Notes {

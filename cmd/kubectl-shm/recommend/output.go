@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -124,9 +122,7 @@ func (o *options) write(s cli.Streams, list []recommendation, notes []string) er
 	case "json":
 		return cli.WriteJSON(s.Out, document)
 	case "yaml":
-		text, err := yaml.Marshal(document)
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, document)
 	case "policies":
 		return writePolicies(s, list)
 	case "csv":

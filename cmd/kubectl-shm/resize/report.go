@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 )
 
@@ -56,9 +54,7 @@ func (r *result) write(s cli.Streams, format string) error {
 	case "json":
 		return cli.WriteJSON(s.Out, r)
 	case "yaml":
-		text, err := yaml.Marshal(r)
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, r)
 	default:
 		r.writeText(s)
 		return nil

@@ -3,8 +3,6 @@ package rollout
 import (
 	"fmt"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
 	"github.com/shmkeeper/shmkeeper/internal/human"
@@ -30,9 +28,7 @@ func (o *options) write(s cli.Streams, c *live.Cluster, found []candidate) error
 	case "json":
 		return cli.WriteJSON(s.Out, jsonOf(found))
 	case "yaml":
-		text, err := yaml.Marshal(jsonOf(found))
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, jsonOf(found))
 	case "csv":
 		return tableOf(found).WriteCSV(s.Out)
 	}

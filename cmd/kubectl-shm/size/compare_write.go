@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gonum.org/v1/plot/vg"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
@@ -75,9 +74,7 @@ func (x *comparison) render(w io.Writer, format string, remedies []remedy, width
 	case "json":
 		return cli.WriteJSON(w, comparisonJSON{x.Describe(), x.current, remedies})
 	case "yaml":
-		text, err := yaml.Marshal(comparisonJSON{x.Describe(), x.current, remedies})
-		fmt.Fprint(w, string(text))
-		return err
+		return cli.WriteYAML(w, comparisonJSON{x.Describe(), x.current, remedies})
 	case "svg", "png":
 		span := x.span()
 		panels := make([]simulate.Panel, len(remedies))

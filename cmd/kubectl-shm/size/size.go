@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
@@ -132,9 +131,7 @@ func (o *options) run(s cli.Streams) error {
 	case "json":
 		return cli.WriteJSON(s.Out, c.report())
 	case "yaml":
-		text, err := yaml.Marshal(c.report())
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, c.report())
 	default:
 		c.writeTable(s.Out)
 		return nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/internal/human"
@@ -102,9 +101,7 @@ func (o *options) write(s cli.Streams, scan *scanner) error {
 	case "json":
 		return cli.WriteJSON(s.Out, document)
 	case "yaml":
-		text, err := yaml.Marshal(document)
-		fmt.Fprint(s.Out, string(text))
-		return err
+		return cli.WriteYAML(s.Out, document)
 	case "csv":
 		return csvOf(reports).WriteCSV(s.Out)
 	default:

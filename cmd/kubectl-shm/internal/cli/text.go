@@ -14,6 +14,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/shmkeeper/shmkeeper/internal/human"
 )
 
@@ -27,6 +29,18 @@ func WriteJSON(w io.Writer, value any) error {
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// WriteYAML writes a value as YAML, with the names that WriteJSON writes.
+func WriteYAML(w io.Writer, value any) error {
+	text, err := yaml.Marshal(value)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	return nil
 }
