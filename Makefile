@@ -74,7 +74,7 @@ build: ## Build the kubectl plugin, bin/kubectl-shm, and bin/kubectl_complete-sh
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
 	ln -sf kubectl-shm bin/kubectl_complete-shm
 
-# The image's name and the address of the files are flags of the program: see docs/release.md.
+# The image's name and the address of the files are flags of the program: see docs/how-to/release.md.
 .PHONY: release
 release: ## Build a release into out/release (VERSION=v0.1.0): image, plugin, manifests, bills of materials, checksums
 	@cd tools/release && $(GO) build -o ../../bin/release .
@@ -120,7 +120,7 @@ test-node: ## Replay the incident on a real node: needs Linux, root and containe
 
 # Two at a time: each is one processor's work.
 .PHONY: test-kernels
-test-kernels: ## Measure what files cost on Debian's kernels, in QEMU, those that match KERNELS (UPDATE=1: write the table of docs/sizing.md)
+test-kernels: ## Measure what files cost on Debian's kernels, in QEMU, those that match KERNELS (UPDATE=1: write the table of docs/explanation/sizing.md)
 	@[ "$$(uname -s)" = Linux ] || { echo "make test-kernels: the kernels are Debian's packages, and this is $$(uname -s): run it on Debian" >&2; exit 1; }
 	@test/kernels/packages.sh
 	@$(GO) test -tags kernels -count=1 -timeout 90m -parallel 2 -v -run 'TestKernels$$' ./test/kernels \
@@ -133,7 +133,7 @@ chaos = [ "$$(uname -s)" = Linux ] || { echo "make $@: it needs /proc, and this 
 		-args -scenarios '$(value CHAOS)' -seed $(SEED) -minutes $(MINUTES) $(1)
 
 .PHONY: chaos
-chaos: ## Break what a running shmkeeper depends on, one thing after the other (SEED=7 MINUTES=30 CHAOS=certificate; UPDATE=1: write docs/resilience.md)
+chaos: ## Break what a running shmkeeper depends on, one thing after the other (SEED=7 MINUTES=30 CHAOS=certificate; UPDATE=1: write docs/explanation/resilience.md)
 	@$(call chaos,$(if $(filter-out 0,$(UPDATE)),-update))
 
 .PHONY: chaos-short
@@ -158,12 +158,12 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	done <"$$tmp/targets"
 
 .PHONY: pictures
-pictures: ## Open the page of an audit in Chromium, Debian's package chromium (UPDATE=1: write docs/audit.png)
+pictures: ## Open the page of an audit in Chromium, Debian's package chromium (UPDATE=1: write docs/how-to/audit.png)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
-	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_' ./cmd/kubectl-shm/e2e $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs')
+	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_' ./cmd/kubectl-shm/e2e $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs/how-to')
 
 .PHONY: bench
-bench: ## Measure engine, handlers and the whole path on a real API server, see docs/performance.md (BENCH_TIME=40m SOAK=10m UPDATE=1: write it)
+bench: ## Measure engine, handlers and the whole path on a real API server, see docs/explanation/performance.md (BENCH_TIME=40m SOAK=10m UPDATE=1: write it)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@mkdir -p bin && $(GO) build -o bin/bench ./test/bench && exec bin/bench -bench '$(BENCH)' -packages '$(BENCH_PKGS)' \
 		-parts '$(BENCH_PARTS)' -time '$(BENCH_TIME)' -soak '$(SOAK)' $(if $(filter-out 0,$(UPDATE)),-update)

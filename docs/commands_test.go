@@ -18,7 +18,7 @@ var commandPages = map[string]struct {
 	elsewhere []string
 	atLeast   int
 }{
-	"review.md": {
+	"how-to/review.md": {
 		files: map[string]string{"deploy/outpost.yaml": "examples/incident-deployment.yaml", "deploy/repair.yaml": "examples/naive-repair.yaml"},
 		elsewhere: []string{
 			"kubectl shm review -k overlays/prod",
@@ -28,7 +28,7 @@ var commandPages = map[string]struct {
 		},
 		atLeast: 3,
 	},
-	"policy-tests.md": {
+	"how-to/policy-tests.md": {
 		files: map[string]string{
 			"deployment.yaml": "examples/incident-deployment.yaml", "deploy/outpost.yaml": "examples/incident-deployment.yaml",
 			"policy-of-today.yaml": "manifests/policies/authentik-proxy-outposts.yaml", "tests/.keep": "LICENSE",

@@ -2,10 +2,10 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -51,17 +51,29 @@ func TestContributing_NamesWhatIsThere(t *testing.T) {
 	}
 }
 
+// pages returns the paths of all pages of the documentation, by their path in this folder.
+func pages(t *testing.T) []string {
+	t.Helper()
+	out := []string{"../README.md", "../CONTRIBUTING.md", "../SECURITY.md"}
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".md") {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // Links from one page to another, and to files, lead somewhere.
 func TestPages_LinksLeadSomewhere(t *testing.T) {
-	pages, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
+	all := pages(t)
+	if len(all) < 40 {
+		t.Errorf("there are %d pages, want 40 or more", len(all))
 	}
-	runbooks, err := filepath.Glob("runbooks/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range slices.Concat(pages, runbooks, []string{"../README.md", "../CONTRIBUTING.md"}) {
+	for _, page := range all {
 		for _, rest := range strings.Split(read(t, page), "](")[1:] {
 			target, _, _ := strings.Cut(rest, ")")
 			target, _, _ = strings.Cut(target, "#")
@@ -75,6 +87,23 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// README.md has every page but the runbooks, which monitoring.md lists, each in a folder that says what its reader wants.
+func TestIndex_HasEveryPage(t *testing.T) {
+	index := read(t, "README.md")
+	kind := regexp.MustCompile(`^(tutorials|how-to|reference|explanation|runbooks)/`)
+	for _, page := range pages(t) {
+		if page == "README.md" || strings.HasPrefix(page, "../") {
+			continue
+		}
+		if !kind.MatchString(page) {
+			t.Errorf("%s: move it to tutorials, how-to, reference or explanation", page)
+		}
+		if !strings.HasPrefix(page, "runbooks/") && !strings.Contains(index, "]("+page+")") {
+			t.Errorf("README.md does not list %s: add a link with a line on what it is for", page)
+		}
+	}
+}
+
 // Every test that the threat model names is there.
 func TestThreatModel_TestsExist(t *testing.T) {
 	var tests strings.Builder
@@ -83,13 +112,13 @@ func TestThreatModel_TestsExist(t *testing.T) {
 			tests.Write(content)
 		}
 	}, ".go")
-	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "threat-model.md"), -1)
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "explanation/threat-model.md"), -1)
 	if len(names) < 18 {
-		t.Errorf("threat-model.md names %d tests, want one for each of 18 threats or so", len(names))
+		t.Errorf("explanation/threat-model.md names %d tests, want one for each of 18 threats or so", len(names))
 	}
 	for _, name := range names {
 		if !strings.Contains(tests.String(), "\nfunc "+name[1]+"(") {
-			t.Errorf("threat-model.md names %s, which is no test", name[1])
+			t.Errorf("explanation/threat-model.md names %s, which is no test", name[1])
 		}
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// Each field of the API has a row in policy.md.
+// Each field of the API has a row in reference/policy.md.
 func TestPolicyPage_EachField(t *testing.T) {
-	text := read(t, "policy.md")
+	text := read(t, "reference/policy.md")
 	n := 0
 	var walk func(path string, of reflect.Type)
 	walk = func(path string, of reflect.Type) {
@@ -32,7 +32,7 @@ func TestPolicyPage_EachField(t *testing.T) {
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
 			n++
 			if !strings.Contains(text, "\n| `"+path+name+"` |") {
-				t.Errorf("policy.md has no row for the field %s%s: add one", path, name)
+				t.Errorf("reference/policy.md has no row for the field %s%s: add one", path, name)
 			}
 			if name != "exclude" { // of the same shape as match
 				walk(path+name+".", of.Field(i).Type)
@@ -46,7 +46,7 @@ func TestPolicyPage_EachField(t *testing.T) {
 	}
 }
 
-// Each default of the CRD stands in the row of its field in policy.md, and so does each word
+// Each default of the CRD stands in the row of its field in reference/policy.md, and so does each word
 // that the field may have.
 func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 	var crd apiextensionsv1.CustomResourceDefinition
@@ -54,7 +54,7 @@ func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(content), &crd); err != nil {
 		t.Fatal(err)
 	}
-	page := rows(read(t, "policy.md"))
+	page := rows(read(t, "reference/policy.md"))
 	defaults, words := 0, 0
 	var walk func(path string, s *apiextensionsv1.JSONSchemaProps)
 	walk = func(path string, s *apiextensionsv1.JSONSchemaProps) {
@@ -68,7 +68,7 @@ func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 			text := string(s.Default.Raw)
 			bare := strings.Trim(text, `"`)
 			if !strings.HasPrefix(row, " `"+text+"` |") && !strings.HasPrefix(row, " `"+bare+"` |") {
-				t.Errorf("policy.md does not give %s the default `%s`: correct its row", path, bare)
+				t.Errorf("reference/policy.md does not give %s the default `%s`: correct its row", path, bare)
 			}
 		}
 		if path == "exclude" { // of the same shape as match
@@ -77,8 +77,8 @@ func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 		for _, word := range s.Enum {
 			words++
 			quoted := "`" + strings.Trim(string(word.Raw), `"`) + "`"
-			if !strings.Contains(row, quoted) && !strings.Contains(read(t, "policy.md"), "\n| "+quoted+" |") {
-				t.Errorf("policy.md does not mention %s of %s: add it to its row", quoted, path)
+			if !strings.Contains(row, quoted) && !strings.Contains(read(t, "reference/policy.md"), "\n| "+quoted+" |") {
+				t.Errorf("reference/policy.md does not mention %s of %s: add it to its row", quoted, path)
 			}
 		}
 		for name, property := range s.Properties {
@@ -94,10 +94,10 @@ func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 	}
 }
 
-// Each policy that policy.md shows is valid.
+// Each policy that reference/policy.md shows is valid.
 func TestPolicyPage_PoliciesAreValid(t *testing.T) {
 	n := 0
-	for _, rest := range strings.Split(read(t, "policy.md"), "```yaml\n")[1:] {
+	for _, rest := range strings.Split(read(t, "reference/policy.md"), "```yaml\n")[1:] {
 		text, _, _ := strings.Cut(rest, "```")
 		n++
 		var p v1alpha1.SharedMemoryPolicy
@@ -114,9 +114,9 @@ func TestPolicyPage_PoliciesAreValid(t *testing.T) {
 	}
 }
 
-// Each label and annotation, and each reason, stands in policy.md.
+// Each label and annotation, and each reason, stands in reference/policy.md.
 func TestPolicyPage_EachNameAndReason(t *testing.T) {
-	text := read(t, "policy.md")
+	text := read(t, "reference/policy.md")
 	for file, of := range map[string]string{
 		"../policy/v1alpha1/names.go": "",
 		"../policy/reason.go":         "Reason",
@@ -127,7 +127,7 @@ func TestPolicyPage_EachNameAndReason(t *testing.T) {
 		}
 		for _, value := range values {
 			if !strings.Contains(text, "`"+value+"`") {
-				t.Errorf("policy.md does not mention `%s` of %s: add it", value, file)
+				t.Errorf("reference/policy.md does not mention `%s` of %s: add it", value, file)
 			}
 		}
 	}

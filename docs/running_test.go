@@ -15,7 +15,7 @@ func TestRunningPods_CommandsAreThere(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	help := map[string]string{}
-	for _, page := range []string{"running-pods.md", "runbooks/on-call/sites-answer-400.md"} {
+	for _, page := range []string{"how-to/running-pods.md", "runbooks/on-call/sites-answer-400.md"} {
 		commands := regexp.MustCompile(`kubectl shm ([a-z]+)([^|>;\n]*)`).FindAllStringSubmatch(read(t, page), -1)
 		if len(commands) < 3 {
 			t.Errorf("%s has only %d commands", page, len(commands))

@@ -11,26 +11,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// compare wants a row of server.md for each name, and a name for each of the rows that begin so.
+// compare wants a row of reference/server.md for each name, and a name for each of the rows that begin so.
 func compare(t *testing.T, what, prefix string, names []string, least int) {
 	t.Helper()
 	if len(names) < least {
 		t.Errorf("only %d were found of what is a %s: fix this test", len(names), what)
 	}
-	page := rows(read(t, "server.md"))
+	page := rows(read(t, "reference/server.md"))
 	for _, name := range names {
 		if _, found := page[name]; !found {
-			t.Errorf("server.md has no row for the %s %s: add one", what, name)
+			t.Errorf("reference/server.md has no row for the %s %s: add one", what, name)
 		}
 	}
 	for name := range page {
 		if prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
-			t.Errorf("server.md has a row for the %s %s, which does not exist: remove it", what, name)
+			t.Errorf("reference/server.md has a row for the %s %s, which does not exist: remove it", what, name)
 		}
 	}
 }
 
-// Each flag of the server has a row in server.md, and each row a flag. The defaults are looked at
+// Each flag of the server has a row in reference/server.md, and each row a flag. The defaults are looked at
 // in cmd/shmkeeper, which can make the flags.
 func TestServerPage_EachFlag(t *testing.T) {
 	var names []string
@@ -46,7 +46,7 @@ func TestServerPage_EachFlag(t *testing.T) {
 
 // Each flag that a page or a message of the server names is one.
 func TestServerPage_NoUnknownFlag(t *testing.T) {
-	flags := rows(read(t, "server.md"))
+	flags := rows(read(t, "reference/server.md"))
 	// These are not the server's.
 	other := []string{
 		"--all", "--build-arg", "--clusterrole", "--create-namespace", "--field-selector", "--for", "--force-conflicts", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
@@ -60,7 +60,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 			}
 		}
 	}
-	for _, page := range []string{"install.md", "server.md"} {
+	for _, page := range []string{"how-to/install.md", "reference/server.md"} {
 		check(page, read(t, page))
 	}
 	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
@@ -72,10 +72,10 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	}
 }
 
-// Each metric has a row in server.md that names its labels, and each row a metric.
+// Each metric has a row in reference/server.md that names its labels, and each row a metric.
 func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
-	page := rows(read(t, "server.md"))
+	page := rows(read(t, "reference/server.md"))
 	var names []string
 	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/usage/monitor", "../internal/webhookconfig", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
@@ -87,7 +87,7 @@ func TestServerPage_EachMetric(t *testing.T) {
 			if name, labels := metric(call); strings.HasPrefix(name, prefix) {
 				row, _, _ := strings.Cut(page[name], "|")
 				if want := strings.Join(labels, "`, `"); strings.Trim(row, " `") != want {
-					t.Errorf("server.md gives the metric %s the labels %s, not `%s`: fix its row", name, row, want)
+					t.Errorf("reference/server.md gives the metric %s the labels %s, not `%s`: fix its row", name, row, want)
 				}
 			}
 		})
@@ -120,7 +120,7 @@ func metric(call *ast.CallExpr) (name string, labels []string) {
 	return name, labels
 }
 
-// Each key of an audit annotation has a row in server.md.
+// Each key of an audit annotation has a row in reference/server.md.
 func TestServerPage_EachAuditAnnotation(t *testing.T) {
 	files := source(t, "../webhook")
 	var keys []string
@@ -154,9 +154,9 @@ func TestServerPage_EachAuditAnnotation(t *testing.T) {
 	compare(t, "audit annotation", "", keys, 7)
 }
 
-// Each check of health and readiness has a row in server.md, with its path.
+// Each check of health and readiness has a row in reference/server.md, with its path.
 func TestServerPage_EachHealthCheck(t *testing.T) {
-	page := rows(read(t, "server.md"))
+	page := rows(read(t, "reference/server.md"))
 	var names []string
 	inspect(source(t, "../cmd/shmkeeper"), func(call *ast.CallExpr) {
 		path, found := map[string]string{"AddHealthzCheck": "/healthz", "AddReadyzCheck": "/readyz"}[function(call)]
@@ -169,13 +169,13 @@ func TestServerPage_EachHealthCheck(t *testing.T) {
 		}
 		names = append(names, name)
 		if !strings.HasPrefix(page[name], " `"+path+"` |") {
-			t.Errorf("server.md does not say that the check %s is at %s: fix its row", name, path)
+			t.Errorf("reference/server.md does not say that the check %s is at %s: fix its row", name, path)
 		}
 	})
 	compare(t, "check", "", names, 5)
 }
 
-// Each form of a message that a client gets from a webhook stands in server.md, but for what is put
+// Each form of a message that a client gets from a webhook stands in reference/server.md, but for what is put
 // into it. The sentences about a Pod are the engine's, and so are those about what a policy gives.
 func TestServerPage_EachMessage(t *testing.T) {
 	var nodes []ast.Node
@@ -187,7 +187,7 @@ func TestServerPage_EachMessage(t *testing.T) {
 			nodes = append(nodes, f.Body)
 		}
 	})
-	page := read(t, "server.md")
+	page := read(t, "reference/server.md")
 	verb := regexp.MustCompile(`"?%[a-z]"?`)
 	n := 0
 	for _, node := range nodes {
@@ -209,7 +209,7 @@ func TestServerPage_EachMessage(t *testing.T) {
 			n++
 			for _, part := range verb.Split(strings.ReplaceAll(message, "%%", "%"), -1) {
 				if part = strings.Trim(part, " "); len(part) > 3 && !strings.Contains(page, part) {
-					t.Errorf("server.md does not have %q of the message %q: add it", part, message)
+					t.Errorf("reference/server.md does not have %q of the message %q: add it", part, message)
 				}
 			}
 			return true
@@ -220,7 +220,7 @@ func TestServerPage_EachMessage(t *testing.T) {
 	}
 }
 
-// Each event that the server records has a row in server.md, and each row an event.
+// Each event that the server records has a row in reference/server.md, and each row an event.
 func TestServerPage_EachEvent(t *testing.T) {
 	var sent []string
 	inspect(source(t, "../internal/webhookconfig"), func(call *ast.CallExpr) {
@@ -246,11 +246,11 @@ func TestServerPage_EachEvent(t *testing.T) {
 			}
 		}
 	})
-	_, section, _ := strings.Cut(read(t, "server.md"), "## Events\n")
+	_, section, _ := strings.Cut(read(t, "reference/server.md"), "## Events\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	documented := slices.Sorted(maps.Keys(rows(section)))
 	slices.Sort(sent)
 	if diff := cmp.Diff(slices.Compact(sent), documented); diff != "" || len(sent) < 10 {
-		t.Errorf("events (-sent +server.md):\n%s", diff)
+		t.Errorf("events (-sent +reference/server.md):\n%s", diff)
 	}
 }

@@ -73,7 +73,7 @@ func TestEvaluate_Overrides(t *testing.T) {
 				`annotation shmkeeper.dev/file-size: "large" must be a number of bytes or a quantity, such as 1500 or 512Mi: correct or remove the annotation`,
 			}},
 		},
-		// A day's retention takes 131Mi, as docs/incident.md has it.
+		// A day's retention takes 131Mi, as docs/explanation/incident.md has it.
 		"one annotation counts behind one that does not": {
 			files, "{shmkeeper.dev/files-per-minute: many, shmkeeper.dev/retention: 24h}",
 			result{policy.Violating, "", []string{

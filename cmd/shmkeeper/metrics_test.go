@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// The metrics of docs/server.md are those that a server registers.
+// The metrics of docs/reference/server.md are those that a server registers.
 func TestMetrics_AsDocumented(t *testing.T) {
 	config := &rest.Config{Host: "127.0.0.1:1"} // nobody is asked before the start
 	kube, err := kubernetes.NewForConfig(config)
@@ -44,7 +44,7 @@ func TestMetrics_AsDocumented(t *testing.T) {
 			registered = append(registered, found[1])
 		}
 	}
-	page, err := os.ReadFile("../../docs/server.md")
+	page, err := os.ReadFile("../../docs/reference/server.md")
 	if err != nil {
 		t.Fatal(err)
 	}

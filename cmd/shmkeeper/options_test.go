@@ -167,7 +167,7 @@ func TestValidate_AllMistakesSorted(t *testing.T) {
 
 // The page's rows are what --help says: docs/docs_test.go sees that there is one for each flag.
 func TestOptions_DocumentedDefaults(t *testing.T) {
-	page, err := os.ReadFile("../../docs/server.md")
+	page, err := os.ReadFile("../../docs/reference/server.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestOptions_DocumentedDefaults(t *testing.T) {
 			want = strings.Trim(want, "[]")
 		}
 		if !found || value != want {
-			t.Errorf("docs/server.md gives --%s the default %q, not %q: fix its row", f.Name, value, want)
+			t.Errorf("docs/reference/server.md gives --%s the default %q, not %q: fix its row", f.Name, value, want)
 		}
 	})
 }

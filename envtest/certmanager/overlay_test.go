@@ -105,7 +105,7 @@ func (i *installation) start(t *testing.T, name string, args ...string) *install
 	return r
 }
 
-// installs applies the overlay and starts the server, as docs/install.md says, but for the kubelet,
+// installs applies the overlay and starts the server, as docs/how-to/install.md says, but for the kubelet,
 // which would not start it before there is a Secret.
 func (i *installation) installs(t *testing.T) {
 	i.apply(t, "cert-manager")
@@ -198,7 +198,7 @@ func (i *installation) replacesTheCA(t *testing.T) {
 		t.Error("the CA has its old key")
 	}
 	if now := get(t, i.cluster, install.Namespace, servingName, &corev1.Secret{}); !issued(t, now).Equal(leaf) {
-		t.Error("cert-manager has renewed the serving certificate because of the CA, which docs/install.md says it does not")
+		t.Error("cert-manager has renewed the serving certificate because of the CA, which docs/how-to/install.md says it does not")
 	}
 	old, fresh := i.renewed(t, func() { i.renew(t, servingName) })
 	if err := vouchesFor(old)(after.Data[corev1.TLSCertKey]); err == nil {
@@ -221,7 +221,7 @@ func (i *installation) restores(t *testing.T) {
 	if got, want := restored.Annotations[annotation], install.Namespace+"/"+servingName; got != want {
 		t.Errorf("annotation %s is %q, want %q", annotation, got, want)
 	}
-	// The CAs from before go as docs/install.md says. Again and again, since cainjector may be about to write what it has read before.
+	// The CAs from before go as docs/how-to/install.md says. Again and again, since cainjector may be about to write what it has read before.
 	authority := get(t, i.cluster, install.Namespace, servingName, &corev1.Secret{}).Data[cmmeta.TLSCAKey]
 	eventually(t, func() error {
 		live := get(t, i.cluster, "", "shmkeeper", &admissionregistrationv1.MutatingWebhookConfiguration{})

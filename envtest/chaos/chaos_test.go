@@ -21,7 +21,7 @@ var (
 	minutes = flag.Float64("minutes", 0, "how long scenarios go on at random, once all have had a turn")
 	pattern = flag.String("scenarios", "", "a regular expression: which scenarios to run; all if empty")
 	short   = flag.Bool("short", false, "leave out long scenarios, and shorten the life of certificates")
-	update  = flag.Bool("update", false, "write the table of docs/resilience.md")
+	update  = flag.Bool("update", false, "write the table of docs/explanation/resilience.md")
 )
 
 // scenario is something that goes wrong, and what may come of it.
@@ -114,7 +114,7 @@ func TestChaos(t *testing.T) {
 	text := table(scenarios, rows)
 	t.Logf("%.1f minutes, %d Pods, seed %d\n%s", time.Since(start).Minutes(), h.stream.count.Load(), *seed, text)
 	if *update && !t.Failed() {
-		if err := docs.Write(filepath.Join("..", "..", "docs", "resilience.md"), text); err != nil {
+		if err := docs.Write(filepath.Join("..", "..", "docs", "explanation", "resilience.md"), text); err != nil {
 			t.Fatal(err)
 		}
 	}

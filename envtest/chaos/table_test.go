@@ -60,5 +60,5 @@ func table(scenarios []scenario, rows map[string][]row) string {
 	return b.String()
 }
 
-// docs is where the table stands in docs/resilience.md.
+// docs is where the table stands in docs/explanation/resilience.md.
 var docs = section.Section{Begin: "<!-- chaos: make chaos UPDATE=1 -->\n", End: "<!-- end of chaos -->\n"}

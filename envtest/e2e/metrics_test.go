@@ -22,7 +22,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
-// scraper asks for the metrics of one replica, by TLS, and verifies it as docs/install.md says that a Prometheus has to.
+// scraper asks for the metrics of one replica, by TLS, and verifies it as docs/how-to/install.md says that a Prometheus has to.
 type scraper struct {
 	replica *install.Replica
 	url     string
@@ -144,19 +144,19 @@ func TestMetrics_RequireTheRight(t *testing.T) {
 	}
 }
 
-// frameworks are the metrics that docs/server.md names and others make.
+// frameworks are the metrics that docs/reference/server.md names and others make.
 var frameworks = []string{"controller_runtime_webhook_requests_total", "leader_election_master_status"}
 
 var ofTheLeader = regexp.MustCompile("^shmkeeper_(audit|usage|volume)_")
 
-// documented returns the metrics of docs/server.md, in order.
+// documented returns the metrics of docs/reference/server.md, in order.
 func documented(t *testing.T) []string {
 	t.Helper()
 	root, err := envtest.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "server.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "reference", "server.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func documented(t *testing.T) []string {
 	return names
 }
 
-// bindCluster gives a service account a role, as docs/install.md does for those who read metrics, until the end of the test.
+// bindCluster gives a service account a role, as docs/how-to/install.md does for those who read metrics, until the end of the test.
 func (s *suite) bindCluster(t *testing.T, role, namespace, account string) {
 	t.Helper()
 	name := namespace + "-" + account

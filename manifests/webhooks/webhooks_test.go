@@ -266,7 +266,7 @@ func TestMatchConditions_WithoutTheServersOwn(t *testing.T) {
 }
 
 func TestWebhooks_EachIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/install.md")
+	text, err := os.ReadFile("../../docs/how-to/install.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestWebhooks_EachIsDocumented(t *testing.T) {
 		stance := map[admissionregistrationv1.FailurePolicyType]string{admissionregistrationv1.Fail: "closed", admissionregistrationv1.Ignore: "open"}[*w.FailurePolicy]
 		row := "\n| `" + w.Name + "` | `" + *w.ClientConfig.Service.Path + "` | " + stance + " |"
 		if !strings.Contains(string(text), row) {
-			t.Errorf("docs/install.md has no row %q", row)
+			t.Errorf("docs/how-to/install.md has no row %q", row)
 		}
 	}
 }

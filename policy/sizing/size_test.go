@@ -13,7 +13,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// week returns the workload of docs/incident.md.
+// week returns the workload of docs/explanation/incident.md.
 func week() sizing.Files {
 	return sizing.Files{
 		CreatedPerMinute:    18,
@@ -43,7 +43,7 @@ func compare(t *testing.T, got, want sizing.Size) {
 	}
 }
 
-// The incident of docs/incident.md, and its variants.
+// The incident of docs/explanation/incident.md, and its variants.
 func TestFiles_Size(t *testing.T) {
 	day := week()
 	day.Retention = 24 * time.Hour

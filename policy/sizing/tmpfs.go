@@ -6,7 +6,7 @@ const DefaultShm = 64 * MiB
 
 // Kernel memory that a file on tmpfs costs beside its pages. It is charged to the memory cgroup of
 // the process that creates the file, on cgroup v1 and v2 alike. Each figure is the largest of those
-// measured on Linux 5.10 to 7.3, with and without SELinux labels (docs/sizing.md has the table, and
+// measured on Linux 5.10 to 7.3, with and without SELinux labels (docs/explanation/sizing.md has the table, and
 // `make test-kernels` measures it again).
 const (
 	// defaultPageSize is the page size of every amd64 kernel, and of most arm64 kernels.

@@ -1,4 +1,4 @@
-// Command bench measures what admission by shmkeeper costs, for docs/performance.md: beside the least
+// Command bench measures what admission by shmkeeper costs, for docs/explanation/performance.md: beside the least
 // that a webhook can cost, beside what the API server can do without one.
 package main
 
@@ -58,7 +58,7 @@ func (o *options) parse(args []string) error {
 	f.StringVar(&o.match, "bench", ".", "regular expression: which Go benchmarks to run")
 	f.StringVar(&o.benchtime, "benchtime", "300ms", "how long each Go benchmark takes")
 	f.StringVar(&o.packages, "packages", "./policy/... ./webhook/...", "the packages of the Go benchmarks")
-	f.BoolVar(&o.update, "update", false, "write docs/performance.md and its picture; needs all parts")
+	f.BoolVar(&o.update, "update", false, "write docs/explanation/performance.md and its picture; needs all parts")
 	f.StringVar(&o.from, "from", "", "measure nothing, and take the figures that an earlier run has written to this file")
 	if err := f.Parse(args); err != nil {
 		return err

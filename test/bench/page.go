@@ -156,7 +156,7 @@ func write(root string, r *Results, text string) error {
 	if err != nil {
 		return err
 	}
-	docs := filepath.Join(root, "docs")
+	docs := filepath.Join(root, "docs", "explanation")
 	if err := os.WriteFile(filepath.Join(docs, "performance.png"), picture, 0o644); err != nil {
 		return err
 	}

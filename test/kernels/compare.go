@@ -83,7 +83,7 @@ func compareCost(c report.Cost) []comparison {
 	return []comparison{kernel, all}
 }
 
-// compareSlabs compares what docs/sizing.md has users read from /proc/slabinfo, for
+// compareSlabs compares what docs/explanation/sizing.md has users read from /proc/slabinfo, for
 // sizing.kernelBytesPerFile, with what a file costs that has a short name and no label.
 func compareSlabs(k report.Kernel, c report.Cost) comparison {
 	const owner = 8 // bytes beside each object, which name its cgroup

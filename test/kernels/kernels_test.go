@@ -16,7 +16,7 @@ import (
 
 var (
 	pattern = flag.String("kernels", "", "a regular expression: which kernels to run, such as ^6\\.12; all if empty")
-	update  = flag.Bool("update", false, "write the table of docs/sizing.md; needs all kernels")
+	update  = flag.Bool("update", false, "write the table of docs/explanation/sizing.md; needs all kernels")
 )
 
 // The model of package policy/sizing, against what kernels charge to a cgroup.
@@ -53,7 +53,7 @@ func TestKernels(t *testing.T) {
 	}
 	t.Logf("%d of %d guests were measured in %.1f minutes\n%s", len(all), len(guests), time.Since(start).Minutes(), table(all))
 	if *update && !t.Failed() {
-		if err := docs.Write(filepath.Join("..", "..", "docs", "sizing.md"), table(all)); err != nil {
+		if err := docs.Write(filepath.Join("..", "..", "docs", "explanation", "sizing.md"), table(all)); err != nil {
 			t.Fatal(err)
 		}
 	}

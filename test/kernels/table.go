@@ -60,5 +60,5 @@ func table(guests []measured) string {
 	return b.String()
 }
 
-// docs is where the table stands in docs/sizing.md.
+// docs is where the table stands in docs/explanation/sizing.md.
 var docs = section.Section{Begin: "<!-- kernels: make test-kernels UPDATE=1 -->\n", End: "<!-- end of kernels -->\n"}

@@ -50,12 +50,12 @@ func TestWriteTable(t *testing.T) {
 
 // The page has the lines that `make test-kernels UPDATE=1` looks for.
 func TestTable_HasItsPlaceInTheDocument(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "sizing.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "explanation", "sizing.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, begun := strings.Cut(string(text), docs.Begin)
 	if !begun || !strings.Contains(rest, docs.End) {
-		t.Errorf("docs/sizing.md has no lines %q and %q", docs.Begin, docs.End)
+		t.Errorf("docs/explanation/sizing.md has no lines %q and %q", docs.Begin, docs.End)
 	}
 }

@@ -79,7 +79,7 @@ func TestCompareCost_Coarse(t *testing.T) {
 	}
 }
 
-// The line of awk in docs/sizing.md adds up 784 + 8 and 192 + 8 on Linux 6.1. With labels it does not have all of it.
+// The line of awk in docs/explanation/sizing.md adds up 784 + 8 and 192 + 8 on Linux 6.1. With labels it does not have all of it.
 func TestComparisons_Slabs(t *testing.T) {
 	r := results{
 		kernel: report.Kernel{Objects: map[string]int64{"shmem_inode_cache": 784, "dentry": 192, "radix_tree_node": 584}},

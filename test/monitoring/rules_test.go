@@ -148,7 +148,7 @@ func TestServiceMonitor(t *testing.T) {
 	}
 }
 
-// Every expression of the rules and of the dashboard is PromQL, also of the oldest Prometheus that docs/monitoring.md names: no
+// Every expression of the rules and of the dashboard is PromQL, also of the oldest Prometheus that docs/how-to/monitoring.md names: no
 // functions that came after 2.42.
 func TestExpressions_Parse(t *testing.T) {
 	late := []string{"info", "sort_by_label", "sort_by_label_desc", "mad_over_time", "double_exponential_smoothing", "limitk", "limit_ratio", "ts_of_max_over_time"}

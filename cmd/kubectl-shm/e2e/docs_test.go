@@ -19,7 +19,7 @@ import (
 )
 
 // pages are those whose commands are tried here.
-var pages = []string{"audit.md", "remedies.md"}
+var pages = []string{"how-to/audit.md", "explanation/remedies.md"}
 
 // shown is a command in a page of docs, with its output below it.
 var shown = regexp.MustCompile("(?s)```\n\\$ kubectl shm ([^\n]*)\n(.*?)```\n")

@@ -47,7 +47,7 @@ func TestRecommend(t *testing.T) {
 		least      sizing.Bytes
 		most       sizing.Bytes
 	}{
-		// The incident's figures: 18 a minute for a week need 897Mi (facts of docs/incident.md).
+		// The incident's figures: 18 a minute for a week need 897Mi (facts of docs/explanation/incident.md).
 		"a steady week in 64 MiB":                           {seen(64*sizing.MiB, sessions(18, week), 3*week, 0), tooSmall, high, 890 * sizing.MiB, 905 * sizing.MiB},
 		"a steady week in 1Gi":                              {seen(sizing.GiB, sessions(18, week), 3*week, 0), right, high, 890 * sizing.MiB, 905 * sizing.MiB},
 		"a steady day in 1Gi":                               {seen(sizing.GiB, sessions(18, 24*time.Hour), week, 0), wasteful, high, 128 * sizing.MiB, 135 * sizing.MiB},

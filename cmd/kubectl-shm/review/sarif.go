@@ -117,10 +117,10 @@ func sarifRules() []sarifRule {
 	var rules []sarifRule
 	for _, reason := range policy.ViolationReasons() {
 		anchor := strings.ToLower(reason.ID() + "-" + string(reason))
-		rules = append(rules, sarifRule{reason.ID(), string(reason), sarifText{short[string(reason)]}, docsURI + "checks.md#" + anchor})
+		rules = append(rules, sarifRule{reason.ID(), string(reason), sarifText{short[string(reason)]}, docsURI + "reference/checks.md#" + anchor})
 	}
 	for _, name := range [...]string{string(policy.AddVolume), string(policy.ResizeVolume), string(policy.RaiseMemory), ruleWarning, ruleNote} {
-		rules = append(rules, sarifRule{name, name, sarifText{short[name]}, docsURI + "review.md#rules"})
+		rules = append(rules, sarifRule{name, name, sarifText{short[name]}, docsURI + "how-to/review.md#rules"})
 	}
 	return rules
 }

@@ -1,5 +1,5 @@
 // Package learn estimates a workload's figures from samples of its volume: files a minute, bytes of
-// a file, retention. docs/usage.md explains the estimator.
+// a file, retention. docs/explanation/usage.md explains the estimator.
 package learn
 
 import (

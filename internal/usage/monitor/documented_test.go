@@ -11,9 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// docs/server.md names every metric, with its labels in their order, and no other.
+// docs/reference/server.md names every metric, with its labels in their order, and no other.
 func TestMetrics_Documented(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/server.md")
+	text, err := os.ReadFile("../../../docs/reference/server.md")
 	if err != nil {
 		t.Fatal(err)
 	}

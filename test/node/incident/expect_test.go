@@ -78,7 +78,7 @@ var (
 	about = [2]float64{0.8, 1.2}
 )
 
-// expect compares, for a scenario of docs/incident.md, a prediction with what was measured: the
+// expect compares, for a scenario of docs/explanation/incident.md, a prediction with what was measured: the
 // former divided by the latter has to be within the two.
 func expect(t *testing.T, scenario int, what string, predicted, measured figure, within [2]float64) {
 	t.Helper()

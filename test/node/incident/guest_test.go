@@ -90,7 +90,7 @@ func runInGuest(dir string) (status int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		guest.Writable = append(guest.Writable, filepath.Join(root, "docs"))
+		guest.Writable = append(guest.Writable, filepath.Join(root, "docs", "explanation"))
 	}
 	for _, folder := range append(guest.Writable, guest.Scratch) {
 		if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -52,7 +52,7 @@ const (
 	logsVariable = "SHMKEEPER_NODE_LOGS"
 )
 
-var update = flag.Bool("update", false, "write the figures and the plot of docs/incident.md")
+var update = flag.Bool("update", false, "write the figures and the plot of docs/explanation/incident.md")
 
 // node is the cluster that all tests share. Each has a namespace in it.
 var node *cluster.Cluster
@@ -275,7 +275,7 @@ func runInside(m *testing.M, dir string) (status int, err error) {
 	return status, err
 }
 
-// installShmkeeper does what docs/install.md says, and returns when the webhooks answer.
+// installShmkeeper does what docs/how-to/install.md says, and returns when the webhooks answer.
 func installShmkeeper(ctx context.Context) error {
 	if err := install.Apply(ctx, node.ControlPlane, "default"); err != nil {
 		return err

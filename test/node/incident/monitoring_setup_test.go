@@ -86,13 +86,13 @@ func startPrometheus(t *testing.T, trafficURL string) *prometheus.Server {
 	return running
 }
 
-// documentedJob returns the job that docs/monitoring.md has for a Prometheus without the operator, with paths of this machine. Debian's
+// documentedJob returns the job that docs/how-to/monitoring.md has for a Prometheus without the operator, with paths of this machine. Debian's
 // Prometheus is built without the discovery of Kubernetes, so its targets are named, with the labels that the page gives them.
 func documentedJob(t *testing.T, token, ca string) map[string]any {
 	t.Helper()
-	blocks := regexp.MustCompile("(?s)```yaml\n(rule_files:.*?)```").FindSubmatch(repository(t, "docs", "monitoring.md"))
+	blocks := regexp.MustCompile("(?s)```yaml\n(rule_files:.*?)```").FindSubmatch(repository(t, "docs", "how-to", "monitoring.md"))
 	if blocks == nil {
-		t.Fatal("docs/monitoring.md has no configuration that begins with rule_files")
+		t.Fatal("docs/how-to/monitoring.md has no configuration that begins with rule_files")
 	}
 	text := strings.NewReplacer(
 		"/var/run/secrets/kubernetes.io/serviceaccount/token", token, "/etc/prometheus/shmkeeper-ca/ca.crt", ca,
@@ -101,7 +101,7 @@ func documentedJob(t *testing.T, token, ca string) map[string]any {
 		Jobs []map[string]any `json:"scrape_configs"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &config); err != nil || len(config.Jobs) != 1 {
-		t.Fatalf("the configuration of docs/monitoring.md has %d jobs, %v; want one", len(config.Jobs), err)
+		t.Fatalf("the configuration of docs/how-to/monitoring.md has %d jobs, %v; want one", len(config.Jobs), err)
 	}
 	job := config.Jobs[0]
 	delete(job, "kubernetes_sd_configs")
@@ -122,7 +122,7 @@ func documentedJob(t *testing.T, token, ca string) map[string]any {
 	return job
 }
 
-// scraperToken returns the token of an account that may read metrics, as docs/monitoring.md has it granted, and those of the
+// scraperToken returns the token of an account that may read metrics, as docs/how-to/monitoring.md has it granted, and those of the
 // kubelet.
 func scraperToken(t *testing.T) []byte {
 	t.Helper()

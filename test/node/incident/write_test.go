@@ -26,13 +26,13 @@ import (
 	"github.com/shmkeeper/shmkeeper/test/node/uml"
 )
 
-// writeDocs writes the figures of this run, docs/incident.md with them, and, where time ran faster, the picture.
+// writeDocs writes the figures of this run, docs/explanation/incident.md with them, and, where time ran faster, the picture.
 func writeDocs(ctx context.Context) error {
 	root, err := envtest.Root(ctx)
 	if err != nil {
 		return err
 	}
-	docs := filepath.Join(root, "docs")
+	docs := filepath.Join(root, "docs", "explanation")
 	if len(comparisons) == 0 || len(kernelCosts) == 0 || !uml.InGuest() && len(curves) != 4 {
 		return errors.New("-update: not all tests have run; leave out -run")
 	}
@@ -42,7 +42,7 @@ func writeDocs(ctx context.Context) error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(docs, "incident.png"), picture, 0o644); err != nil {
-			return fmt.Errorf("the picture of docs/incident.md: %w", err)
+			return fmt.Errorf("the picture of docs/explanation/incident.md: %w", err)
 		}
 	}
 	var name unix.Utsname

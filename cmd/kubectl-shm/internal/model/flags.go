@@ -45,7 +45,7 @@ var modelFlags = []modelFlag{
 	{"min", "min", "", "smallest `SIZE` to give, in whole MiB"},
 	{"max", "max", "", "largest `SIZE` to give, in whole MiB"},
 	{"page-size", "pageSize", "", "page `SIZE` of the nodes' kernels: 4Ki, 16Ki or 64Ki"},
-	{"kernel-bytes-per-file", "kernelBytesPerFile", "", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3"},
+	{"kernel-bytes-per-file", "kernelBytesPerFile", "", "`BYTES` of kernel memory that an empty file with a short name costs on the nodes, as docs/explanation/sizing.md measures it; without it 1112, the most on Linux 5.10 to 7.3"},
 }
 
 // in returns the field of a flag; its name in Go is that in YAML but for the case of the first letter.

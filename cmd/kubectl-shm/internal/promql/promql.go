@@ -79,7 +79,7 @@ func questions(selector string) []question {
 }
 
 // ErrNoSeries means that the Prometheus does not have the series.
-var ErrNoSeries = errors.New("it has no series of /dev/shm: load the rules of manifests/monitoring and see docs/monitoring.md which settings of node_exporter hide these mounts, or leave --prometheus-url out")
+var ErrNoSeries = errors.New("it has no series of /dev/shm: load the rules of manifests/monitoring and see docs/how-to/monitoring.md which settings of node_exporter hide these mounts, or leave --prometheus-url out")
 
 // Volumes returns the volumes of a namespace, or of all if that is empty, sorted.
 func (s *Source) Volumes(ctx context.Context, namespace string) ([]Volume, error) {

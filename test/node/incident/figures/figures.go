@@ -1,4 +1,4 @@
-// Package figures writes the tables of docs/incident.md: what the tests of the incident have
+// Package figures writes the tables of docs/explanation/incident.md: what the tests of the incident have
 // measured, kept in one file for each cgroup version, side by side.
 package figures
 
@@ -16,7 +16,7 @@ import (
 
 // Comparison is a prediction and what was measured, in their units, and the former divided by the latter.
 type Comparison struct {
-	Scenario  int     `json:"scenario"` // of docs/incident.md
+	Scenario  int     `json:"scenario"` // of docs/explanation/incident.md
 	What      string  `json:"what"`
 	Predicted string  `json:"predicted"`
 	Measured  string  `json:"measured"`
@@ -74,12 +74,12 @@ func (r Run) Write(docs string, cgroup int) error {
 	return nil
 }
 
-// place is where the figures stand in docs/incident.md.
+// place is where the figures stand in docs/explanation/incident.md.
 var place = section.Section{
 	Begin: "<!-- figures: make test-node UPDATE=1, for cgroup v1 and again with CGROUP=2 -->\n", End: "<!-- end of figures -->\n",
 }
 
-// Update writes the figures of both runs into docs/incident.md.
+// Update writes the figures of both runs into docs/explanation/incident.md.
 func Update(docs string) error {
 	v1, err1 := Read(docs, 1)
 	v2, err2 := Read(docs, 2)

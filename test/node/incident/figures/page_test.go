@@ -9,7 +9,7 @@ import (
 
 // The page shows the figures that are kept, and each is within what the project promises of the memory of files.
 func TestFigures_PageIsUpToDate(t *testing.T) {
-	const docs = "../../../../docs"
+	const docs = "../../../../docs/explanation"
 	text, err := os.ReadFile(filepath.Join(docs, "incident.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +33,6 @@ func TestFigures_PageIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want != string(text) {
-		t.Error("docs/incident.md has other figures than docs/incident.v1.json and docs/incident.v2.json: write both with `make test-node UPDATE=1`")
+		t.Error("docs/explanation/incident.md has other figures than docs/explanation/incident.v1.json and docs/explanation/incident.v2.json: write both with `make test-node UPDATE=1`")
 	}
 }
