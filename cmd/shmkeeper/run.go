@@ -28,6 +28,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/usage/monitor"
 	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
+	"github.com/shmkeeper/shmkeeper/internal/workloadevents"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -157,15 +158,22 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	running, err := newAudit(config, mgr.GetCache(), view, mirrors, o)
+	events, err := workloadevents.New(config, ctrl.Log.WithName("events"), metrics.Registry)
 	if err != nil {
 		return nil, nil, err
 	}
-	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last}) {
+	running, err := newAudit(config, mgr.GetCache(), view, mirrors, events, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last, Events: events}) {
 		server.Register(path, times.timed(path, ending.handler(handler)))
 	}
 	volumes, err := monitor.NewMetrics(metrics.Registry)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := mgr.Add(events); err != nil {
 		return nil, nil, err
 	}
 	return mgr, writers(config, o, view, running.options, volumes, webhookconfig.Options{
