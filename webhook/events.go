@@ -36,7 +36,7 @@ const (
 	quietForRejections = 5 * time.Minute
 )
 
-// recordEvent records what becomes of a new Pod that somebody controls: whoever creates one by hand
+// recordEvent records what becomes of a new Pod that has a controller: the user who creates one by hand
 // reads it in the answer. Nothing is recorded of a dry run, and of what the API server is still to
 // ask about once more.
 func (o *Options) recordEvent(q *question, v *verdict, subject *policy.Subject) {

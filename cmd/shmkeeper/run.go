@@ -158,7 +158,7 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	events, err := workloadevents.New(config, ctrl.Log.WithName("events"), metrics.Registry)
+	events, err := addEvents(mgr, config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,9 +173,6 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := mgr.Add(events); err != nil {
-		return nil, nil, err
-	}
 	return mgr, writers(config, o, view, running.options, volumes, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
@@ -183,6 +180,15 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
 		Settings: webhookconfig.Settings{FailOpen: o.FailOpen, ExcludedNamespaces: o.Excluded},
 	}), addChecks(mgr, source, server, checks{permissions, ending, view, watches})
+}
+
+// addEvents has the manager write events about workloads.
+func addEvents(mgr manager.Manager, config *rest.Config) (*workloadevents.Recorder, error) {
+	events, err := workloadevents.New(config, ctrl.Log.WithName("events"), metrics.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return events, mgr.Add(events)
 }
 
 // newServer makes the manager that serves admission, the metrics and the probes.

@@ -104,8 +104,8 @@ func New(config *rest.Config, log logr.Logger, r prometheus.Registerer) (*Record
 	return out, r.Register(out.dropped)
 }
 
-// Record takes an event, and reports whether it is new: one that was taken before within its Quiet, or
-// finds no room, is not. It returns at once.
+// Record reports whether an event is new, and is taken to be written: one that was taken before within
+// its Quiet, or finds no room, is not. It returns at once.
 func (r *Recorder) Record(e *Event) bool {
 	c := &e.Controller
 	if c.Name == "" || c.UID == "" || max(len(c.APIVersion), len(c.Kind), len(c.Name), len(c.UID)) > longestName {

@@ -11,9 +11,8 @@
 //	shmkeeper.dev    sharedmemorypolicies/status               patch
 //	openreports.io   reports named shmkeeper                   list, create, patch, delete (only where the API is installed)
 //	wgpolicyk8s.io   policyreports named shmkeeper             the same
-//	apps             replicasets                               get, for events
-//	batch            jobs                                      get, for events
-//	events.k8s.io    events                                    create, patch, for events
+//
+// Events are written by package workloadevents, with rights of its own.
 package scan
 
 import (
