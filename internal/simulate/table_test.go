@@ -165,8 +165,8 @@ func TestTable_Refuses(t *testing.T) {
 		"a first curve without any samples": {bare[1:], `curves[0] "computed 897Mi" has no samples: give what Run returns`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			_, plotError := Plot(c.curves, "")
-			for name, err := range map[string]error{"Table": Table(&strings.Builder{}, c.curves, 0), "CSV": CSV(&strings.Builder{}, c.curves), "Plot": plotError} {
+			_, pictureError := Picture(c.curves, "", "")
+			for name, err := range map[string]error{"Table": Table(&strings.Builder{}, c.curves, 0), "CSV": CSV(&strings.Builder{}, c.curves), "Picture": pictureError} {
 				if err == nil || err.Error() != c.want {
 					t.Errorf("%s: got %v, want %s", name, err, c.want)
 				}

@@ -183,7 +183,37 @@ func TestRender(t *testing.T) {
 	if !strings.Contains(again, "not to be quoted") {
 		t.Error("a run on a busy machine is not marked")
 	}
-	if picture, err := draw(&kept); err != nil || len(picture) < 1000 {
-		t.Errorf("a picture of %d bytes, %v", len(picture), err)
+	drawn, err := kept.Growth.draw()
+	if err != nil || !strings.Contains(string(drawn), "A Pod of 2\u00a0KB takes 0.30\u00a0ms, one of 60\u00a0KB 3.0\u00a0ms") {
+		t.Errorf("the picture does not say what was measured: %v\n%s", err, drawn)
+	}
+}
+
+// The picture of the page is drawn from the figures that are kept with it.
+func TestDraw_PictureOfTheDocs(t *testing.T) {
+	const docs = "../../docs/explanation/"
+	data, err := os.ReadFile(docs + "performance.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g Growths
+	if err := json.Unmarshal(data, &g); err != nil {
+		t.Fatal(err)
+	}
+	want, err := g.draw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("UPDATE") == "1" {
+		if err := os.WriteFile(docs+"performance.svg", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(docs + "performance.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("docs/explanation/performance.svg is not what docs/explanation/performance.json has: write it with `UPDATE=1 go test ./test/bench -run PictureOfTheDocs` (-want +got):\n%s", diff)
 	}
 }

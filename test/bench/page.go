@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed" // the page's text
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,8 +97,11 @@ func render(r *Results) (string, error) {
 	return out.String(), err
 }
 
+// sizeOfPod is what grows in the first table.
+const sizeOfPod = "bytes of the Pod"
+
 func (g *Growths) tables() []growthTable {
-	return []growthTable{{"bytes of the Pod", g.Size}, {"containers", g.Containers}, {"policies", g.Policies}, {"namespaces", g.Namespaces}}
+	return []growthTable{{sizeOfPod, g.Size}, {"containers", g.Containers}, {"policies", g.Policies}, {"namespaces", g.Namespaces}}
 }
 
 // row returns the row of a case.
@@ -150,15 +154,20 @@ func mostMiB(samples []Memory) string {
 	return fmt.Sprintf("%.1f", most)
 }
 
-// write writes the page and its picture.
+// write writes the page, its picture, and what the picture is drawn from.
 func write(root string, r *Results, text string) error {
-	picture, err := draw(r)
+	drawn, err := r.Growth.draw()
 	if err != nil {
 		return err
 	}
-	docs := filepath.Join(root, "docs", "explanation")
-	if err := os.WriteFile(filepath.Join(docs, "performance.png"), picture, 0o644); err != nil {
+	growth, err := json.MarshalIndent(&r.Growth, "", "  ")
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(docs, "performance.md"), []byte(text), 0o644)
+	for name, content := range map[string][]byte{"performance.md": []byte(text), "performance.svg": drawn, "performance.json": append(growth, '\n')} {
+		if err := os.WriteFile(filepath.Join(root, "docs", "explanation", name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

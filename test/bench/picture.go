@@ -2,84 +2,79 @@ package main
 
 import (
 	"bytes"
-	"image/color"
+	"fmt"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	vgdraw "gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
+	"github.com/shmkeeper/shmkeeper/internal/human"
+	"github.com/shmkeeper/shmkeeper/internal/picture"
 )
 
-// Colours that readers of any colour vision tell apart, of Okabe and Ito ("Color Universal Design", 2008).
-var (
-	vermilion = color.RGBA{R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}
-	blue      = color.RGBA{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}
-	grey      = color.RGBA{R: 0x77, G: 0x77, B: 0x77, A: 0xff}
-)
-
-// draw returns the four plots of growth in one PNG.
-func draw(r *Results) ([]byte, error) {
-	const rows, columns = 2, 2
-	plots := [][]*plot.Plot{make([]*plot.Plot, columns), make([]*plot.Plot, columns)}
-	for i, g := range r.Growth.tables() {
-		p, err := drawGrowth(g)
-		if err != nil {
-			return nil, err
-		}
-		plots[i/columns][i%columns] = p
+// draw returns the charts of all growth that was measured, as SVG.
+func (g *Growths) draw() ([]byte, error) {
+	grid := picture.Grid{
+		Title:  g.message(),
+		Inputs: "processor time of the server for one call; the floor is a webhook that answers a fixed patch",
 	}
-	canvas := vgimg.NewWith(vgimg.UseWH(24*vg.Centimeter, 16*vg.Centimeter), vgimg.UseDPI(110))
-	tiles := vgdraw.Tiles{Rows: rows, Cols: columns, PadX: vg.Centimeter, PadY: vg.Centimeter, PadTop: 8, PadBottom: 8, PadLeft: 8, PadRight: 8}
-	for i, line := range plot.Align(plots, tiles, vgdraw.New(canvas)) {
-		for j, at := range line {
-			plots[i][j].Draw(at)
+	for _, t := range g.tables() {
+		if len(t.Rows) > 0 {
+			grid.Charts = append(grid.Charts, chart(t))
 		}
 	}
 	var out bytes.Buffer
-	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(&out)
+	err := grid.Write(&out, "svg")
 	return out.Bytes(), err
 }
 
-func drawGrowth(g growthTable) (*plot.Plot, error) {
-	p := plot.New()
-	sans := func(size vg.Length) font.Font {
-		return font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, size)
+// message says what makes a call dearer.
+func (g *Growths) message() string {
+	text := "What makes a call dearer"
+	if len(g.Size) > 0 {
+		small, large := g.Size[0], g.Size[len(g.Size)-1]
+		text = fmt.Sprintf("A Pod of %s takes %s, one of %s %s",
+			kilobytes(small), inMilliseconds("%.2f", small.Mutate), kilobytes(large), inMilliseconds("%.1f", large.Mutate))
 	}
-	p.X.Label.Text, p.Y.Label.Text = g.What, "ms for a call"
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font, axis.Tick.Label.Font = sans(11), sans(10)
+	if len(g.Policies) > 0 {
+		few, many := g.Policies[0], g.Policies[len(g.Policies)-1]
+		text += fmt.Sprintf("; %s policies instead of %d add %s", human.Count(int64(many.Value)), few.Value, inMilliseconds("%.2f", max(0, many.Mutate-few.Mutate)))
 	}
-	p.Legend.TextStyle.Font, p.Legend.Left, p.Legend.Top = sans(11), true, true
-	p.Y.Min = 0
+	return text
+}
+
+func kilobytes(g Growth) string { return picture.Bind(fmt.Sprintf("%d KB", g.Value/1000)) }
+
+func inMilliseconds(format string, ms float64) string {
+	return picture.Bind(fmt.Sprintf(format+" ms", ms))
+}
+
+// chart returns one chart of the picture.
+func chart(t growthTable) picture.Chart {
+	const steps = 4
+	c := picture.Chart{Title: t.What}
+	unit, scale := "", 1.0
+	if t.What == sizeOfPod {
+		unit, scale = "KB", 1000
+		c.Title = "size of the Pod"
+	}
+	var right, top float64
 	for _, line := range []struct {
-		name   string
-		colour color.Color
-		value  func(Growth) float64
+		name  string
+		role  picture.Role
+		value func(Growth) float64
 	}{
-		{"mutate", vermilion, func(g Growth) float64 { return g.Mutate }},
-		{"validate", blue, func(g Growth) float64 { return g.Validate }},
-		{"floor", grey, func(g Growth) float64 { return g.Floor }},
+		{"floor", picture.Neutral, func(g Growth) float64 { return g.Floor }},
+		{"validate", picture.Holds, func(g Growth) float64 { return g.Validate }},
+		{"mutate", picture.Computed, func(g Growth) float64 { return g.Mutate }},
 	} {
-		var points plotter.XYs
-		for _, row := range g.Rows {
+		curve := picture.Curve{Label: picture.Label{Name: line.name}, Role: line.role}
+		for _, row := range t.Rows {
 			if v := line.value(row); v > 0 {
-				points = append(points, plotter.XY{X: float64(row.Value), Y: v})
-				p.Y.Max = max(p.Y.Max, 1.3*v) // room for the legend
+				curve.Points = append(curve.Points, picture.Point{X: float64(row.Value) / scale, Y: v})
+				right, top = max(right, float64(row.Value)/scale), max(top, v)
 			}
 		}
-		if len(points) == 0 {
-			continue
+		if len(curve.Points) > 0 {
+			c.Curves = append(c.Curves, curve)
 		}
-		l, dots, err := plotter.NewLinePoints(points)
-		if err != nil {
-			return nil, err
-		}
-		l.Color, l.Width = line.colour, 1.5
-		dots.Color, dots.Shape = line.colour, vgdraw.CircleGlyph{}
-		p.Add(l, dots)
-		p.Legend.Add(line.name, l)
 	}
-	return p, nil
+	c.X, c.Y = picture.NumberAxis(right, unit, steps), picture.NumberAxis(1.1*top, "ms", steps)
+	return c
 }

@@ -48,7 +48,8 @@ they use, and the files refused so far.
 
 A model without files knows no rate, and so no time: its units are added one after the
 other instead, and the table shows how full each size is. CSV then has a row for each:
-what is needed, and for each volume the bytes in use and those that do not fit.
+what is needed, and for each volume the bytes in use and those that do not fit. A picture
+shows what the container's memory limit is made of, with --memory-limit before and after.
 
 Where less is played than the files take to level off, or a size is rounded to the
 kernel's pages, the heading of the table says so, and standard error with the other
@@ -61,6 +62,9 @@ formats.`,
 
   # The first day, by the hour
   kubectl shm simulate -p authentik-proxy-outposts --days 1
+
+  # What pays for a size that knows no rate
+  kubectl shm simulate -p selenium --memory-limit 1Gi -O memory.svg
 
   # How many workers of a data loader fit
   kubectl shm simulate --workers 1 --batch-bytes 38535168 --count 8 --size 512Mi
@@ -121,15 +125,20 @@ func (o *options) run(s cli.Streams) error {
 
 // runLoaded plays a model that knows no rate.
 func (o *options) runLoaded(m model.Model, format string, s cli.Streams) error {
-	l, err := newLoaded(m, o, format)
+	l, err := newLoaded(m, o)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	if format == "table" {
+	switch format {
+	case "table":
 		l.table(&out, m.Name)
-	} else {
+	case "csv":
 		err = l.csv(&out)
+	default:
+		err = l.payers.Write(&out, format)
+	}
+	if format != "table" { // whose heading has them
 		for _, note := range l.notes {
 			fmt.Fprintln(s.ErrOut, "note: "+note)
 		}
@@ -205,11 +214,11 @@ func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) 
 	case "csv":
 		return simulate.CSV(w, curves)
 	case "svg", "png":
-		p, err := simulate.Plot(curves, r.title)
+		chart, err := simulate.Picture(curves, r.title, computedName)
 		if err != nil {
 			return fmt.Errorf("draw the curves: %w", err)
 		}
-		return simulate.WritePlot(w, p, format, simulate.DefaultWidth, simulate.DefaultHeight)
+		return chart.Write(w, format)
 	default:
 		if r.name != "" {
 			fmt.Fprintf(w, "policy %s: ", r.name)
@@ -222,6 +231,9 @@ func (r simulation) render(w io.Writer, format string, curves []simulate.Curve) 
 		return simulate.Table(w, curves, r.unit)
 	}
 }
+
+// computedName is the name of the volume whose size is computed.
+const computedName = "computed"
 
 // volumesFor returns the volumes to fill: the runtime's default, the given sizes, and the computed
 // one. The kernel rounds a size up to whole pages; a note says if that makes a difference.
@@ -249,5 +261,5 @@ func volumesFor(sizes []string, computed, page sizing.Bytes) (volumes []simulate
 		}
 		volumes = append(volumes, v)
 	}
-	return append(volumes, simulate.Volume{Name: "computed", Bytes: int64(computed)}), notes, nil
+	return append(volumes, simulate.Volume{Name: computedName, Bytes: int64(computed)}), notes, nil
 }

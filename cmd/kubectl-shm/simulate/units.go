@@ -9,6 +9,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/internal/human"
+	"github.com/shmkeeper/shmkeeper/internal/picture"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -20,6 +21,8 @@ type loaded struct {
 	volumes []simulate.Volume
 	rows    []load
 	notes   []string
+	// payers is the picture, as without a rate nothing says when what is written.
+	payers *picture.Bars
 }
 
 // load is how much is needed at once by so many units.
@@ -32,10 +35,7 @@ type load struct {
 const mostRows = 40
 
 // newLoaded plays a model without a files model: its units one after the other, or the required size by tenths.
-func newLoaded(m model.Model, o *options, format string) (loaded, error) {
-	if format != "table" && format != "csv" {
-		return loaded{}, fmt.Errorf("--output: %q is a picture of time, and nothing says when what is written: write table or csv, or name a policy with sizing.files", format)
-	}
+func newLoaded(m model.Model, o *options) (loaded, error) {
 	for _, flag := range [...]string{"days", "span", "step", "seed"} {
 		if o.model.Changed(flag) {
 			return loaded{}, fmt.Errorf("--%s: has no effect, as nothing says when what is written: leave it out, or name a policy with sizing.files", flag)
@@ -49,7 +49,7 @@ func newLoaded(m model.Model, o *options, format string) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
-	out := loaded{title: m.Summary()}
+	out := loaded{title: m.Summary(), payers: payers(m, size, limit)}
 	if out.volumes, out.notes, err = volumesFor(o.sizes, size.Limit, sizing.BytesOf(*m.Spec.Sizing.PageSize)); err != nil {
 		return loaded{}, err
 	}

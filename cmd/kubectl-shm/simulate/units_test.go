@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
 )
 
 func TestSimulate_Units(t *testing.T) {
@@ -54,17 +56,60 @@ func TestSimulate_OtherModels(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"-p selenium -o svg":             `--output: "svg" is a picture of time, and nothing says when what is written: write table or csv, or name a policy with sizing.files`,
-		"-p selenium --days 3":           "--days: has no effect, as nothing says when what is written: leave it out, or name a policy with sizing.files",
-		"-p ray":                         `--memory-limit: is missing, and policy "ray" takes`,
-		"-p frigate":                     `--count: is missing, and policy "frigate" counts the annotation "frigate/cameras" of a Pod`,
-		"-p selenium --size 0":           `--size: "0" holds nothing: write a size such as 512Mi`,
-		"-p ray --memory-limit 0":        `--memory-limit: "0" is not a limit`,
-		"-p selenium -o png -O pic.png ": `--output: "png" is a picture of time`,
+		"-p selenium --days 3":    "--days: has no effect, as nothing says when what is written: leave it out, or name a policy with sizing.files",
+		"-p ray":                  `--memory-limit: is missing, and policy "ray" takes`,
+		"-p frigate":              `--count: is missing, and policy "frigate" counts the annotation "frigate/cameras" of a Pod`,
+		"-p selenium --size 0":    `--size: "0" holds nothing: write a size such as 512Mi`,
+		"-p ray --memory-limit 0": `--memory-limit: "0" is not a limit`,
 	} {
 		got := shm("", append([]string{"simulate"}, strings.Fields(args)...)...)
 		if got.Code != cli.ExitUsage || !strings.HasPrefix(got.ErrOut, "error: "+want) {
 			t.Errorf("%s: got %+v, want %s", args, got, want)
 		}
+	}
+}
+
+// What a picture says of a container's memory is what shmkeeper would make of it.
+func TestSimulate_PayersAreThoseOfTheReview(t *testing.T) {
+	for _, c := range []struct{ policy, image, limit string }{
+		{"selenium", "selenium/node-chrome", "1Gi"}, {"selenium", "selenium/node-chrome", "10Mi"}, {"selenium", "selenium/node-chrome", "1000M"}, {"gitlab", "gitlab/gitlab-ce", "4Gi"},
+	} {
+		pod := strings.Replace(clitest.Pod, "selenium/node-chrome", c.image+"\n    resources: {limits: {memory: "+c.limit+"}}", 1)
+		reviewed := clitest.Run(pod, []string{"review", "-p", c.policy, "-f", "-", "-o", "yaml"}, review.Command)
+		found := regexp.MustCompile(`limits:\s*\{?\s*memory: ([0-9A-Za-z]+)`).FindStringSubmatch(reviewed.Out)
+		if len(found) < 2 || found[1] == c.limit {
+			t.Errorf("%v: the review raises nothing: %+v", c, reviewed)
+			continue
+		}
+		drawn := shm("", "simulate", "-p", c.policy, "--memory-limit", c.limit, "-o", "svg")
+		if want := ">memory limit " + found[1] + "<"; drawn.Code != cli.ExitOK || !strings.Contains(drawn.Out, want) {
+			t.Errorf("%v: the picture does not say %q: %+v", c, want, drawn)
+		}
+	}
+}
+
+func TestSimulate_Payers(t *testing.T) {
+	for args, want := range map[string][]string{
+		"-p selenium":                              {">2Gi of /dev/shm take a memory limit of at least 2085Mi<", ">policy selenium: a fixed size of 2Gi<", ">the least limit<", ">reserve<", ">files<", ">kernel memory<"},
+		"-p ray --memory-limit 8Gi":                {" of /dev/shm take a memory limit of at least ", ">required<", ">memory limit 8Gi<"},
+		"-p frigate --count 4":                     {">184Mi of /dev/shm take a memory limit of at least "},
+		"-p frigate --memory-limit 64Mi --count 4": {">before<", ">memory limit 64Mi, the runtime&#39;s 64Mi<", ">after<"},
+	} {
+		got := shm("", append([]string{"simulate", "-o", "svg"}, strings.Fields(args)...)...)
+		if got.Code != cli.ExitOK {
+			t.Errorf("%s: got %+v", args, got)
+		}
+		clitest.InOrder(t, strings.ReplaceAll(got.Out, "\u00a0", " "), want)
+	}
+}
+
+// The pictures in the docs are what their commands draw.
+func TestSimulate_PicturesOfTheDocs(t *testing.T) {
+	for file, args := range map[string]string{
+		"fill.svg":   "-p authentik-proxy-outposts --size 256Mi --size 512Mi",
+		"memory.svg": "-p selenium --memory-limit 1Gi",
+	} {
+		got := shm("", append([]string{"simulate", "-o", "svg"}, strings.Fields(args)...)...)
+		clitest.Golden(t, "../../../../docs/explanation/"+file, []byte(got.Out))
 	}
 }

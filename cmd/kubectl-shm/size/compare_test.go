@@ -110,8 +110,8 @@ func TestCompare_Pictures(t *testing.T) {
 
 // The picture in the docs is what its command draws.
 func TestCompare_PictureOfTheDocs(t *testing.T) {
-	got := shm("", "size", "-p", "authentik-proxy-outposts", "--compare", "-o", "png")
-	clitest.Golden(t, "../../../../docs/explanation/remedies.png", []byte(got.Out))
+	got := shm("", "size", "-p", "authentik-proxy-outposts", "--compare", "-o", "svg")
+	clitest.Golden(t, "../../../../docs/explanation/remedies.svg", []byte(got.Out))
 }
 
 func TestCompare_Errors(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"gonum.org/v1/plot/vg"
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/model"
 	"github.com/shmkeeper/shmkeeper/internal/human"
+	"github.com/shmkeeper/shmkeeper/internal/picture"
 	"github.com/shmkeeper/shmkeeper/internal/simulate"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -77,11 +78,11 @@ func (x *comparison) render(w io.Writer, format string, remedies []remedy, width
 		return cli.WriteYAML(w, comparisonJSON{x.Describe(), x.current, remedies})
 	case "svg", "png":
 		span := x.span()
-		panels := make([]simulate.Panel, len(remedies))
+		rows := picture.Rows{Title: message(remedies), Inputs: x.Describe(), Span: span}
 		for i := range remedies {
-			panels[i] = x.panel(&remedies[i], span)
+			rows.Rows = append(rows.Rows, x.drawn(&remedies[i], span))
 		}
-		return simulate.WritePanels(w, x.Describe(), panels, span, format, 11*vg.Inch)
+		return rows.Write(w, format)
 	default:
 		x.writeComparison(w, remedies, width)
 		return nil
@@ -139,11 +140,42 @@ func (x *comparison) span() time.Duration {
 	return max(time.Hour, min(4*x.files.Size(x.bounds).FullAfterOf(x.current), 365*24*time.Hour))
 }
 
-// panel draws a remedy: how full the volume is at the average rate.
-func (x *comparison) panel(r *remedy, span time.Duration) simulate.Panel {
-	p := simulate.Panel{
-		Title: titles[r.Remedy], Text: r.short(), Bytes: int64(r.MemoryCost), BytesText: wholeMiB(r.MemoryCost), Fails: r.Fails,
+// message says in a line what the comparison shows.
+func message(remedies []remedy) string {
+	now := &remedies[0]
+	if !now.Fails {
+		return now.Size.String() + " holds: nothing has to be done"
 	}
+	helps := 0
+	for i := range remedies[1:] {
+		if !remedies[1+i].Fails {
+			helps++
+		}
+	}
+	text := now.Size.String() + " fills in " + simulate.About(time.Duration(*now.FullAfter)*time.Second)
+	if helps == 0 {
+		return text + ", and nothing here prevents it"
+	}
+	return fmt.Sprintf("%s; %s it", text, english.Plural(helps, "remedy prevents", "remedies prevent"))
+}
+
+// drawn returns a remedy as a row of the picture: how full the volume is at the average rate.
+func (x *comparison) drawn(r *remedy, span time.Duration) picture.Row {
+	role := picture.Holds
+	switch {
+	case r.Fails:
+		role = picture.Fills
+	case r.Remedy == largerSize:
+		role = picture.Computed
+	}
+	return picture.Row{
+		Label: picture.Label{Name: titles[r.Remedy], Detail: r.short()}, Role: role,
+		Full: x.levels(r, span), Bytes: float64(r.MemoryCost), Memory: picture.Size(float64(r.MemoryCost)),
+	}
+}
+
+// levels returns how full the volume is over time, at the average rate.
+func (x *comparison) levels(r *remedy, span time.Duration) (out []picture.Point) {
 	perMinute := r.CreatedPerMinute * float64(r.result.BytesPerFile) / float64(r.Size)
 	lives := span // a file
 	switch {
@@ -153,7 +185,7 @@ func (x *comparison) panel(r *remedy, span time.Duration) simulate.Panel {
 		lives = time.Duration(*r.Retention)*time.Second + x.files.SweepInterval
 	}
 	add := func(at time.Duration, minutes float64) {
-		p.Levels = append(p.Levels, simulate.Level{Time: at, Full: min(1, perMinute*minutes)})
+		out = append(out, picture.Point{X: float64(at), Y: min(1, perMinute*minutes)})
 	}
 	add(0, 0)
 	if r.RestartEvery != nil && !r.Fails {
@@ -162,14 +194,14 @@ func (x *comparison) panel(r *remedy, span time.Duration) simulate.Panel {
 			add(at, 0)
 		}
 		add(span, (span % lives).Minutes())
-		return p
+		return out
 	}
 	if full := time.Duration(float64(time.Minute) / perMinute); full < min(lives, span) {
 		add(full, full.Minutes()+1)
 	}
 	add(min(lives, span), min(lives, span).Minutes())
 	add(span, min(lives, span).Minutes())
-	return p
+	return out
 }
 
 // short returns in a few words what is done.
@@ -187,6 +219,8 @@ func (r *remedy) short() string {
 		return "a volume of " + r.Size.Quantity().String()
 	case r.Remedy == fewerFiles:
 		return significant(r.CreatedPerMinute) + " files a minute"
+	case r.Remedy == restarts:
+		return "a new Pod every " + human.Duration(time.Duration(*r.RestartEvery)*time.Second)
 	default:
 		return r.Do
 	}

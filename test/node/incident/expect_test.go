@@ -3,9 +3,11 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,20 +40,23 @@ func span(d time.Duration) string { return d.Round(time.Minute).String() }
 var (
 	recorded    sync.Mutex
 	comparisons []figures.Comparison
-	curves      = map[int]curve{}
+	curves      []figures.Curve
 )
 
-// curve is what the plot shows of one scenario.
-type curve struct {
-	label   string
-	samples series
-}
+// mostPoints is how many points of a curve are kept: a picture has no more columns of pixels for it.
+const mostPoints = 400
 
-// record keeps the samples of a scenario, and what came of it, for the plot.
-func record(scenario int, label string, samples series) {
+// record keeps the samples of a scenario for the picture: a point for each group of neighbors, where they hold most.
+func record(scenario int, name, detail string, samples series) {
+	c := figures.Curve{Scenario: scenario, Name: name, Detail: detail, Points: figures.Points{{}}}
+	for group := range slices.Chunk(samples, max(1, (len(samples)+mostPoints-1)/mostPoints)) {
+		fullest := slices.MaxFunc(group, func(a, b sample) int { return cmp.Compare(a.used, b.used) })
+		c.SizeMiB = float64(fullest.size) / mib
+		c.Points = append(c.Points, [2]float64{fullest.at.Hours(), float64(fullest.used) / mib})
+	}
 	recorded.Lock()
 	defer recorded.Unlock()
-	curves[scenario] = curve{label, samples}
+	curves = append(curves, c)
 }
 
 var kernelCosts []figures.KernelCost

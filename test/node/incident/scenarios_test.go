@@ -58,7 +58,7 @@ func TestDefaultDevShm_Fills(t *testing.T) {
 		t.Errorf("/stats/summary lists %v; the runtime's /dev/shm used not to be in it", found)
 	}
 	o.mustNotHaveRestarted()
-	record(1, fmt.Sprintf("not opted in, the runtime's 64 MiB: full after %.0f hours", l.fullAfter().Hours()), samples)
+	record(1, "the runtime's 64Mi", fmt.Sprintf("full after %.0f hours", l.fullAfter().Hours()), samples)
 	t.Logf("full after %s; %d files, %d of them empty: a refused save leaves its file behind", span(l.fullAfter()), v.Files, v.Files-v.Saved)
 }
 
@@ -103,7 +103,7 @@ func TestNaiveRepair_IsKilledAgainAndAgain(t *testing.T) {
 		t.Errorf("the container was restarted %d times; want it at least twice", restarts)
 	}
 	o.mustBeInSummary("shm", 256*sizing.MiB)
-	record(2, fmt.Sprintf("by hand, 512Mi in a Pod limited to 256Mi: OOM-killed at %d MiB, and again at each start", first/mib), samples)
+	record(2, "512Mi by hand", fmt.Sprintf("OOM-killed at %d MiB in a Pod limited to 256Mi, and again at each start", first/mib), samples)
 	t.Logf("killed at %d MiB in the volume, %s after the start; the second and third container lasted %s and %s", first/mib,
 		span(killed), lasted(ends[1]), lasted(ends[2]))
 }
@@ -168,7 +168,7 @@ func TestOptedIn_PassesItsSteadyState(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "opted-in", "enforce")
 	size, samples := p.passesSteadyState("", 24*time.Hour)
-	record(3, fmt.Sprintf("opted in, %s computed: steady from the seventh day on", size.Limit), samples)
+	record(3, fmt.Sprintf("%s computed", size.Limit), "steady from the seventh day on", samples)
 }
 
 // The same for a validity of a few hours, which needs fewer files.
@@ -299,7 +299,7 @@ func TestSaturated_FillsWhenPredicted(t *testing.T) {
 		}
 	}
 	o.mustNotHaveRestarted()
-	record(4, fmt.Sprintf("opted in, but with max: 256Mi: full after %.1f days, as predicted", l.fullAfter().Hours()/24), samples)
+	record(4, "cut by max: 256Mi", fmt.Sprintf("full after %.1f days, as predicted", l.fullAfter().Hours()/24), samples)
 }
 
 // Audit: nothing changes, and the audit log says what would have.

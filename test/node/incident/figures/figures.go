@@ -3,6 +3,7 @@
 package figures
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Run struct {
 	Kernel      string       `json:"kernel"` // its release, such as 6.1.176
 	Comparisons []Comparison `json:"comparisons"`
 	KernelCosts []KernelCost `json:"kernelCosts"`
+	// Curves are those of the scenarios in which time runs faster; none where it cannot.
+	Curves []Curve `json:"curves,omitempty"`
 }
 
 // file returns the name of the file in the folder docs for a cgroup version.
@@ -64,6 +67,7 @@ func Read(docs string, cgroup int) (Run, error) {
 func (r Run) Write(docs string, cgroup int) error {
 	r.Comparisons = slices.Clone(r.Comparisons)
 	slices.SortFunc(r.Comparisons, byScenario)
+	r.Curves = slices.SortedFunc(slices.Values(r.Curves), func(a, b Curve) int { return cmp.Compare(a.Scenario, b.Scenario) })
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("the figures of cgroup v%d: %w", cgroup, err)
@@ -79,7 +83,7 @@ var place = section.Section{
 	Begin: "<!-- figures: make test-node UPDATE=1, for cgroup v1 and again with CGROUP=2 -->\n", End: "<!-- end of figures -->\n",
 }
 
-// Update writes the figures of both runs into docs/explanation/incident.md.
+// Update writes the figures of both runs into docs/explanation/incident.md, and its picture if there are curves.
 func Update(docs string) error {
 	v1, err1 := Read(docs, 1)
 	v2, err2 := Read(docs, 2)
@@ -88,6 +92,9 @@ func Update(docs string) error {
 	}
 	if err := place.Write(filepath.Join(docs, "incident.md"), tables(v1, v2)); err != nil {
 		return fmt.Errorf("the page of the figures: %w", err)
+	}
+	if len(v1.Curves) > 0 {
+		return v1.writePicture(docs)
 	}
 	return nil
 }
