@@ -63,7 +63,10 @@ endef
 generate_into = $(TOOL) controller-gen object crd paths=./policy/v1alpha1/... \
 	output:object:dir=$(1)/policy/v1alpha1 output:crd:dir=$(1)/manifests/crd && \
 	mkdir -p $(1)/manifests/monitoring && sed -n -f manifests/monitoring/prometheusrule.sed manifests/monitoring/rules.yaml >$(1)/manifests/monitoring/prometheusrule.yaml && \
-	charts/generate.sh $(1)
+	charts/generate.sh $(1) && \
+	mkdir -p $(1)/docs/reference && \
+	$(GO) run ./cmd/kubectl-shm/internal/manual -page $(1)/docs/reference/command-line.md && \
+	$(GO) run ./charts/reference charts/shmkeeper $(1)/docs/reference/chart-values.md
 
 .PHONY: help
 help: ## Show this list
@@ -175,7 +178,7 @@ mutate: ## Check that the tests notice mutants of the engine, in files that matc
 		tools/mutate/run $(MUTATE_PKGS)
 
 .PHONY: generate
-generate: ## Write the deep copies and the CRD from policy/v1alpha1, the PrometheusRule from its rules file, and the chart's copies of manifests/
+generate: ## Write the deep copies and the CRD from policy/v1alpha1, the PrometheusRule, the chart's copies of manifests/, and the generated pages of docs/reference
 	$(call generate_into,.)
 
 .PHONY: golden

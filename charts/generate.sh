@@ -4,12 +4,13 @@
 set -eu
 out=$1/charts/shmkeeper
 rm -rf "$out/files" "$out/crds"
-mkdir -p "$out/crds" "$out/files/usage" "$out/files/audit" "$out/files/fixed" "$out/files/self-managed" "$out/files/webhooks" "$out/files/policies" "$out/files/monitoring"
+mkdir -p "$out/crds" "$out/files/usage" "$out/files/audit" "$out/files/events" "$out/files/fixed" "$out/files/self-managed" "$out/files/webhooks" "$out/files/policies" "$out/files/monitoring"
 for file in manifests/base/*.yaml; do
 	case $file in
 	# Templates of the chart, as values change them.
 	*/kustomization.yaml | */namespace.yaml | */deployment.yaml | */poddisruptionbudget.yaml | */resourcequota.yaml | */networkpolicy*.yaml) ;;
 	*/audit.yaml) cp "$file" "$out/files/audit" ;;
+	*/events.yaml) cp "$file" "$out/files/events" ;;
 	*) cp "$file" "$out/files/fixed" ;;
 	esac
 done

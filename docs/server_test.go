@@ -63,7 +63,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	for _, page := range []string{"how-to/install.md", "reference/server.md"} {
 		check(page, read(t, page))
 	}
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/webhookconfig", "../internal/workloadevents", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if value, ok := unquoted(literal); ok {
 				check(folder, value)
@@ -77,7 +77,7 @@ func TestServerPage_EachMetric(t *testing.T) {
 	const prefix = "shmkeeper_"
 	page := rows(read(t, "reference/server.md"))
 	var names []string
-	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/usage/monitor", "../internal/webhookconfig", "../webhook"} {
+	for _, folder := range []string{"../certs", "../cmd/shmkeeper", "../internal/audit/scan", "../internal/cluster", "../internal/policystatus", "../internal/usage/monitor", "../internal/webhookconfig", "../internal/workloadevents", "../webhook"} {
 		inspect(source(t, folder), func(literal *ast.BasicLit) {
 			if name, ok := unquoted(literal); ok && strings.HasPrefix(name, prefix) {
 				names = append(names, name)
@@ -239,13 +239,15 @@ func TestServerPage_EachEvent(t *testing.T) {
 			}
 		}
 	})
-	inspect(source(t, "../internal/audit/scan"), func(value *ast.ValueSpec) {
-		if len(value.Names) == 1 && strings.HasPrefix(value.Names[0].Name, "Reason") {
-			if reason, ok := unquoted(value.Values[0]); ok {
-				sent = append(sent, reason)
+	for _, folder := range []string{"../internal/audit/scan", "../webhook"} {
+		inspect(source(t, folder), func(value *ast.ValueSpec) {
+			if len(value.Names) == 1 && strings.HasPrefix(value.Names[0].Name, "Reason") {
+				if reason, ok := unquoted(value.Values[0]); ok {
+					sent = append(sent, reason)
+				}
 			}
-		}
-	})
+		})
+	}
 	_, section, _ := strings.Cut(read(t, "reference/server.md"), "## Events\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	documented := slices.Sorted(maps.Keys(rows(section)))

@@ -103,26 +103,23 @@ func (v *view) observedSize(m *model) *sizing.Size {
 // ReplicaSet of a Deployment, or a Job of a CronJob, that one, as the names tell: a Deployment adds
 // pod-template-hash to its name, and a CronJob the minute. A Pod without a controller is its own.
 func WorkloadOf(m *MetadataView) string {
-	for i := range m.OwnerReferences {
-		owner := &m.OwnerReferences[i]
-		if owner.Controller == nil || !*owner.Controller {
-			continue
-		}
-		switch owner.Kind {
-		case "ReplicaSet":
-			if hash := m.Labels["pod-template-hash"]; hash != "" {
-				if name, found := strings.CutSuffix(owner.Name, "-"+hash); found && name != "" {
-					return "Deployment/" + name
-				}
-			}
-		case "Job":
-			if i := strings.LastIndexByte(owner.Name, '-'); i > 0 && isMinute(owner.Name[i+1:]) {
-				return "CronJob/" + owner.Name[:i]
-			}
-		}
-		return owner.Kind + "/" + owner.Name
+	owner := m.Controller()
+	if owner == nil {
+		return "Pod/" + m.Name
 	}
-	return "Pod/" + m.Name
+	switch owner.Kind {
+	case "ReplicaSet":
+		if hash := m.Labels["pod-template-hash"]; hash != "" {
+			if name, found := strings.CutSuffix(owner.Name, "-"+hash); found && name != "" {
+				return "Deployment/" + name
+			}
+		}
+	case "Job":
+		if i := strings.LastIndexByte(owner.Name, '-'); i > 0 && isMinute(owner.Name[i+1:]) {
+			return "CronJob/" + owner.Name[:i]
+		}
+	}
+	return owner.Kind + "/" + owner.Name
 }
 
 // isMinute reports whether a text is what a CronJob adds to the names of its Jobs: minutes since

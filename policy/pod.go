@@ -3,6 +3,7 @@ package policy
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // PodView is the part of a Pod that decisions read. Its JSON form is that of a Pod, so it
@@ -25,11 +26,24 @@ type MetadataView struct {
 	OwnerReferences   []OwnerView                 `json:"ownerReferences"`
 }
 
-// OwnerView is the part of an owner reference that decisions read.
+// OwnerView is an owner reference. Decisions read the kind and the name; the rest identifies the
+// owner in an event.
 type OwnerView struct {
-	Kind       string `json:"kind"`
-	Name       string `json:"name"`
-	Controller *bool  `json:"controller"`
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Name       string    `json:"name"`
+	UID        types.UID `json:"uid"`
+	Controller *bool     `json:"controller"`
+}
+
+// Controller returns the owner that controls a Pod; nil if there is none.
+func (m *MetadataView) Controller() *OwnerView {
+	for i := range m.OwnerReferences {
+		if owner := &m.OwnerReferences[i]; owner.Controller != nil && *owner.Controller {
+			return owner
+		}
+	}
+	return nil
 }
 
 // SpecView is the part of a Pod's spec that decisions read.
@@ -116,7 +130,8 @@ func ownerViews(list []metav1.OwnerReference) []OwnerView {
 	}
 	out := make([]OwnerView, len(list))
 	for i := range list {
-		out[i] = OwnerView{Kind: list[i].Kind, Name: list[i].Name, Controller: list[i].Controller}
+		o := &list[i]
+		out[i] = OwnerView{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID, Controller: o.Controller}
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 )
@@ -58,10 +59,14 @@ func (c *cursor) metadata(m *policy.MetadataView) {
 func (c *cursor) owner(v *policy.OwnerView) {
 	for c.object(); c.more(); {
 		switch string(c.field()) {
+		case "apiVersion":
+			v.APIVersion = c.text()
 		case "kind":
 			v.Kind = c.text()
 		case "name":
 			v.Name = c.text()
+		case "uid":
+			v.UID = types.UID(c.text())
 		case "controller":
 			if !c.null() {
 				v.Controller = new(c.boolean())

@@ -100,17 +100,22 @@ func fullyKnown(set policy.Set) Cluster {
 	return fakeCluster{set: set, namespaces: namespaces, limits: []*corev1.LimitRange{limitRange}, quotas: []*corev1.ResourceQuota{quota}}
 }
 
-// pair is a handler with the fast decoder in front, and the same without.
+// pair is a handler with the fast decoder in front, and the same without. Each has events of its own.
 type pair struct {
-	fast *httpHandler
-	full *admission.Webhook
+	fast                   *httpHandler
+	full                   *admission.Webhook
+	fastEvents, fullEvents *heard
 }
 
 func pairs(set policy.Set) []pair {
 	var out []pair
 	for _, newOne := range []func(Options) *handler{mutatePods, enforcePods, reportPods, warnWorkloads} {
-		o := Options{Cluster: fullyKnown(set), MaxMode: v1alpha1.Enforce, Metrics: NewMetrics(prometheus.NewRegistry())}
-		out = append(out, pair{fast: newHTTPHandler(newOne(o), newLimits()), full: &admission.Webhook{Handler: newOne(o)}})
+		options := func(events *heard) Options {
+			return Options{Cluster: fullyKnown(set), MaxMode: v1alpha1.Enforce, Metrics: NewMetrics(prometheus.NewRegistry()), Events: events}
+		}
+		p := pair{fastEvents: &heard{}, fullEvents: &heard{}}
+		p.fast, p.full = newHTTPHandler(newOne(options(p.fastEvents)), newLimits()), &admission.Webhook{Handler: newOne(options(p.fullEvents))}
+		out = append(out, p)
 	}
 	return out
 }
@@ -141,6 +146,9 @@ func (p *pair) check(t testing.TB, body []byte) {
 	if diff := cmp.Diff(want, replyOf(t, post(t, p.fast, body))); diff != "" {
 		t.Fatalf("webhook %s\n-full +fast:\n%s\n%s", p.fast.name, diff, body)
 	}
+	if diff := cmp.Diff(p.fullEvents.take(), p.fastEvents.take()); diff != "" {
+		t.Fatalf("webhook %s: events -full +fast:\n%s\n%s", p.fast.name, diff, body)
+	}
 }
 
 // gather returns the metrics of a handler.
@@ -159,6 +167,11 @@ func gather(t testing.TB, of admission.Handler) string {
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			m.GetCounter().CreatedTimestamp = nil
+		}
 	}
 	return fmt.Sprint(families)
 }

@@ -170,5 +170,9 @@ func genMetadataJSON(t *rapid.T) any {
 		)},
 		member{"deletionTimestamp", one("2026-04-18T00:00:00Z")},
 		member{"managedFields", managedFieldsJSON},
+		member{"ownerReferences", list(2, object(
+			member{"apiVersion", one("apps/v1", "batch/v1")}, member{"kind", one("ReplicaSet", "Job", "DaemonSet")}, member{"name", one("web-5d4", "backup-29000000")},
+			member{"uid", one("u1", "u2")}, member{"controller", one(true, false)}, member{"blockOwnerDeletion", one(true)},
+		))},
 	)(t)
 }

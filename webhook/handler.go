@@ -25,6 +25,8 @@ type Options struct {
 	Metrics *Metrics
 	// Running is what is known of the Pods that run; nil if nothing is.
 	Running RunningPods
+	// Events gets what happens to the Pods of workloads; nil if nobody wants to know.
+	Events Events
 }
 
 // handler answers also when something is wrong with it, by onError.

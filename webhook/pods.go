@@ -35,7 +35,7 @@ func (o *Options) mutatePod(req *reviewRequest) (admission.Response, error) {
 	if err != nil {
 		return admission.Response{}, err
 	}
-	q := question{call: mutatePod, is: o.Cluster.Policies().Evaluate(subject)}
+	q := question{call: mutatePod, dryRun: req.dryRun, is: o.Cluster.Policies().Evaluate(subject)}
 	q.mode = policy.EffectiveMode(o.MaxMode, q.is.Mode)
 	return o.respond("mutate", &q, &subject, nil), nil
 }
@@ -78,7 +78,7 @@ func (o *Options) validatePod(
 	}
 	subject = subject.WithoutDefaults()
 	policies := o.Cluster.Policies()
-	q := question{call: createPod, is: policies.Evaluate(subject)}
+	q := question{call: createPod, dryRun: req.dryRun, is: policies.Evaluate(subject)}
 	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)
 	if req.operation == admissionv1.Update {
 		q.call = updatePod

@@ -20,6 +20,8 @@ type reviewRequest struct {
 	kind            metav1.GroupVersionKind
 	name, namespace string
 	operation       admissionv1.Operation
+	// dryRun reports whether nothing comes of the request.
+	dryRun bool
 	// object and old return the object and the one that an update replaces, without what is known
 	// of their namespace.
 	object, old func() (policy.Subject, error)
@@ -72,6 +74,8 @@ func (c *cursor) request(r *reviewRequest, read objectReader) {
 			r.namespace = c.short()
 		case "operation":
 			r.operation = admissionv1.Operation(c.short())
+		case "dryRun":
+			r.dryRun = c.boolean()
 		case "object":
 			if !c.null() {
 				object = read(c)
@@ -125,6 +129,7 @@ func (c *cursor) kind(k *kindOfObject) {
 func newRequest(req *admission.Request, decode func(runtime.RawExtension, kindOfObject) (policy.Subject, error)) *reviewRequest {
 	return &reviewRequest{
 		uid: req.UID, kind: req.Kind, name: req.Name, namespace: req.Namespace, operation: req.Operation,
+		dryRun: req.DryRun != nil && *req.DryRun,
 		object: func() (policy.Subject, error) { return decode(req.Object, req.Kind) },
 		old:    func() (policy.Subject, error) { return decode(req.OldObject, req.Kind) },
 	}

@@ -25,6 +25,7 @@ func (o *Options) respond(
 	v := judge(q)
 	// Anyone who reaches the port can name a namespace that does not exist.
 	if _, known := o.Cluster.NamespaceLabels(subject.Namespace); known {
+		o.recordEvent(q, &v, subject)
 		if v.counted {
 			o.Metrics.decided(webhook, q.is.Policy, v.outcome, q.mode)
 		}

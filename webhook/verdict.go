@@ -54,6 +54,8 @@ type question struct {
 	was previous
 	// kind is that of a workload.
 	kind string
+	// dryRun reports whether nothing comes of the request. The verdict is the same.
+	dryRun bool
 }
 
 // previous is the Pod that an update replaces.

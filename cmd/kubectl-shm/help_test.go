@@ -8,6 +8,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/verbs"
 	"github.com/shmkeeper/shmkeeper/manifests/policies"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestHelp_EveryExampleWorks(t *testing.T) {
 	rejected := []string{"kubectl shm review -f examples/naive-repair.yaml -p examples/require-policy.yaml"}
 	tried := 0
-	for _, verb := range offline {
+	for _, verb := range verbs.Offline() {
 		cmd := verb(cli.Streams{})
 		t.Run(cmd.Name(), func(t *testing.T) {
 			if cmd.Name() == "size" || cmd.Name() == "simulate" {
@@ -46,7 +47,7 @@ func TestHelp_EveryExampleWorks(t *testing.T) {
 				if slices.Contains(rejected, line) {
 					want = cli.ExitRejected
 				}
-				if got := clitest.Run(string(stdin), strings.Fields(command)[2:], verbs...); got.Code != want || got.Out == "" {
+				if got := clitest.Run(string(stdin), strings.Fields(command)[2:], verbs.All()...); got.Code != want || got.Out == "" {
 					t.Errorf("%s: exit status %d, want %d; standard error %q", line, got.Code, want, got.ErrOut)
 				}
 			}
@@ -76,7 +77,7 @@ func TestCompletion(t *testing.T) {
 		"rollout -o ":    "table\nwide\njson\nyaml\ncsv\n:4\n",
 		"simulate -o ":   "table\ncsv\nsvg\npng\n:4\n",
 	} {
-		got := clitest.Run("", append([]string{"__complete"}, strings.Split(args, " ")...), verbs...)
+		got := clitest.Run("", append([]string{"__complete"}, strings.Split(args, " ")...), verbs.All()...)
 		if got.Code != cli.ExitOK || got.Out != want {
 			t.Errorf("%s: exit status %d, got %q, want %q", args, got.Code, got.Out, want)
 		}
@@ -99,7 +100,7 @@ func TestSuggestions(t *testing.T) {
 		"policies authentik-sever":  `"authentik-sever" is not a built-in policy: did you mean authentik-server? If not, kubectl shm policies lists them`,
 		"size --file-per-minute 18": "unknown flag: --file-per-minute: did you mean --files-per-minute? If not, see kubectl shm size --help",
 	} {
-		got := clitest.Run("", strings.Fields(args), verbs...)
+		got := clitest.Run("", strings.Fields(args), verbs.All()...)
 		if got.Code != cli.ExitUsage || got.ErrOut != "error: "+want+"\n" {
 			t.Errorf("%s: exit status %d, got\n%s, want\n%s", args, got.Code, got.ErrOut, want)
 		}

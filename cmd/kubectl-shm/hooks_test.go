@@ -11,6 +11,7 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/verbs"
 )
 
 // Each hook of pre-commit runs, finds a mistake, and accepts a repository without one.
@@ -35,11 +36,11 @@ func TestPreCommitHooks(t *testing.T) {
 		}
 		args := append(strings.Fields(hook.Entry), hook.Args...)[1:]
 		clitest.InDir(t, "a/pod.yaml", clitest.Pod, "p.yaml", policy)
-		if got := clitest.Run("", args, verbs...); got.Code != cli.ExitOK {
+		if got := clitest.Run("", args, verbs.All()...); got.Code != cli.ExitOK {
 			t.Errorf("%s: got %+v", hook.ID, got)
 		}
 		clitest.InDir(t, "a/pod.yaml", onDisk, "p.yaml", strings.Replace(policy, "1Gi", "1G1", 1))
-		if got := clitest.Run("", args, verbs...); got.Code == cli.ExitOK {
+		if got := clitest.Run("", args, verbs.All()...); got.Code == cli.ExitOK {
 			t.Errorf("%s: accepts a mistake: %+v", hook.ID, got)
 		}
 	}

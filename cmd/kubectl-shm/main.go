@@ -6,40 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/audit"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/create"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/diagnose"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/fix"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/initpolicy"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/lint"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/policies"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/recommend"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/resize"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/rollout"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/schema"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/simulate"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/size"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/test"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/top"
-	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/version"
-)
-
-// The verbs that need no cluster, those that ask one, and all of them.
-var (
-	offline = []cli.Verb{
-		size.Command, review.Command, fix.Command, lint.Command, policies.Command, initpolicy.Command, test.Command, create.Command,
-		simulate.Command, schema.Command, version.Command,
-	}
-	online = []cli.Verb{audit.Command, top.Command, diagnose.Command, recommend.Command, resize.Command, rollout.Command}
-	verbs  = slices.Concat(offline, online)
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/verbs"
 )
 
 func main() {
@@ -56,5 +29,5 @@ func main() {
 		In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr,
 		Terminal: terminal, Color: terminal && os.Getenv("NO_COLOR") == "",
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())), Width: width,
-	}, verbs...))
+	}, verbs.All()...))
 }

@@ -18,7 +18,7 @@ type runningPods struct {
 
 // newAudit returns the audit of running Pods. With an interval of 0 it does nothing, and knows
 // nothing.
-func newAudit(config *rest.Config, c cache.Cache, view *cluster.View, mirrors policy.Mirrors, o Options) (runningPods, error) {
+func newAudit(config *rest.Config, c cache.Cache, view *cluster.View, mirrors policy.Mirrors, events scan.Events, o Options) (runningPods, error) {
 	if o.AuditInterval == 0 {
 		return runningPods{last: &scan.LastScan{}}, nil
 	}
@@ -33,6 +33,6 @@ func newAudit(config *rest.Config, c cache.Cache, view *cluster.View, mirrors po
 	last, err := scan.Watch(c)
 	return runningPods{last: last, options: scan.Options{
 		Config: config, View: view, Library: library, Namespace: o.Namespace,
-		Interval: o.AuditInterval, Unlabelled: o.AuditOthers, Metrics: gauges,
+		Interval: o.AuditInterval, Unlabelled: o.AuditOthers, Events: events, Metrics: gauges,
 	}}, err
 }

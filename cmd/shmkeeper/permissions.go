@@ -38,8 +38,8 @@ func requiredPermissions(o Options) []permission {
 		{group: core, resource: "limitranges", verbs: []string{"list", "watch"}},
 		{group: core, resource: "resourcequotas", verbs: []string{"list", "watch"}},
 		{group: "apps", resource: "deployments", name: deploymentName, verbs: []string{"get"}, own: true},
-		// Events about cluster-scoped objects are stored in the namespace default, and the election of a leader writes
-		// events of the older API.
+		// Events about cluster-scoped objects are stored in the namespace default. Those of the older API are about
+		// workloads, and the election of a leader.
 		{group: core, resource: "events", verbs: []string{"create", "patch"}, optional: true},
 		{group: "events.k8s.io", resource: "events", verbs: []string{"create", "patch"}, optional: true},
 	}
@@ -80,7 +80,7 @@ func auditPermissions() []permission {
 	out := []permission{
 		{group: "", resource: "pods", verbs: []string{"list"}},
 		{group: "", resource: "configmaps", name: scan.ConfigMapName, verbs: []string{"list", "watch", "create", "patch"}, own: true},
-		// Without these, events are about fewer workloads.
+		// Without these, events are about ReplicaSets and Jobs.
 		{group: "apps", resource: "replicasets", verbs: []string{"get"}, optional: true},
 		{group: "batch", resource: "jobs", verbs: []string{"get"}, optional: true},
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/usage/monitor"
 	"github.com/shmkeeper/shmkeeper/internal/version"
 	"github.com/shmkeeper/shmkeeper/internal/webhookconfig"
+	"github.com/shmkeeper/shmkeeper/internal/workloadevents"
 	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -157,11 +158,15 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	running, err := newAudit(config, mgr.GetCache(), view, mirrors, o)
+	events, err := addEvents(mgr, config)
 	if err != nil {
 		return nil, nil, err
 	}
-	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last}) {
+	running, err := newAudit(config, mgr.GetCache(), view, mirrors, events, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for path, handler := range webhook.Handlers(webhook.Options{Cluster: view, MaxMode: mode, Metrics: counts, Running: running.last, Events: events}) {
 		server.Register(path, times.timed(path, ending.handler(handler)))
 	}
 	volumes, err := monitor.NewMetrics(metrics.Registry)
@@ -175,6 +180,15 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 		RestoreDisabled: !o.Restore, IgnoreFailurePolicy: mode != v1alpha1.Enforce,
 		Settings: webhookconfig.Settings{FailOpen: o.FailOpen, ExcludedNamespaces: o.Excluded},
 	}), addChecks(mgr, source, server, checks{permissions, ending, view, watches})
+}
+
+// addEvents has the manager write events about workloads.
+func addEvents(mgr manager.Manager, config *rest.Config) (*workloadevents.Recorder, error) {
+	events, err := workloadevents.New(config, ctrl.Log.WithName("events"), metrics.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return events, mgr.Add(events)
 }
 
 // newServer makes the manager that serves admission, the metrics and the probes.

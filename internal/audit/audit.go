@@ -96,7 +96,7 @@ func subjectOf(view View, pod *Pod) (s policy.Subject, labelled bool) {
 	namespace := pod.Metadata.Namespace
 	s = policy.Subject{
 		Kind: "Pod", Namespace: namespace, Name: pod.Metadata.Name,
-		Pod: &policy.PodView{Metadata: pod.Metadata.view(), Spec: pod.Spec},
+		Pod: &policy.PodView{Metadata: pod.Metadata.MetadataView, Spec: pod.Spec},
 	}
 	labels, known := view.NamespaceLabels(namespace)
 	if !known { // it is younger than the view; its name is one of its labels

@@ -279,7 +279,7 @@ func TestPod_DecodedIsPodOf(t *testing.T) {
 	if diff := cmp.Diff(PodOf(pod), &decoded); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(policy.ViewOf(&pod.ObjectMeta, &pod.Spec).Metadata, decoded.Metadata.view()); diff != "" {
+	if diff := cmp.Diff(policy.ViewOf(&pod.ObjectMeta, &pod.Spec).Metadata, decoded.Metadata.MetadataView); diff != "" {
 		t.Errorf("what decisions read (-want +got):\n%s", diff)
 	}
 	if !decoded.Over() {

@@ -5,7 +5,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -19,22 +18,10 @@ type Pod struct {
 	Status   Status          `json:"status"`
 }
 
-// Metadata is the part of a Pod's metadata that an audit reads. Its OwnerReferences stand for those
-// of the embedded view, which are not set.
+// Metadata is the part of a Pod's metadata that an audit reads.
 type Metadata struct {
 	policy.MetadataView
-	UID             types.UID               `json:"uid"`
-	OwnerReferences []metav1.OwnerReference `json:"ownerReferences"`
-}
-
-// view returns the part that decisions read.
-func (m *Metadata) view() policy.MetadataView {
-	v := m.MetadataView
-	for i := range m.OwnerReferences {
-		o := &m.OwnerReferences[i]
-		v.OwnerReferences = append(v.OwnerReferences, policy.OwnerView{Kind: o.Kind, Name: o.Name, Controller: o.Controller})
-	}
-	return v
+	UID types.UID `json:"uid"`
 }
 
 // Status is the part of a Pod's status that an audit reads.
@@ -45,9 +32,8 @@ type Status struct {
 // PodOf returns the part of a Pod that an audit reads, with which it shares memory.
 func PodOf(pod *corev1.Pod) *Pod {
 	view := policy.ViewOf(&pod.ObjectMeta, &pod.Spec)
-	view.Metadata.OwnerReferences = nil
 	return &Pod{
-		Metadata: Metadata{MetadataView: view.Metadata, UID: pod.UID, OwnerReferences: pod.OwnerReferences},
+		Metadata: Metadata{MetadataView: view.Metadata, UID: pod.UID},
 		Spec:     view.Spec, Status: Status{Phase: pod.Status.Phase},
 	}
 }
@@ -72,7 +58,7 @@ func (w Workload) String() string { return w.Kind + "/" + w.Name }
 // label pod-template-hash on its Pods, and ends the names of its ReplicaSets in the same
 // (k8s.io/kubernetes, pkg/controller/deployment, getNewReplicaSet).
 func WorkloadOf(pod *Pod) Workload {
-	owner := metav1.GetControllerOfNoCopy(&metav1.ObjectMeta{OwnerReferences: pod.Metadata.OwnerReferences})
+	owner := pod.Metadata.Controller()
 	if owner == nil {
 		return Workload{APIVersion: "v1", Kind: "Pod", Name: pod.Metadata.Name, UID: pod.Metadata.UID}
 	}

@@ -113,6 +113,12 @@ func TestValues_WebhooksAndFlagsAgree(t *testing.T) {
 	if o := render(t, "{audit: {enabled: false}}"); o["ClusterRole.rbac.authorization.k8s.io /shmkeeper-audit"] != nil {
 		t.Error("the server may list Pods that it does not scan")
 	}
+	without := render(t, "{events: {enabled: false}}")
+	for _, kind := range []string{"ClusterRole", "ClusterRoleBinding"} {
+		if key := kind + ".rbac.authorization.k8s.io /shmkeeper-events"; without[key] != nil || render(t, "")[key] == nil {
+			t.Errorf("%s is there without events, or is not there by default", key)
+		}
+	}
 	o := render(t, "{excludedNamespaces: [a, kube-system]}")
 	for _, key := range []string{mutatingKey, validatingKey} {
 		for name, selector := range o.webhook(t, key, "namespaceSelector") {

@@ -27,10 +27,8 @@ const (
 	fieldManager = "shmkeeper-audit"
 	source       = "shmkeeper"
 	category     = "Shared memory"
-	// longestMessage bounds the message of a result, in bytes, and longestNote that of an event,
-	// for which an API server allows 1,024.
+	// longestMessage bounds the message of a result, in bytes.
 	longestMessage = 1024
-	longestNote    = 1000
 )
 
 // reportAPI is an API that reports can be written to. The results of both have the same fields

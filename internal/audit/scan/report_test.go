@@ -149,7 +149,6 @@ func TestWorkload_EventsAreBounded(t *testing.T) {
 	n := newNamespaceTally("shop", true)
 	for i := range 2 * mostWorkloads {
 		f, pod := violating(fmt.Sprintf("pod-%d", i), strings.Repeat("x", 5000))
-		pod.Metadata.Annotations = map[string]string{v1alpha1.AnnotationInjected: "{}"}
 		n.add(f, pod)
 	}
 	if len(n.workloads) != mostWorkloads {
@@ -158,15 +157,15 @@ func TestWorkload_EventsAreBounded(t *testing.T) {
 	w := n.workloads[audit.Workload{APIVersion: "v1", Kind: "Pod", Name: "pod-0", UID: "u1"}]
 	var got []string
 	for _, e := range w.events() {
-		got = append(got, e.kind+" "+e.reason)
+		got = append(got, e.Type+" "+e.Reason)
 	}
-	if diff := cmp.Diff([]string{"Normal PodsChanged", "Warning PodsWouldBeRejected"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Warning PodsWouldBeRejected"}, got); diff != "" {
 		t.Error(diff)
 	}
 	two := workload{policy: "p", violating: 2, rejected: 1, violation: "v", rejection: "r"}
 	var notes []string
 	for _, e := range two.events() {
-		notes = append(notes, e.note)
+		notes = append(notes, e.Note)
 	}
 	want := []string{
 		`1 running Pod could not be created again in mode enforce under SharedMemoryPolicy "p": r`,

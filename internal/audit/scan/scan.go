@@ -11,9 +11,8 @@
 //	shmkeeper.dev    sharedmemorypolicies/status               patch
 //	openreports.io   reports named shmkeeper                   list, create, patch, delete (only where the API is installed)
 //	wgpolicyk8s.io   policyreports named shmkeeper             the same
-//	apps             replicasets                               get, for events
-//	batch            jobs                                      get, for events
-//	events.k8s.io    events                                    create, patch, for events
+//
+// Events are written by package workloadevents, with rights of its own.
 package scan
 
 import (
@@ -68,6 +67,7 @@ type Options struct {
 	Interval time.Duration
 	// Unlabelled has namespaces scanned too that do not have the label of a mode.
 	Unlabelled bool
+	Events     Events
 	Metrics    *Metrics
 }
 
@@ -95,7 +95,7 @@ func Setup(mgr manager.Manager, o Options) error {
 	}
 	return mgr.Add(&scanner{
 		Options: o, kube: kube, policies: mgr.GetClient(), log: mgr.GetLogger().WithName("audit"),
-		speaker: newSpeaker(kube, mgr.GetEventRecorder("shmkeeper")), written: map[string][sha256.Size]byte{}, now: time.Now,
+		written: map[string][sha256.Size]byte{}, now: time.Now,
 	})
 }
 
@@ -105,7 +105,6 @@ type scanner struct {
 	kube     kubernetes.Interface
 	policies client.Client
 	log      logr.Logger
-	speaker  *speaker
 	// written is what reports were written, by namespace.
 	written map[string][sha256.Size]byte
 	owner   *metav1.OwnerReference // nil until it is known
@@ -187,7 +186,7 @@ func (s *scanner) scan(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 		if n.labelled {
-			events = s.speaker.say(ctx, n, events)
+			events = s.recordEvents(n, events)
 		}
 	}
 	if len(t.failed) > 0 {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/shmkeeper/shmkeeper/internal/audit"
 	"github.com/shmkeeper/shmkeeper/policy"
@@ -94,10 +93,11 @@ type namespaceTally struct {
 
 // workload is what is said about one of them in events.
 type workload struct {
-	controller                   metav1.OwnerReference // of a Pod
-	policy                       string
-	changed, violating, rejected int
-	violation, rejection         string // the first
+	name                 string
+	controller           policy.OwnerView // of a Pod
+	policy               string
+	violating, rejected  int
+	violation, rejection string // the first
 }
 
 func newNamespaceTally(name string, labelled bool) *namespaceTally {
@@ -133,8 +133,7 @@ func (n *namespaceTally) addWriter(suggestion string, pod *audit.Pod) {
 }
 
 func (n *namespaceTally) addWorkload(f *audit.Finding, pod *audit.Pod) {
-	_, changed := pod.Metadata.Annotations[v1alpha1.AnnotationInjected]
-	if !changed && !f.Violates() && !couldNotBeCreated(f) {
+	if !f.Violates() && !couldNotBeCreated(f) {
 		return
 	}
 	w := n.workloads[f.Workload]
@@ -142,11 +141,8 @@ func (n *namespaceTally) addWorkload(f *audit.Finding, pod *audit.Pod) {
 		if len(n.workloads) == mostWorkloads {
 			return
 		}
-		w = &workload{controller: controllerOf(pod), policy: f.Policy}
+		w = &workload{name: policy.WorkloadOf(&pod.Metadata.MetadataView), controller: controllerOf(pod), policy: f.Policy}
 		n.workloads[f.Workload] = w
-	}
-	if changed {
-		w.changed++
 	}
 	if f.Violates() {
 		if w.violating++; w.violating == 1 {

@@ -49,7 +49,7 @@ func Run(args []string, s Streams, verbs ...Verb) int {
 	var out bytes.Buffer
 	held := s
 	held.Out, held.Direct = &out, s.Out
-	root := newRoot(held, verbs)
+	root := Root(held, verbs)
 	root.SetArgs(args)
 	status := ExitOK
 	switch err := root.Execute(); {
@@ -69,7 +69,8 @@ func Run(args []string, s Streams, verbs ...Verb) int {
 	return status
 }
 
-func newRoot(s Streams, verbs []Verb) *cobra.Command {
+// Root returns the program's command with the given verbs.
+func Root(s Streams, verbs []Verb) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-shm",
 		Short: "Size /dev/shm, and see what shmkeeper would do to manifests and to a cluster",

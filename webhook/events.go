@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/internal/workloadevents"
+	"github.com/shmkeeper/shmkeeper/policy"
+)
+
+// Events takes what happens to the Pods of a workload as they are created, to write it down where the
+// workload's owner looks: who creates a Deployment does not hear what becomes of its Pods. It may be
+// called concurrently. A workloadevents.Recorder is one.
+type Events interface {
+	// Record takes an event and returns at once, whether or not it is written.
+	Record(e *workloadevents.Event) bool
+}
+
+// Reasons of the events about workloads.
+const (
+	// ReasonChanged means that a Pod of the workload was changed as it was created.
+	ReasonChanged = "PodChanged"
+	// ReasonRejected means that a Pod of the workload was rejected, and does not exist.
+	ReasonRejected = "PodRejected"
+	// ReasonWouldBeChanged and ReasonWouldBeRejected are what would have happened in mode enforce.
+	ReasonWouldBeChanged  = "PodWouldBeChanged"
+	ReasonWouldBeRejected = "PodWouldBeRejected"
+)
+
+// How long an event is not repeated. API servers keep one for an hour. A controller goes on trying to
+// create what is rejected, and each time that is news.
+const (
+	quietForChanges    = time.Hour
+	quietForRejections = 5 * time.Minute
+)
+
+// recordEvent records what becomes of a new Pod that has a controller: the user who creates one by hand
+// reads it in the answer. Nothing is recorded of a dry run, and of what the API server is still to
+// ask about once more.
+func (o *Options) recordEvent(q *question, v *verdict, subject *policy.Subject) {
+	if o.Events == nil || q.dryRun || q.call != mutatePod && q.call != createPod {
+		return
+	}
+	reason, note := v.event(q)
+	if reason == "" {
+		return
+	}
+	controller := subject.Pod.Metadata.Controller()
+	if controller == nil {
+		return
+	}
+	e := &workloadevents.Event{
+		Namespace: subject.Namespace, Controller: *controller, Workload: policy.WorkloadOf(&subject.Pod.Metadata),
+		Type: corev1.EventTypeNormal, Reason: reason, Note: note, Topic: note, Quiet: quietForChanges,
+	}
+	switch reason {
+	case ReasonRejected:
+		e.Type, e.Quiet = corev1.EventTypeWarning, quietForRejections
+	case ReasonWouldBeRejected:
+		e.Type = corev1.EventTypeWarning
+	}
+	o.Events.Record(e)
+}
+
+// event returns what a workload's owner should know of a verdict on a new Pod; the reason is empty if
+// that is nothing.
+func (v *verdict) event(q *question) (reason, note string) {
+	switch {
+	case v.answer == answerPatch:
+		return ReasonChanged, fmt.Sprintf("Pods are changed as they are created: SharedMemoryPolicy %q %s", q.is.Policy, q.is.Detail)
+	case v.answer == answerDeny:
+		return ReasonRejected, "a Pod was rejected: it " + v.message
+	case q.call != createPod:
+		return "", "" // the validating webhook sees the Pod in its final state
+	case v.outcome == policy.Violating:
+		return ReasonWouldBeRejected, "in mode enforce Pods would be rejected: each " + q.is.Sentence(false, v.violations...)
+	case v.outcome == policy.Mutated:
+		return ReasonWouldBeChanged, fmt.Sprintf("in mode enforce Pods would be changed as they are created: SharedMemoryPolicy %q %s", q.is.Policy, q.is.Detail)
+	default:
+		return "", ""
+	}
+}
