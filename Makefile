@@ -42,7 +42,7 @@ TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 # The tools have a module file of their own, so that what they depend on never becomes a dependency of the product.
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
-NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print))) tools/release
+NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print))) tools/release tools/site
 PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
@@ -165,6 +165,14 @@ pictures: ## Open the page of an audit in Chromium, Debian's package chromium (U
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
 	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_' ./cmd/kubectl-shm/e2e $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs/how-to')
 
+.PHONY: site
+site: ## Write the documentation as a web site into out/site, with every link checked
+	@cd tools/site && $(GO) run . -root '$(CURDIR)' -out '$(CURDIR)/out/site'
+
+.PHONY: test-site
+test-site: ## Open every page of that site in Chromium, Debian's package chromium, as wide as a phone and a desk, light and dark
+	@cd tools/site && $(GO) test -tags chromium -count=1 -v -run InABrowser .
+
 .PHONY: bench
 bench: ## Measure engine, handlers and the whole path on a real API server, see docs/explanation/performance.md (BENCH_TIME=40m SOAK=10m UPDATE=1: write it)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
@@ -201,7 +209,7 @@ lint: ## Run golangci-lint in every module
 	@$(call each,$(TOOL) golangci-lint run ./...)
 
 .PHONY: verify
-verify: verify-generate verify-imports verify-shape verify-prose verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
+verify: verify-generate verify-imports verify-shape verify-prose verify-site verify-mutants verify-fmt verify-tidy vet lint ## Check all that can be checked without running the product
 	@echo "make verify: all is as it should be"
 
 .PHONY: verify-generate
@@ -225,6 +233,10 @@ verify-imports: ## Check the diagram of imports in CONTRIBUTING.md, and what is 
 .PHONY: verify-prose
 verify-prose: ## Check the words of comments, messages and documents
 	$(GO) test -count=1 ./internal/prose
+
+.PHONY: verify-site
+verify-site: ## Check every link, anchor and picture of the documentation
+	@cd tools/site && $(GO) test -count=1 .
 
 .PHONY: verify-shape
 verify-shape: ## Check how long functions and files are

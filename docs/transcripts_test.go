@@ -27,6 +27,7 @@ var elsewhere = map[string]string{
 	"how-to/release.md":               "TestBuild",
 	"how-to/review.md":                "TestPages_CommandsWork",
 	"how-to/running-pods.md":          "TestRunningPods_CommandsAreThere",
+	"how-to/upgrade.md":               "TestRelease_TakesOverWhatKubectlApplied",
 }
 
 // onCluster reports whether a page of a reader with a cluster says so. Its commands are run by test/pages.

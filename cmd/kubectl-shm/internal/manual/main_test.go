@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,7 +73,7 @@ func TestMan_EveryCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other, err := os.ReadFile(filepath.Join(again, name)); err != nil || string(other) != string(text) {
+		if other, err := os.ReadFile(filepath.Join(again, name)); err != nil || !bytes.Equal(other, text) {
 			t.Errorf("%s: another run wrote something else: %v", name, err)
 		}
 		if !strings.Contains(string(text), `"Jan 2026" "shmkeeper v0.1.0"`) {
