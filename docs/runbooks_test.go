@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/internal/runbooks"
+	"github.com/shmkeeper/shmkeeper/internal/sources"
 )
 
 // alerts returns the severities of the alerts of manifests/monitoring, by name, and checks that each links to its runbook.
@@ -67,6 +70,70 @@ func TestRunbooks(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(alerts(t))), names); diff != "" {
 		t.Errorf("alerts and runbooks differ (-alert +runbook):\n%s", diff)
+	}
+}
+
+// podOfOutpost is the name of a Pod in what was printed.
+var podOfOutpost = regexp.MustCompile(`ak-outpost-[a-z0-9-]+-[a-z0-9]{5}\b`)
+
+// Each command of the runbooks is tried, or a reason is given, and what is tried is in a runbook.
+func TestRunbooks_EachCommandIsTried(t *testing.T) {
+	in := map[string]int{}
+	for _, trials := range [][]runbooks.Trial{runbooks.OnAPIServer, runbooks.OnNode} {
+		for _, trial := range trials {
+			in[trial.Command]++
+			if trial.Then != "" {
+				in[trial.Then]++
+			}
+		}
+	}
+	for command := range runbooks.ByTests {
+		in[command]++
+	}
+	for command := range runbooks.Untried {
+		in[command]++
+	}
+	for command, n := range in {
+		if n > 1 {
+			t.Errorf("%s: %d ways to try it; want one", command, n)
+		}
+	}
+	files, err := filepath.Glob("runbooks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	onCall, err := filepath.Glob("runbooks/on-call/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, file := range slices.Concat(files, onCall) {
+		for _, command := range runbooks.Commands(podOfOutpost.ReplaceAllString(read(t, file), "POD")) {
+			found[command] = true
+			if in[command] == 0 {
+				t.Errorf("%s: %s: add it to a list of internal/runbooks", file, command)
+			}
+		}
+	}
+	for command := range in {
+		if !found[command] {
+			t.Errorf("no runbook has %s: remove it from internal/runbooks", command)
+		}
+	}
+}
+
+// The tests that are said to try a command are there.
+func TestRunbooks_TestsExist(t *testing.T) {
+	var tests strings.Builder
+	sources.Each(t, func(path string, content []byte) {
+		if strings.HasSuffix(path, "_test.go") {
+			tests.Write(content)
+		}
+	}, ".go")
+	for command, name := range runbooks.ByTests {
+		if !strings.Contains(tests.String(), "\nfunc "+name+"(") {
+			t.Errorf("%s: there is no test %q", command, name)
+		}
 	}
 }
 

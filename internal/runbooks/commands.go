@@ -1,0 +1,39 @@
+// Package runbooks lists how the commands of the pages in docs/runbooks are tried. A test of
+// docs keeps the lists complete.
+package runbooks
+
+import (
+	"regexp"
+	"strings"
+)
+
+// inline is code within a line that begins with a program, and verb a verb of the plugin without arguments.
+var (
+	inline = regexp.MustCompile("`((?:kubectl|crictl|cmctl|curl) [^`]+)`")
+	verb   = regexp.MustCompile(`^kubectl shm \S+$`)
+)
+
+// Commands returns the commands of a page, in their order: lines that are indented by four columns, outside of
+// fences, and those within the text. The verbs that the text names without arguments are not among them.
+func Commands(page string) []string {
+	var out []string
+	fenced := false
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		if fenced {
+			continue
+		}
+		if command, indented := strings.CutPrefix(line, "    "); indented {
+			out = append(out, strings.TrimSpace(command))
+			continue
+		}
+		for _, match := range inline.FindAllStringSubmatch(line, -1) {
+			if !verb.MatchString(match[1]) {
+				out = append(out, match[1])
+			}
+		}
+	}
+	return out
+}
