@@ -69,7 +69,7 @@ func (r *Release) plugin(ctx context.Context, programs, files string, progress i
 		}
 		out = append(out, a)
 	}
-	return out, nil
+	return out, r.writeManual(ctx, files)
 }
 
 func writeTarGzip(w io.Writer, entries []entry, at time.Time) error {

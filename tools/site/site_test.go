@@ -186,7 +186,7 @@ func TestAnchors(t *testing.T) {
 func TestRun_Faults(t *testing.T) {
 	for want, args := range map[string][]string{
 		`unexpected argument "x": write the folder as -out x`: {"x"},
-		"-root: stat docs: no such file or directory":    {"-root", t.TempDir()},
+		"-root: stat docs: no such file or directory":         {"-root", t.TempDir()},
 	} {
 		if err := run(args, &bytes.Buffer{}); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", args, err, want)
