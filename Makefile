@@ -3,8 +3,13 @@
 GO         ?= go
 # The cgroup version that the tests on a real node are to run on, 1 or 2; empty is the machine's own.
 CGROUP     ?=
-# The version of a release.
+# The version of a release; the private key that signs it, as cosign takes it, or KEYLESS=1 in a workflow; the URI of who builds it,
+# and the program cosign, which is built if there is none.
 VERSION    ?=
+KEY        ?=
+KEYLESS    ?=
+BUILDER    ?=
+COSIGN     ?=
 # RACE=1 runs the tests under the race detector, which needs a C compiler.
 RACE       ?=
 FUZZTIME   ?= 30s
@@ -35,7 +40,7 @@ MUTATE_RESUME  ?=
 
 # The build tags of what needs a real node, or QEMU, or minutes, or a browser. (A comma would end an argument of make's call.)
 comma      := ,
-TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)helm
+TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)helm$(comma)release
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
@@ -43,7 +48,7 @@ TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)
 TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 # Modules below this one, which `./...` does not reach: those with tests of ours, and those that only pin programs to build.
 NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print))) tools/release tools/site
-PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod)))
+PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod ./tools/release/programs/*/go.mod)))
 
 # The linter's cache stays in the repository, so that only Go's own caches are written outside.
 GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
@@ -79,9 +84,15 @@ build: ## Build the kubectl plugin, bin/kubectl-shm, and bin/kubectl_complete-sh
 
 # The image's name and the address of the files are flags of the program: see docs/how-to/release.md.
 .PHONY: release
-release: ## Build a release into out/release (VERSION=v0.1.0): image, plugin, manifests, bills of materials, checksums
+release: ## Build a release into out/release (VERSION=v0.1.0; KEY=cosign.key signs it): image, plugin, manifests, bills of materials, checksums
 	@cd tools/release && $(GO) build -o ../../bin/release .
-	@exec bin/release -version '$(VERSION)'
+	@exec bin/release -version '$(VERSION)' $(if $(KEY),-key '$(KEY)') $(if $(filter-out 0,$(KEYLESS)),-keyless) \
+		$(if $(BUILDER),-builder '$(BUILDER)') $(if $(COSIGN),-cosign '$(COSIGN)')
+
+# Builds cosign, syft and krew from their modules, which takes minutes the first time.
+.PHONY: test-release
+test-release: ## Sign a release and verify it by cosign, compare its bills of materials with what syft finds, install the plugin by krew
+	@cd tools/release && $(GO) test -tags release -count=1 -timeout 60m -v -run 'TestSign|AsSyftFinds|TestKrew' .
 
 # Built and not `go run`, which would not pass on the signal that ends it, and so leave the control plane running.
 .PHONY: demo

@@ -3,9 +3,10 @@ package version
 
 import "runtime/debug"
 
-// linked is set by the linker for a release:
-// -ldflags "-X github.com/shmkeeper/shmkeeper/internal/version.linked=v1.2.3".
-var linked string
+// linked and linkedCommit are set by the linker for a release:
+// -ldflags "-X github.com/shmkeeper/shmkeeper/internal/version.linked=v1.2.3 -X ...version.linkedCommit=abc".
+// The Go command's own mark of the commit would differ between a checkout that has the tag and one that does not.
+var linked, linkedCommit string
 
 // Text returns the version of the program.
 func Text() string {
@@ -13,13 +14,17 @@ func Text() string {
 	if linked == "" {
 		return built(info)
 	}
-	return released(linked, info)
+	revision := linkedCommit
+	if revision == "" {
+		revision, _ = commit(info)
+	}
+	return released(linked, revision)
 }
 
-// released returns a release's version and the commit that it was built from, if the Go command has written that.
-func released(version string, info *debug.BuildInfo) string {
-	if revision, _ := commit(info); revision != "" {
-		return version + " (commit " + revision + ")"
+// released returns a release's version and the commit that it was built from, if that is known.
+func released(version, commit string) string {
+	if commit != "" {
+		return version + " (commit " + commit + ")"
 	}
 	return version
 }

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -15,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +33,10 @@ type archive struct {
 	sha256   string
 }
 
+// complete is the program by which kubectl completes the arguments of the plugin, if it is on the PATH. The plugin would do so under this
+// name, but an archive cannot have a program under two names that every tool unpacks.
+const complete = "#!/bin/sh\nexec kubectl-shm __complete \"$@\"\n"
+
 // plugin builds the command line for all platforms and writes an archive and a bill of materials of each.
 func (r *Release) plugin(ctx context.Context, programs, files string, progress io.Writer) (out []archive, err error) {
 	license, err := os.ReadFile(filepath.Join(r.Root, "LICENSE"))
@@ -51,12 +53,13 @@ func (r *Release) plugin(ctx context.Context, programs, files string, progress i
 			return nil, err
 		}
 		a := archive{platform: p, program: "kubectl-shm", file: fmt.Sprintf("kubectl-shm_%s_%s_%s.tar.gz", r.Version, p.OS, p.Arch)}
-		write := writeTarGzip
+		entries, write := []entry{{"LICENSE", 0o644, license}, {a.program, 0o755, program}, {"kubectl_complete-shm", 0o755, []byte(complete)}}, writeTarGzip
 		if p.OS == "windows" {
 			a.program, a.file, write = a.program+".exe", strings.TrimSuffix(a.file, "tar.gz")+"zip", writeZip
+			entries = []entry{{"LICENSE", 0o644, license}, {a.program, 0o755, program}}
 		}
 		var b bytes.Buffer
-		if err := write(&b, []entry{{"LICENSE", 0o644, license}, {a.program, 0o755, program}}, r.Time); err != nil {
+		if err := write(&b, entries, r.Time); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.file, err)
 		}
 		sum := sha256.Sum256(b.Bytes())
@@ -108,35 +111,4 @@ func writeZip(w io.Writer, entries []entry, at time.Time) error {
 		}
 	}
 	return z.Close()
-}
-
-// writeChecksums writes the SHA-256 of every file below a folder, as sha256sum -c reads them.
-func writeChecksums(folder string) error {
-	type line struct{ name, sum string }
-	var lines []line
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(filepath.Clean(path))
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(data)
-		lines = append(lines, line{filepath.ToSlash(name), hex.EncodeToString(sum[:])})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(lines, func(a, b line) int { return cmp.Compare(a.name, b.name) })
-	var b strings.Builder
-	for _, l := range lines {
-		fmt.Fprintf(&b, "%s  %s\n", l.sum, l.name)
-	}
-	return os.WriteFile(filepath.Join(folder, "checksums.txt"), []byte(b.String()), 0o644) //nolint:gosec // everybody may read a release
 }

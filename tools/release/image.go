@@ -17,8 +17,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is whom the Dockerfile names: not root.
-const user = "65532:65532"
+const (
+	// user is whom the Dockerfile names: not root.
+	user = "65532:65532"
+	// imageFolder is the layout's.
+	imageFolder = "image"
+)
 
 // server builds the server for all platforms and writes the image, as an OCI layout in the folder "image", and a bill of
 // materials of each program. It returns the digest of the index.
@@ -47,13 +51,16 @@ func (r *Release) server(ctx context.Context, programs, files string, progress i
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	path, err := layout.Write(filepath.Join(files, "image"), empty.Index)
+	path, err := layout.Write(filepath.Join(files, imageFolder), empty.Index)
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	// The name by which `ctr images import` and others find it in the layout.
-	name := layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": r.Version})
-	return digest, path.AppendIndex(annotated, name)
+	return digest, path.AppendIndex(annotated, layout.WithAnnotations(map[string]string{
+		// The name by which `ctr images import` and others find it in the layout.
+		"org.opencontainers.image.ref.name": r.Version,
+		// The mark by which `cosign verify --local-image` finds it. Cosign has another for indexes, under which it looks for no bundles.
+		"kind": "dev.cosignproject.cosign/image",
+	}))
 }
 
 // image is the image of one platform: the program, and nothing else.
@@ -93,7 +100,7 @@ func (r *Release) annotations() map[string]string {
 		prefix + "version":     r.Version,
 		prefix + "revision":    r.Commit,
 		prefix + "created":     r.Time.Format(time.RFC3339),
-		prefix + "source":      "https://github.com/shmkeeper/shmkeeper",
+		prefix + "source":      sources,
 		prefix + "licenses":    "Apache-2.0",
 	}
 }

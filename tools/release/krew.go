@@ -42,7 +42,7 @@ func (r *Release) writeKrew(files string, archives []archive) error {
 	plugin := krewPlugin{
 		APIVersion: "krew.googlecontainertools.github.com/v1alpha2", Kind: "Plugin", Metadata: krewMetadata{"shm"},
 		Spec: krewSpec{
-			Version: r.Version, Homepage: "https://github.com/shmkeeper/shmkeeper",
+			Version: r.Version, Homepage: sources,
 			ShortDescription: "Size /dev/shm, and see how full it is",
 			Description: "Computes how large /dev/shm has to be for a workload, and what that costs in memory;\n" +
 				"reviews manifests before they are applied; shows how full every /dev/shm of a cluster is\n" +

@@ -16,11 +16,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/mod/semver"
 )
 
@@ -48,20 +50,32 @@ type Release struct {
 	Downloads string
 	// Server are the platforms of the image, and Plugin those of the command line.
 	Server, Plugin []Platform
-	// Stamp has the Go command write the commit into the programs.
-	Stamp bool
+	// Key is the private key to sign with, as cosign takes it: a file, or the URI of one that a service keeps. Empty: none.
+	Key string
+	// Keyless has cosign sign with the identity of the workflow that runs this.
+	Keyless bool
+	// Cosign is the program that signs; empty if it is to be built.
+	Cosign string
+	// Builder is the URI of who builds, for the provenance.
+	Builder string
 	// Root is the folder of the sources, and Out the one that is written.
 	Root, Out string
 }
 
 func run(ctx context.Context, args []string, progress io.Writer) error {
 	f := flag.NewFlagSet("release", flag.ContinueOnError)
-	r := Release{Server: serverPlatforms, Plugin: pluginPlatforms, Stamp: true}
+	r := Release{Server: serverPlatforms, Plugin: pluginPlatforms}
 	f.StringVar(&r.Version, "version", "", "the version, such as v0.1.0")
 	f.StringVar(&r.Out, "out", "out/release", "the folder to write; what is in it is replaced")
 	f.StringVar(&r.Root, "root", ".", "the folder of the sources")
 	f.StringVar(&r.Image, "image", "ghcr.io/shmkeeper/shmkeeper", "the name of the image, without a tag")
 	f.StringVar(&r.Downloads, "downloads", "https://github.com/shmkeeper/shmkeeper/releases/download", "the URL below which a folder for each version has the files")
+	platform := f.String("platform", "", "build for this platform alone, such as linux/amd64, to try it")
+	uncommitted := f.Bool("uncommitted", false, "build from a checkout that has changes, to try it: nobody could build this release again")
+	f.StringVar(&r.Key, "key", "", "the private key to sign with, as cosign takes it: a file, or the URI of a key that a service keeps")
+	f.BoolVar(&r.Keyless, "keyless", false, "sign with the identity of the workflow that runs this, by the public services of Sigstore")
+	f.StringVar(&r.Cosign, "cosign", "", "the program cosign to sign with; empty: it is built from the module that tools/release/programs/cosign pins")
+	f.StringVar(&r.Builder, "builder", buildType, "the URI of who builds, for the provenance")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -71,14 +85,33 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if !semver.IsValid(r.Version) || semver.Canonical(r.Version) != r.Version || semver.Build(r.Version) != "" {
 		return fmt.Errorf("-version: %q is not a version of three numbers: write one such as v0.1.0 or v0.1.0-rc.1", r.Version)
 	}
-	if err := r.readCommit(ctx); err != nil {
+	if r.Key != "" && r.Keyless {
+		return errors.New("-keyless: there is a -key too: leave out one of the two")
+	}
+	if err := r.only(*platform); err != nil {
+		return err
+	}
+	if err := r.readCommit(ctx, *uncommitted); err != nil {
 		return err
 	}
 	return r.build(ctx, progress)
 }
 
-// readCommit finds out which commit the sources are of.
-func (r *Release) readCommit(ctx context.Context) error {
+// only leaves out all platforms but one, if one is named.
+func (r *Release) only(platform string) error {
+	if platform == "" {
+		return nil
+	}
+	other := func(p Platform) bool { return p.String() != platform }
+	r.Server, r.Plugin = slices.DeleteFunc(slices.Clone(r.Server), other), slices.DeleteFunc(slices.Clone(r.Plugin), other)
+	if len(r.Server) == 0 {
+		return fmt.Errorf("-platform: there is no image for %q: name one of %v", platform, serverPlatforms)
+	}
+	return nil
+}
+
+// readCommit finds out which commit the sources are of. Changes that are in no commit are an error, unless they are allowed.
+func (r *Release) readCommit(ctx context.Context, uncommitted bool) error {
 	text, err := r.output(ctx, "git", "show", "--no-patch", "--format=%H %ct", "HEAD")
 	if err != nil {
 		return fmt.Errorf("-root: %w: name the folder of a checkout", err)
@@ -89,6 +122,9 @@ func (r *Release) readCommit(ctx context.Context) error {
 		return fmt.Errorf("the time of commit %q: %w", commit, err)
 	}
 	r.Commit, r.Time = commit, time.Unix(unix, 0).UTC()
+	if uncommitted {
+		return nil
+	}
 	changed, err := r.output(ctx, "git", "status", "--porcelain")
 	if err != nil {
 		return err
@@ -120,23 +156,42 @@ func (r *Release) build(ctx context.Context, progress io.Writer) error {
 			return err
 		}
 	}
-	digest, err := r.server(ctx, programs, files, progress)
+	signer, err := r.newSigner(ctx, work, progress)
 	if err != nil {
 		return err
 	}
-	archives, err := r.plugin(ctx, programs, files, progress)
+	digest, sums, err := r.write(ctx, programs, files, progress)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.writeKrew(files, archives), r.writeInstall(files, digest), r.writeChart(ctx, files, digest)); err != nil {
-		return err
-	}
-	if err := writeChecksums(files); err != nil {
-		return err
+	if signer != nil {
+		if err := r.sign(ctx, signer, files, sums, digest); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(os.RemoveAll(out), os.Rename(files, out)); err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "%s of commit %s is in %s\nthe image is %s@%s\n", r.Version, r.Commit, out, r.Image, digest)
+	if signer == nil {
+		fmt.Fprintf(progress, unsigned, r.Version)
+	}
 	return nil
+}
+
+// write writes all that is the same each time, and returns the digest of the image and the checksums of the files.
+func (r *Release) write(ctx context.Context, programs, files string, progress io.Writer) (v1.Hash, []checksum, error) {
+	digest, err := r.server(ctx, programs, files, progress)
+	if err != nil {
+		return v1.Hash{}, nil, err
+	}
+	archives, err := r.plugin(ctx, programs, files, progress)
+	if err != nil {
+		return v1.Hash{}, nil, err
+	}
+	if err := errors.Join(r.writeKrew(files, archives), r.writeInstall(files, digest), r.writeChart(ctx, files, digest)); err != nil {
+		return v1.Hash{}, nil, err
+	}
+	sums, err := writeChecksums(files)
+	return digest, sums, err
 }

@@ -23,15 +23,16 @@ var (
 	pluginPlatforms = []Platform{{"darwin", "amd64"}, {"darwin", "arm64"}, {"linux", "amd64"}, {"linux", "arm64"}, {"windows", "amd64"}}
 )
 
-const linkedVersion = "github.com/shmkeeper/shmkeeper/internal/version.linked"
+// linkerFlags leave out what only debuggers read, and link the version and the commit, as in the Dockerfile.
+const linkerFlags = "-s -w -X github.com/shmkeeper/shmkeeper/internal/version.linked=%s -X github.com/shmkeeper/shmkeeper/internal/version.linkedCommit=%s"
 
 // compile builds a program as the Dockerfile does, and returns its file.
 func (r *Release) compile(ctx context.Context, folder, program string, p Platform, progress io.Writer) (string, error) {
 	fmt.Fprintf(progress, "building %s for %s\n", program, p)
 	file := filepath.Join(folder, strings.Join([]string{program, p.OS, p.Arch}, "-"))
 	//nolint:gosec // the program is one of ours, and the file below our own folder
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", fmt.Sprintf("-buildvcs=%t", r.Stamp),
-		"-ldflags", "-s -w -X "+linkedVersion+"="+r.Version, "-o", file, "./cmd/"+program)
+	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", fmt.Sprintf(linkerFlags, r.Version, r.Commit), "-o", file, "./cmd/"+program)
 	c.Dir = r.Root
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOOS="+p.OS, "GOARCH="+p.Arch)
 	if text, err := c.CombinedOutput(); err != nil {

@@ -33,7 +33,8 @@ func newRelease(t *testing.T) *Release {
 	return &Release{
 		Version: "v1.2.3", Commit: strings.Repeat("a", 40), Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Image: "registry.example.com/shm/keeper", Downloads: "https://example.com/files",
-		Server: here, Plugin: here, Root: "../..", Out: filepath.Join(t.TempDir(), "out"),
+		Builder: "https://example.com/builder",
+		Server:  here, Plugin: here, Root: "../..", Out: filepath.Join(t.TempDir(), "out"),
 	}
 }
 
@@ -56,8 +57,12 @@ func filesBelow(t *testing.T, folder string) map[string][]byte {
 func TestBuild(t *testing.T) {
 	first, second := newRelease(t), newRelease(t)
 	for _, r := range []*Release{first, second} {
-		if err := r.build(t.Context(), io.Discard); err != nil {
+		var progress bytes.Buffer
+		if err := r.build(t.Context(), &progress); err != nil {
 			t.Fatal(err)
+		}
+		if want := "COSIGN_PASSWORD=... make release VERSION=v1.2.3 KEY=cosign.key\n"; !strings.Contains(progress.String(), "nothing was signed") || !strings.HasSuffix(progress.String(), want) {
+			t.Errorf("it does not end in %q, with the reason:\n%s", want, &progress)
 		}
 	}
 	files := filesBelow(t, first.Out)
@@ -181,8 +186,8 @@ func extract(t *testing.T, r io.Reader, name, path string) {
 func wantVersion(t *testing.T, r *Release, program string, args ...string) {
 	t.Helper()
 	text, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
-	if err != nil || !strings.Contains(string(text), r.Version) {
-		t.Errorf("%s %s prints %q, %v; want %s", filepath.Base(program), strings.Join(args, " "), text, err, r.Version)
+	if want := r.Version + " (commit " + r.Commit + ")"; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%s %s prints %q, %v; want %s", filepath.Base(program), strings.Join(args, " "), text, err, want)
 	}
 }
 
@@ -242,13 +247,20 @@ func checkPlugin(t *testing.T, r *Release, files map[string][]byte) {
 	if sum := sha256.Sum256(files[name]); p.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("the checksum is %q; want that of %s", p.SHA256, name)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(files[name]))
-	if err != nil {
-		t.Fatal(err)
+	folder := t.TempDir()
+	for _, program := range []string{p.Bin, "kubectl_complete-shm"} {
+		z, err := gzip.NewReader(bytes.NewReader(files[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		extract(t, z, program, filepath.Join(folder, program))
 	}
-	program := filepath.Join(t.TempDir(), p.Bin)
-	extract(t, z, p.Bin, program)
-	wantVersion(t, r, program, "version")
+	wantVersion(t, r, filepath.Join(folder, p.Bin), "version")
+	complete := exec.CommandContext(t.Context(), filepath.Join(folder, "kubectl_complete-shm"), "rev")
+	complete.Env = append(os.Environ(), "PATH="+folder)
+	if text, err := complete.Output(); err != nil || !strings.HasPrefix(string(text), "review\t") {
+		t.Errorf("the arguments are completed by %q, %v", text, err)
+	}
 }
 
 // checkMaterials compares a bill of materials with what the Go command says of a program that it builds now.
@@ -308,6 +320,8 @@ func TestRun_Errors(t *testing.T) {
 		{[]string{"-version", "v1.0.0+build"}, `-version: "v1.0.0+build" is not a version`},
 		{[]string{"-version", "v1.0.0", "more"}, `unexpected argument "more"`},
 		{[]string{"-version", "v1.0.0", "-root", t.TempDir()}, "name the folder of a checkout"},
+		{[]string{"-version", "v1.0.0", "-key", "cosign.key", "-keyless"}, "leave out one of the two"},
+		{[]string{"-version", "v1.0.0", "-platform", "darwin/arm64"}, `no image for "darwin/arm64": name one of [linux/amd64 linux/arm64]`},
 	} {
 		t.Run(fmt.Sprint(test.args), func(t *testing.T) {
 			if err := run(t.Context(), test.args, io.Discard); err == nil || !strings.Contains(err.Error(), test.want) {
