@@ -31,7 +31,7 @@ var elsewhere = map[string]string{
 }
 
 // onCluster reports whether a page of a reader with a cluster says so. Its commands are run by test/pages.
-func onCluster(text string) bool { return strings.Contains(text, "\n<!-- cluster -->\n") }
+func onCluster(text string) bool { return strings.Contains(text, "\n<!-- cluster") }
 
 // Each page for somebody with a task is followed from its top, in an empty folder, and prints what it
 // shows; README.md is followed in a checkout. What needs a cluster is run by test/pages.
