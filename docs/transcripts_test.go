@@ -47,10 +47,10 @@ func TestPages_PrintWhatTheyShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "NO_COLOR=1")
-	pages := map[string]string{}
+	pages := map[string]string{"../README.md": ".."}
 	for _, folder := range []string{"tutorials", "how-to", "explanation"} {
 		names, err := filepath.Glob(folder + "/*.md")
-		if err != nil || len(names) < 2 {
+		if err != nil || len(names) < 3 {
 			t.Errorf("docs/%s has only %d pages (%v)", folder, len(names), err)
 		}
 		for _, name := range names {
@@ -68,7 +68,7 @@ func TestPages_PrintWhatTheyShow(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			text := read(t, filepath.Join(dir, name))
+			text := read(t, name)
 			page, err := transcript.Parse(text)
 			if err != nil {
 				t.Fatal(err)

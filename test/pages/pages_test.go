@@ -136,7 +136,20 @@ func (c *cluster) follow(t *testing.T, text, dir string) error {
 	}
 	var errs []error
 	for _, step := range page.Steps {
-		errs = append(errs, step.Run(t.Context(), dir, c.env))
+		errs = append(errs, c.take(t.Context(), step, dir))
 	}
 	return errors.Join(errs...)
+}
+
+// take takes a step. What only asks is asked again for a while, as controllers take a moment to do what the step before had them do.
+func (c *cluster) take(ctx context.Context, step transcript.Step, dir string) error {
+	asks := step.File == "" && (strings.HasPrefix(step.Text, "kubectl get ") || strings.HasPrefix(step.Text, "kubectl shm audit "))
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := step.Run(ctx, dir, c.env)
+		if err == nil || !asks || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }
