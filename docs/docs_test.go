@@ -87,7 +87,7 @@ func TestPages_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// README.md has every page but the runbooks, which monitoring.md lists, each in a folder that says what its reader wants.
+// README.md has every page but the runbooks, which reference/alerts.md lists, each in a folder that says what its reader wants.
 func TestIndex_HasEveryPage(t *testing.T) {
 	index := read(t, "README.md")
 	kind := regexp.MustCompile(`^(tutorials|how-to|reference|explanation|runbooks)/`)

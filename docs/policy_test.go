@@ -94,10 +94,10 @@ func TestPolicyPage_EachDefaultAndWord(t *testing.T) {
 	}
 }
 
-// Each policy that reference/policy.md shows is valid.
-func TestPolicyPage_PoliciesAreValid(t *testing.T) {
+// Each policy that how-to/choose-a-policy.md shows is valid.
+func TestChooseAPolicy_PoliciesAreValid(t *testing.T) {
 	n := 0
-	for _, rest := range strings.Split(read(t, "reference/policy.md"), "```yaml\n")[1:] {
+	for _, rest := range strings.Split(read(t, "how-to/choose-a-policy.md"), "```yaml\n")[1:] {
 		text, _, _ := strings.Cut(rest, "```")
 		n++
 		var p v1alpha1.SharedMemoryPolicy

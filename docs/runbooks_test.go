@@ -137,12 +137,12 @@ func TestRunbooks_TestsExist(t *testing.T) {
 	}
 }
 
-// Each alert has a row in how-to/monitoring.md, with its severity, and each row an alert.
-func TestMonitoringPage_EachAlert(t *testing.T) {
+// Each alert has a row in reference/alerts.md, with its severity, and each row an alert.
+func TestAlertsPage_EachAlert(t *testing.T) {
 	page := map[string]string{}
-	for _, row := range regexp.MustCompile(`(?m)^\| \[(\w+)\]\(\.\./runbooks/(\w+)\.md\) \| ([a-z, ]+) \|`).FindAllStringSubmatch(read(t, "how-to/monitoring.md"), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| \[(\w+)\]\(\.\./runbooks/(\w+)\.md\) \| ([a-z, ]+) \|`).FindAllStringSubmatch(read(t, "reference/alerts.md"), -1) {
 		if row[1] != row[2] {
-			t.Errorf("how-to/monitoring.md links alert %s to the runbook of %s", row[1], row[2])
+			t.Errorf("reference/alerts.md links alert %s to the runbook of %s", row[1], row[2])
 		}
 		page[row[1]] = row[3]
 	}
@@ -151,17 +151,17 @@ func TestMonitoringPage_EachAlert(t *testing.T) {
 		want[name] = strings.Join(severities, ", ")
 	}
 	if diff := cmp.Diff(want, page); diff != "" {
-		t.Errorf("alerts and their severities (-rules +how-to/monitoring.md):\n%s", diff)
+		t.Errorf("alerts and their severities (-rules +reference/alerts.md):\n%s", diff)
 	}
 }
 
-// Each recorded series has a row in how-to/monitoring.md, and each row a series.
-func TestMonitoringPage_EachRecordingRule(t *testing.T) {
+// Each recorded series has a row in reference/alerts.md, and each row a series.
+func TestAlertsPage_EachRecordingRule(t *testing.T) {
 	var recorded, documented []string
 	for _, match := range regexp.MustCompile(`(?m)^  - record: (\S+)$`).FindAllStringSubmatch(read(t, "../manifests/monitoring/rules.yaml"), -1) {
 		recorded = append(recorded, match[1])
 	}
-	for name := range rows(read(t, "how-to/monitoring.md")) {
+	for name := range rows(read(t, "reference/alerts.md")) {
 		if strings.HasPrefix(name, "shmkeeper:") {
 			documented = append(documented, name)
 		}
@@ -169,6 +169,6 @@ func TestMonitoringPage_EachRecordingRule(t *testing.T) {
 	slices.Sort(recorded)
 	slices.Sort(documented)
 	if diff := cmp.Diff(slices.Compact(recorded), documented); diff != "" || len(recorded) < 5 {
-		t.Errorf("recorded series (-rules.yaml +how-to/monitoring.md):\n%s", diff)
+		t.Errorf("recorded series (-rules.yaml +reference/alerts.md):\n%s", diff)
 	}
 }

@@ -120,7 +120,7 @@ func sarifRules() []sarifRule {
 		rules = append(rules, sarifRule{reason.ID(), string(reason), sarifText{short[string(reason)]}, docsURI + "reference/checks.md#" + anchor})
 	}
 	for _, name := range [...]string{string(policy.AddVolume), string(policy.ResizeVolume), string(policy.RaiseMemory), ruleWarning, ruleNote} {
-		rules = append(rules, sarifRule{name, name, sarifText{short[name]}, docsURI + "how-to/review.md#rules"})
+		rules = append(rules, sarifRule{name, name, sarifText{short[name]}, docsURI + "reference/review-output.md#rules"})
 	}
 	return rules
 }
