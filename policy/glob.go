@@ -57,6 +57,13 @@ func imageGlob(pattern string) (glob, error) {
 	return newGlob(repository(pattern))
 }
 
+// CanonicalImageGlob returns a valid pattern of match.images in the one spelling that repositories
+// are compared in.
+func CanonicalImageGlob(pattern string) string {
+	g, _ := imageGlob(pattern) // Compile reports one that is not valid
+	return g.pattern
+}
+
 func anyMatches(globs []glob, name string) bool {
 	for i := range globs {
 		if globs[i].matches(name) {

@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/shmkeeper/shmkeeper/internal/podkind"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
@@ -73,7 +72,7 @@ func (a apiServer) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 			t.Fatal(err)
 		}
 	}
-	pod := podOf(t, c)
+	pod := c.Pod(t)
 	pod.Name, pod.GenerateName, pod.Namespace = "subject", "", ns
 	var got policytest.Result
 	if err := poll(t.Context(), within, func() error {
@@ -86,28 +85,6 @@ func (a apiServer) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 		return got
 	}
 	return a.create(t, c, pod, "")
-}
-
-// podOf returns the Pod that a case is about, or that its workload would make.
-func podOf(t *testing.T, c policytest.Case) *corev1.Pod {
-	t.Helper()
-	object := c.Typed(t)
-	if pod, ok := object.(*corev1.Pod); ok {
-		return pod
-	}
-	subject, ok := policy.NewSubject(object)
-	if !ok {
-		t.Fatalf("%T has no Pod", object)
-	}
-	pod := &corev1.Pod{Spec: *podkind.SpecOf(object).DeepCopy()}
-	pod.Labels, pod.Annotations = subject.Pod.Metadata.Labels, subject.Pod.Metadata.Annotations
-	// A controller fills in the volumes of claims.
-	for _, claim := range subject.Claims {
-		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim, VolumeSource: corev1.VolumeSource{
-			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
-		}})
-	}
-	return pod
 }
 
 // create creates the Pod and returns what came of it.

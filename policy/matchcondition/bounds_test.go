@@ -178,7 +178,7 @@ func TestLiteral(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "''", "a ~": "'a ~'", "\x1f": `'\U0000001f'`, "'": `'\U00000027'`, `\`: `'\U0000005c'`, "\u0080": `'\U00000080'`, "é": `'\U000000e9'`,
 	} {
-		if got := literal(text); got != want {
+		if got := Literal(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
 	}

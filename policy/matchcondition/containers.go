@@ -66,7 +66,7 @@ func settingsTerm(fragments []string) string {
 	if len(fragments) == 0 {
 		return ""
 	}
-	found := ".contains(" + literal(fragments[0]) + ")"
+	found := ".contains(" + Literal(fragments[0]) + ")"
 	texts := func(field string) string {
 		return fmt.Sprintf(`has(x.%[1]s) && (x.%[1]s.size() > %[2]d || x.%[1]s.exists(a, a%[3]s))`,
 			field, maxSettings, found)
@@ -87,7 +87,7 @@ func mountsTerm(fragments []string) string {
 	path := "a.mountPath"
 	either := fmt.Sprintf("%s.size() > %d", path, maxMountPathBytes)
 	for _, f := range fragments {
-		either += " || " + path + ".contains(" + literal(f) + ")"
+		either += " || " + path + ".contains(" + Literal(f) + ")"
 	}
 	return fmt.Sprintf(`%s.exists(x, has(x.volumeMounts) && (x.volumeMounts.size() > %d || `+
 		`x.volumeMounts.exists(a, has(%s) && (%s))))`, allContainers, maxMounts, path, either)

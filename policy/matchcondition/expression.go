@@ -194,7 +194,7 @@ func (g *group) alternatives() (terms []string) {
 		beside(conjunction, namesVar+".exists(x, x in "+list(slices.Sorted(maps.Keys(g.names[conjunction])))+")")
 	}
 	for _, conjunction := range slices.Sorted(maps.Keys(g.images)) {
-		beside(conjunction, imagesVar+".matches("+literal(oneOf(slices.Collect(maps.Keys(g.images[conjunction]))))+")")
+		beside(conjunction, imagesVar+".matches("+Literal(oneOf(slices.Collect(maps.Keys(g.images[conjunction]))))+")")
 	}
 	return terms
 }

@@ -32,6 +32,14 @@ func conjunctionOf(requirements []metav1.LabelSelectorRequirement) string {
 	return strings.Join(terms, " && ")
 }
 
+// SelectorTerm returns a term that holds if the labels that are bound to l are what a selector asks
+// for, exactly as the selector takes it; empty if it asks for nothing. ok is false for a selector
+// that is not valid.
+func SelectorTerm(s *metav1.LabelSelector) (term string, ok bool) {
+	requirements, ok := requirementsOf(s)
+	return conjunctionOf(requirements), ok
+}
+
 // tupleSeparator stands between keys, and between values. Neither may have it.
 const tupleSeparator = ","
 
@@ -70,8 +78,8 @@ func tuplesTerm(keys string, values []string) string {
 	}
 	present, together := make([]string, len(all)), make([]string, len(all))
 	for i, key := range all {
-		present[i] = literal(key) + " in " + labelsVar
-		together[i] = labelsVar + "[" + literal(key) + "]"
+		present[i] = Literal(key) + " in " + labelsVar
+		together[i] = labelsVar + "[" + Literal(key) + "]"
 	}
 	return strings.Join(present, " && ") + " && " + strings.Join(together, " + '"+tupleSeparator+"' + ") + " in " + list(values)
 }
@@ -80,7 +88,7 @@ func tuplesTerm(keys string, values []string) string {
 func list(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, text := range texts {
-		quoted[i] = literal(text)
+		quoted[i] = Literal(text)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
@@ -88,11 +96,11 @@ func list(texts []string) string {
 // labelTerm returns one requirement, exactly as a selector takes it: NotIn also holds if the
 // label is absent.
 func labelTerm(r metav1.LabelSelectorRequirement) string {
-	present := literal(r.Key) + " in " + labelsVar
+	present := Literal(r.Key) + " in " + labelsVar
 	among := func() string {
-		value := labelsVar + "[" + literal(r.Key) + "]"
+		value := labelsVar + "[" + Literal(r.Key) + "]"
 		if len(r.Values) == 1 {
-			return present + " && " + value + " == " + literal(r.Values[0])
+			return present + " && " + value + " == " + Literal(r.Values[0])
 		}
 		return present + " && " + value + " in " + list(slices.Sorted(slices.Values(r.Values)))
 	}
@@ -108,9 +116,9 @@ func labelTerm(r metav1.LabelSelectorRequirement) string {
 	}
 }
 
-// literal returns a text as a CEL string. Quotes, backslashes and all that is not printable
+// Literal returns a text as a CEL string. Quotes, backslashes and all that is not printable
 // ASCII are written as code points, so that no text ends the string early.
-func literal(text string) string {
+func Literal(text string) string {
 	var b strings.Builder
 	b.WriteByte('\'')
 	for _, r := range text {

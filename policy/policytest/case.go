@@ -121,6 +121,28 @@ func (c Case) Typed(tb testing.TB) runtime.Object {
 	return object
 }
 
+// Pod returns the Pod that a case is about, or that its workload would make, as a new value.
+func (c Case) Pod(tb testing.TB) *corev1.Pod {
+	tb.Helper()
+	object := c.Typed(tb)
+	if pod, ok := object.(*corev1.Pod); ok {
+		return pod
+	}
+	subject, ok := policy.NewSubject(object)
+	if !ok {
+		tb.Fatalf("%T has no Pod", object)
+	}
+	pod := &corev1.Pod{Spec: *podkind.SpecOf(object).DeepCopy()}
+	pod.Labels, pod.Annotations = subject.Pod.Metadata.Labels, subject.Pod.Metadata.Annotations
+	// A controller fills in the volumes of claims.
+	for _, claim := range subject.Claims {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+		}})
+	}
+	return pod
+}
+
 // Set returns the compiled policies of a case, with its mirrors.
 func (c Case) Set(tb testing.TB) policy.Set {
 	tb.Helper()
