@@ -31,12 +31,21 @@ type Options struct {
 	PauseImage string
 	// Images are archives of images that containerd imports.
 	Images []string
+	// Layouts are OCI layouts that containerd imports.
+	Layouts []Layout
 	// FeatureGates are set in the control plane and in the kubelet.
 	FeatureGates map[string]bool
 	// LogDir is where the programs' logs and the audit log are left.
 	LogDir string
 	// Progress is told what takes long.
 	Progress io.Writer
+}
+
+// Layout is an OCI layout of one image, in a tar archive.
+type Layout struct {
+	// Name is the image's, without a tag, which the layout has.
+	Name    string
+	Archive string
 }
 
 // Cluster is a running cluster. It ends with Stop, and at the latest with the namespaces that it is in.
@@ -83,6 +92,11 @@ func Start(ctx context.Context, opts Options) (_ *Cluster, err error) {
 	}
 	for _, archive := range opts.Images {
 		if err := runtime.load(ctx, archive); err != nil {
+			return nil, err
+		}
+	}
+	for _, layout := range opts.Layouts {
+		if err := runtime.loadLayout(ctx, layout); err != nil {
 			return nil, err
 		}
 	}

@@ -136,6 +136,11 @@ func (r containerd) load(ctx context.Context, archive string) error {
 	return r.ctr(ctx, "--namespace", "k8s.io", "images", "import", "--all-platforms", archive)
 }
 
+// loadLayout imports an OCI layout, for Pods that name the image by its tag, by its digest or by both.
+func (r containerd) loadLayout(ctx context.Context, l Layout) error {
+	return r.ctr(ctx, "--namespace", "k8s.io", "images", "import", "--digests", "--base-name", l.Name, l.Archive)
+}
+
 func (r containerd) ctr(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, r.Ctr, append([]string{"--address", r.socket()}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {

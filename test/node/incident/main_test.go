@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
-	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/test/node/cluster"
 	"github.com/shmkeeper/shmkeeper/test/node/debian"
 	"github.com/shmkeeper/shmkeeper/test/node/image"
@@ -29,9 +28,8 @@ import (
 // pageSize is that of the kernel, in bytes. All figures here are for it.
 const pageSize = 4096
 
-// The images of the cluster. That of shmkeeper is the one that the manifests name.
+// The images of the cluster, beside that of the release.
 const (
-	shmkeeperImage = "shmkeeper.invalid/shmkeeper:dev"
 	writerImage    = "shmkeeper/sessionwriter:test"
 	pauseImage     = "shmkeeper/pause:test"
 	// shellImage is the writer with a shell and the programs of busybox, and toolsImage these alone.
@@ -105,7 +103,7 @@ func run(m *testing.M) (status int, err error) {
 	case status == 0 && err == nil:
 		err = os.RemoveAll(dir)
 	default:
-		err = errors.Join(err, os.Remove(archive(dir)), fmt.Errorf("the logs of all programs are in %q until the next run", logsIn(dir)))
+		err = errors.Join(err, os.Remove(archive(dir)), os.Remove(layoutArchive(dir)), fmt.Errorf("the logs of all programs are in %q until the next run", logsIn(dir)))
 	}
 	return status, err
 }
@@ -206,8 +204,7 @@ func buildImages(ctx context.Context, dir string) error {
 	}
 	// They are in the archive then.
 	defer func() { _ = os.RemoveAll(programs) }()
-	server, err := install.Build(ctx, programs)
-	if err != nil {
+	if err := buildRelease(ctx, dir); err != nil {
 		return err
 	}
 	writer := filepath.Join(programs, "sessionwriter")
@@ -225,7 +222,6 @@ func buildImages(ctx context.Context, dir string) error {
 	return image.Write(archive(dir),
 		image.Image{Name: shellImage, Program: writer, Tools: tools, Applets: applets, Env: []string{"TMPDIR=/dev/shm/"}, User: nonRoot},
 		image.Image{Name: toolsImage, Program: writer, Tools: tools, Applets: applets},
-		image.Image{Name: shmkeeperImage, Program: server, User: nonRoot},
 		image.Image{Name: writerImage, Program: writer, Env: []string{"TMPDIR=/dev/shm/"}, User: nonRoot},
 		image.Image{Name: pauseImage, Program: writer, Entrypoint: []string{"/sessionwriter", "pause"}, User: nonRoot},
 	)
@@ -252,7 +248,8 @@ func runInside(m *testing.M, dir string) (status int, err error) {
 		return 0, err
 	}
 	node, err = cluster.Start(ctx, cluster.Options{
-		Runtime: runtime, PauseImage: pauseImage, Images: []string{archive(dir)}, LogDir: logsIn(dir), Progress: os.Stderr,
+		Runtime: runtime, PauseImage: pauseImage, Images: []string{archive(dir)}, Layouts: []cluster.Layout{{Name: releaseImage, Archive: layoutArchive(dir)}},
+		LogDir: logsIn(dir), Progress: os.Stderr,
 		// Alpha in 1.37: a resize may change the sizeLimit of a Memory emptyDir (KEP-6030).
 		FeatureGates: map[string]bool{"InPlacePodVerticalScalingMemoryBackedVolumes": true},
 	})
@@ -260,7 +257,7 @@ func runInside(m *testing.M, dir string) (status int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, node.Stop()) }()
-	if err := installShmkeeper(ctx); err != nil {
+	if err := installShmkeeper(ctx, dir); err != nil {
 		return 0, err
 	}
 	if uml.InGuest() {
@@ -273,17 +270,4 @@ func runInside(m *testing.M, dir string) (status int, err error) {
 		err = writeDocs(context.Background())
 	}
 	return status, err
-}
-
-// installShmkeeper does what docs/how-to/install.md says, and returns when the webhooks answer.
-func installShmkeeper(ctx context.Context) error {
-	if err := install.Apply(ctx, node.ControlPlane, "default"); err != nil {
-		return err
-	}
-	if _, err := node.Kubectl(ctx, "rollout", "status", "--namespace="+install.Namespace, "--timeout=2m", "deployment/shmkeeper"); err != nil {
-		state, _ := node.Kubectl(ctx, "describe", "pods", "--namespace="+install.Namespace)
-		logs, _ := node.Kubectl(ctx, "logs", "--namespace="+install.Namespace, "--selector=app.kubernetes.io/name=shmkeeper", "--tail=40")
-		return fmt.Errorf("shmkeeper does not run: %w\n%s\n%s", err, state, logs)
-	}
-	return nil
 }
