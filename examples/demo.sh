@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 trap 'exit 1' HUP INT TERM
-echo "Building kubectl-shm..."
-go build -o "$bin/kubectl-shm" ./cmd/kubectl-shm
+echo "Building the verbs of kubectl shm that need no cluster (a minute on two cores the first time)..."
+go build -o "$bin/kubectl-shm" ./cmd/kubectl-shm/offline
 
 heading() {
 	printf '\n== %s\n\n' "$1"

@@ -1,0 +1,17 @@
+// Command offline is kubectl shm with the verbs of examples/demo.sh alone. They link no client of a cluster, so that it is
+// built with less than half of the packages: the demo shows something soon, also where nothing is in Go's cache.
+package main
+
+import (
+	"os"
+
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/review"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/simulate"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/size"
+)
+
+func main() {
+	streams := cli.Streams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	os.Exit(cli.Run(os.Args[1:], streams, review.Command, simulate.Command, size.Command))
+}
