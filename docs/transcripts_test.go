@@ -21,6 +21,7 @@ var elsewhere = map[string]string{
 	"explanation/threat-model.md":     "TestThreatModel_TestsExist",
 	"explanation/usage.md":            "TestServerPage_EachMetric",
 	"how-to/audit.md":                 "TestDocs_CommandsAndTheirOutput",
+	"how-to/export.md":                "TestPages_CommandsWork",
 	"how-to/install.md":               "TestServerPage_NoUnknownFlag",
 	"how-to/monitoring.md":            "TestMonitoring_WarnsBeforeTheFirst400",
 	"how-to/policy-tests.md":          "TestPages_CommandsWork",

@@ -53,7 +53,7 @@ func TestHelp_EveryExampleWorks(t *testing.T) {
 			}
 		})
 	}
-	if tried < 37 {
+	if tried < 40 {
 		t.Errorf("only %d examples were found", tried)
 	}
 }
@@ -70,6 +70,8 @@ func TestCompletion(t *testing.T) {
 		"review -p ":     names.String() + ":0\n",
 		"lint -o ":       "text\njson\n:4\n",
 		"policies ":      names.String() + ":4\n",
+		"export -o ":     "admission-policy\nkyverno\nauthentik\nterraform\n:4\n",
+		"export ":        names.String() + ":0\n",
 		"policies -o ":   "text\nyaml\njson\n:4\n",
 		"size -o ":       "table\njson\nyaml\nsvg\npng\n:4\n",
 		"audit -o ":      "table\nwide\njson\nyaml\ncsv\nhtml\n:4\n",
@@ -98,6 +100,7 @@ func TestSuggestions(t *testing.T) {
 		"review -f - --mode Warn":   `invalid argument "Warn" for "--mode" flag: did you mean warn? If not, write audit, warn or enforce: see kubectl shm review --help`,
 		"review -f x -p seleniun":   "x: there is no such file or directory: check the path\nseleniun: there is no such file or directory: check the path; did you mean selenium? If not, kubectl shm policies lists the built-in ones",
 		"policies authentik-sever":  `"authentik-sever" is not a built-in policy: did you mean authentik-server? If not, kubectl shm policies lists them`,
+		"exprot selenium":           `there is no command "exprot": did you mean export? If not, use one of those that kubectl shm --help lists`,
 		"size --file-per-minute 18": "unknown flag: --file-per-minute: did you mean --files-per-minute? If not, see kubectl shm size --help",
 	} {
 		got := clitest.Run("", strings.Fields(args), verbs.All()...)

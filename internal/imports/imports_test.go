@@ -45,9 +45,9 @@ func TestImports_LinkOnlyWhatIsNeeded(t *testing.T) {
 	clients := []string{"k8s.io/client-go", "net/http/httptest", "sigs.k8s.io/controller-runtime"}
 	packages := list(t)
 	for name, unwanted := range map[string][]string{
-		"cmd/kubectl-shm/lint": clients, "cmd/kubectl-shm/policies": clients, "cmd/kubectl-shm/review": clients,
+		"cmd/kubectl-shm/export": clients, "cmd/kubectl-shm/lint": clients, "cmd/kubectl-shm/policies": clients, "cmd/kubectl-shm/review": clients,
 		"cmd/kubectl-shm/simulate": clients, "cmd/kubectl-shm/size": clients, "cmd/kubectl-shm/version": clients,
-		"policy": clients, "policy/matchcondition": clients, "policy/sizing": clients,
+		"internal/admissionpolicy": clients, "policy": clients, "policy/matchcondition": clients, "policy/sizing": clients,
 		"cmd/shmkeeper": {"github.com/cert-manager", "google.golang.org/grpc", "html/template", "k8s.io/apiserver", "plugin", "text/template"},
 	} {
 		i := slices.IndexFunc(packages, func(p goPackage) bool { return p.ImportPath == name })

@@ -7,6 +7,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/audit"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/create"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/diagnose"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/export"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/fix"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/initpolicy"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
@@ -28,7 +29,7 @@ import (
 func Offline() []cli.Verb {
 	return []cli.Verb{
 		size.Command, review.Command, fix.Command, lint.Command, policies.Command, initpolicy.Command, test.Command, create.Command,
-		simulate.Command, schema.Command, version.Command,
+		export.Command, simulate.Command, schema.Command, version.Command,
 	}
 }
 
