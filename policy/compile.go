@@ -15,9 +15,17 @@ import (
 )
 
 // Policy is a SharedMemoryPolicy that has been found valid. It is made by Compile
-// alone, is immutable, and may be shared.
+// alone, is immutable, and may be shared. The zero Policy matches nothing, and has no name and no size.
 type Policy struct {
 	*compiled
+}
+
+// orNothing returns what was compiled, for the zero Policy too.
+func (p Policy) orNothing() *compiled {
+	if p.compiled == nil {
+		return &compiled{}
+	}
+	return p.compiled
 }
 
 type compiled struct {
@@ -43,22 +51,23 @@ type compiled struct {
 }
 
 // Name returns the policy's name.
-func (p Policy) Name() string { return p.name }
+func (p Policy) Name() string { return p.orNothing().name }
 
 // Mode returns the most that the policy does.
-func (p Policy) Mode() v1alpha1.Mode { return p.mode }
+func (p Policy) Mode() v1alpha1.Mode { return p.orNothing().mode }
 
 // MountPath returns where the policy wants the volume, as a cleaned path.
-func (p Policy) MountPath() string { return p.mountPath }
+func (p Policy) MountPath() string { return p.orNothing().mountPath }
 
 // Size returns the size that the policy gives a Pod without annotations. ok is false for
 // a model that needs a Pod to compute it (memoryPercent, and units counted from
 // an annotation or resources), and for a policy without sizing.
 func (p Policy) Size() (s sizing.Size, ok bool) {
-	if p.model == nil || p.model.static == nil {
+	m := p.orNothing().model
+	if m == nil || m.static == nil {
 		return sizing.Size{}, false
 	}
-	return *p.model.static, true
+	return *m.static, true
 }
 
 // SizeWarning returns the field that keeps the size that the policy gives from being enough, and a

@@ -56,7 +56,7 @@ func (m *model) sizeOfFiles(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
 // at most, with a headroom of at least 25 %. ok is false without the figures, or without sizing.
 func (p Policy) SizeOf(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
 	switch {
-	case p.model == nil:
+	case p.orNothing().model == nil:
 		return sizing.Size{}, false
 	case p.model.files != nil:
 		return p.model.sizeOfFiles(o)

@@ -96,7 +96,7 @@ func (s Subject) Recreated(quotas []*corev1.ResourceQuota) Subject {
 // SizeText says in a few words which size the policy gives: a size such as "897Mi", what it depends
 // on, such as "30% of memory" or "1Gi + 4Gi each", or "none" for a policy without sizing.
 func (p Policy) SizeText() string {
-	if p.compiled == nil || p.model == nil {
+	if p.orNothing().model == nil {
 		return "none"
 	}
 	if s, ok := p.Size(); ok {

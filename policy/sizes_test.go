@@ -37,3 +37,22 @@ func TestPolicy_SizeText(t *testing.T) {
 		t.Errorf("the zero Policy: %q", got)
 	}
 }
+
+func TestPolicy_ZeroHasNothing(t *testing.T) {
+	var p Policy
+	if p.Name() != "" || p.Mode() != "" || p.MountPath() != "" {
+		t.Errorf("the zero Policy is %q, %q, %q", p.Name(), p.Mode(), p.MountPath())
+	}
+	if s, ok := p.Size(); ok {
+		t.Errorf("the zero Policy has the size %+v", s)
+	}
+	if s, ok := p.SizeOf(&v1alpha1.Observation{}); ok {
+		t.Errorf("the zero Policy has the size %+v of an observation", s)
+	}
+	if field, message := p.SizeWarning(); field != "" || message != "" {
+		t.Errorf("the zero Policy warns: %s: %s", field, message)
+	}
+	if _, _, ok := p.Files(); ok {
+		t.Error("the zero Policy has a files model")
+	}
+}

@@ -65,7 +65,7 @@ func (v *view) memoryVolume(index int) MemoryVolume {
 // Files returns what the policy declares of the files that its Pods write, and the page size of
 // their nodes. ok is false for a policy without a files model.
 func (p Policy) Files() (files sizing.Files, pageSize sizing.Bytes, ok bool) {
-	if p.compiled == nil || p.model == nil || p.model.files == nil {
+	if m := p.orNothing().model; m == nil || m.files == nil {
 		return sizing.Files{}, 0, false
 	}
 	return *p.model.files, p.model.bounds.PageSize, true
