@@ -106,14 +106,14 @@ func From(s *usage.Series, d Declared) Estimate {
 	}
 	e.Batch = max(1, s.Dispersion()/e.BytesPerFile)
 	l := learner{s, d, points, &e}
-	switch lifetime, uncertain := l.lifetime(); {
+	switch life := l.lifetime(); {
 	case len(points) < fewestSteps || last.Written < fewestFiles*e.BytesPerFile:
-	case lifetime > 0:
-		l.steady(lifetime, uncertain)
+	case life.mean > 0:
+		l.steady(life)
 	case last.Drops == 0 || l.fromStart() && l.resolved(points[0]):
 		l.filling()
 	case d.Retention > 0 && last.Time.Sub(s.Begin()) > d.Retention:
-		l.steady(d.Retention+d.SweepInterval/2, d.SweepInterval)
+		l.steady(within(d.Retention+d.SweepInterval/2, d.SweepInterval))
 		e.Retention, e.RetentionInterval = 0, [2]time.Duration{}
 	case l.fromStart():
 		l.filling()
@@ -163,36 +163,43 @@ func (l *learner) rateSince(p usage.Point) float64 {
 	return (last.Written - p.Written) / seconds
 }
 
-// lifetime returns how long files live on average, and within which time that is certain; 0 if no
-// file has expired, or nothing tells.
-func (l *learner) lifetime() (lifetime, uncertain time.Duration) {
+// lifetime is how long files live on average, with its bounds; 0 if no file has expired, or nothing tells.
+type lifetime struct{ mean, low, high time.Duration }
+
+// within returns a lifetime that is known within a time.
+func within(mean, uncertain time.Duration) lifetime {
+	return lifetime{mean, mean - uncertain/2, mean + uncertain/2}
+}
+
+// lifetime returns how long files live.
+func (l *learner) lifetime() lifetime {
 	first, last := l.points[0], l.points[len(l.points)-1]
 	expiry := l.s.Expiry()
 	if expiry != nil && l.fromStart() {
 		return l.lifetimeOf(expiry)
 	}
 	if last.Drops == 0 || !l.resolved(first) {
-		return 0, 0
+		return lifetime{}
 	}
 	// Files expired before anybody looked: the level has to be in balance.
 	written := last.Written - first.Written
 	mean, _ := l.s.Level(first.Time)
 	if written <= 0 || math.Abs(float64(last.Used-first.Used)) > 0.3*written {
-		return 0, 0
+		return lifetime{}
 	}
 	rate := l.rateSince(first)
-	lifetime = time.Duration(mean / rate * float64(time.Second))
+	age := time.Duration(mean / rate * float64(time.Second))
 	blocks := l.rates(first.Time, last.Time)
-	return lifetime, time.Duration(float64(lifetime) * blocks.relative() * 2)
+	return within(age, time.Duration(float64(age)*blocks.relative()*2))
 }
 
-// lifetimeOf returns how long files live on average that began to expire while the volume was
-// watched. The first one was deleted between two samples, by the first sweep that found it old
-// enough: that bounds the retention. Within the bounds it is the one that the level is made of.
-func (l *learner) lifetimeOf(x *usage.Expiry) (lifetime, uncertain time.Duration) {
+// lifetimeOf returns how long files live that began to expire while the volume was watched. The first one was deleted between two
+// samples, by the first sweep that found it old enough: that bounds the retention. Within the bounds it is the one that the level is
+// made of. A sweep that deletes fewer files than come is not seen, so the first may have been the one before.
+func (l *learner) lifetimeOf(x *usage.Expiry) lifetime {
 	begin, sweep := l.firstFile(), l.d.SweepInterval
 	least, most := max(0, x.After.Sub(begin)-sweep), x.Before.Sub(begin)
-	lifetime = (least+most)/2 + sweep/2
+	mean := (least+most)/2 + sweep/2
 	filled := x.After
 	if last := l.points[len(l.points)-1]; float64(last.Drops-x.Drops) > resolvedShare*float64(last.Changes-x.Changes) {
 		// Sweeps are closer together than samples: the first that was seen may not be the first.
@@ -201,9 +208,9 @@ func (l *learner) lifetimeOf(x *usage.Expiry) (lifetime, uncertain time.Duration
 	}
 	speed := (l.s.WrittenAt(filled) - l.writtenAt(begin)) / max(1, filled.Sub(begin).Seconds())
 	if level, _ := l.s.Level(x.Before); speed > 0 {
-		lifetime = time.Duration(min(level/speed, math.MaxInt64/float64(2*time.Second)) * float64(time.Second))
+		mean = time.Duration(min(level/speed, math.MaxInt64/float64(2*time.Second)) * float64(time.Second))
 	}
-	return min(max(lifetime, least+sweep/2), most+sweep/2), most - least
+	return lifetime{min(max(mean, least+sweep/2), most+sweep/2), max(0, least-sweep/2), most + sweep/2}
 }
 
 // firstFile returns when the first file came: one mean distance after the volume was empty.
@@ -231,44 +238,50 @@ func (l *learner) writtenAt(t time.Time) float64 {
 	return l.s.WrittenAt(t)
 }
 
-// filling estimates the rate before any file has expired.
+// filling estimates the rate before any file is known to have expired: from the slope up to where it ends. Whether it ended, or files came
+// more slowly, few samples do not say, so the interval has what the whole says too.
 func (l *learner) filling() {
 	first, last := l.points[0], l.points[len(l.points)-1]
-	begin, written := first.Time, last.Written-first.Written
+	begin, before := first.Time, first.Written
 	if l.fromStart() {
 		begin = l.s.Begin()
-		written = last.Written - l.writtenAt(begin)
+		before = l.writtenAt(begin)
 	}
-	seconds := last.Time.Sub(begin).Seconds()
+	end := l.knee(begin)
+	seconds, written := end.Time.Sub(begin).Seconds(), end.Written-before
 	if seconds <= 0 || written <= 0 {
 		return
 	}
 	l.e.Phase = Filling
-	l.setRate(written/seconds, l.rates(first.Time, last.Time).relative(), written)
+	l.setRate(written/seconds, l.rates(first.Time, end.Time).relative(), written)
+	if whole := (last.Written - before) / last.Time.Sub(begin).Seconds() * 60 / l.e.BytesPerFile; end.Time.Before(last.Time) {
+		l.e.Rate = Interval{Low: min(l.e.Rate.Low, max(0, whole)), High: max(l.e.Rate.High, whole)}
+	}
 }
 
 // steady estimates the rate from the level of files that live for a lifetime on average.
-func (l *learner) steady(lifetime, uncertain time.Duration) {
+func (l *learner) steady(life lifetime) {
 	since := l.points[0].Time
 	if x := l.s.Expiry(); x != nil && x.Before.After(since) {
 		since = x.Before
 	}
 	mean, most := l.s.Level(since)
-	if mean <= 0 || lifetime <= 0 {
+	if mean <= 0 || life.mean <= 0 {
 		return
 	}
 	level := mean
 	dispersion := max(l.s.Dispersion(), l.e.BytesPerFile)
 	if float64(most) > mean+peakFactor*math.Sqrt(mean*dispersion) {
 		// The peak is just before a sweep.
-		level = float64(most) * lifetime.Seconds() / (lifetime + l.d.SweepInterval/2).Seconds()
+		level = float64(most) * life.mean.Seconds() / (life.mean + l.d.SweepInterval/2).Seconds()
 	}
 	l.e.Phase = Steady
-	e := uncertain.Seconds() / 2 / lifetime.Seconds()
+	e := (life.high - life.low).Seconds() / 2 / life.mean.Seconds()
 	chance := normal() * math.Sqrt(dispersion/mean)
-	l.setRate(level/lifetime.Seconds(), math.Hypot(e, chance), 0)
-	l.e.Retention = max(0, lifetime-l.d.SweepInterval/2)
-	l.e.RetentionInterval = [2]time.Duration{max(0, l.e.Retention-uncertain/2), l.e.Retention + uncertain/2}
+	l.setRate(level/life.mean.Seconds(), math.Hypot(e, chance), 0)
+	half := l.d.SweepInterval / 2
+	l.e.Retention = max(0, life.mean-half)
+	l.e.RetentionInterval = [2]time.Duration{max(0, life.low-half), max(0, life.high-half)}
 }
 
 // setRate sets the rate of bytes a second, known within a relative half width. Of so many bytes
