@@ -54,7 +54,9 @@ func TestContributing_NamesWhatIsThere(t *testing.T) {
 // pages returns the paths of all pages of the documentation, by their path in this folder.
 func pages(t *testing.T) []string {
 	t.Helper()
-	out := []string{"../README.md", "../CONTRIBUTING.md", "../SECURITY.md"}
+	out := []string{
+		"../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../SUPPORT.md", "../ROADMAP.md", "../CHANGELOG.md", "../charts/shmkeeper/README.md",
+	}
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".md") {
 			out = append(out, path)
