@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -150,6 +151,20 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 // CertificateAuthority returns the path of the authority's certificate, in PEM, by which kubelets
 // know the API server and the administrator.
 func (cp *ControlPlane) CertificateAuthority() string { return filepath.Join(cp.dir, "ca.crt") }
+
+// KubeletCertificate returns a serving certificate of a node's kubelet, signed by the cluster's
+// authority for the address, as one is that the node has asked the API server for.
+func (cp *ControlPlane) KubeletCertificate(node string, address net.IP) (tls.Certificate, error) {
+	cert, key, err := cp.pki.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: "system:node:" + node, Organization: []string{"system:nodes"}},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{address},
+	})
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
 
 // User returns the configuration of a client with this name and these groups, proven by a client
 // certificate and without a rate limit. It may do what RBAC grants the name or a group; the group

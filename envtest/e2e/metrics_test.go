@@ -44,6 +44,12 @@ func (s *suite) scraper(t *testing.T) scraper {
 			t.Error(err)
 		}
 	})
+	return s.scraperOf(t, replica, address)
+}
+
+// scraperOf returns who asks a replica for its metrics at an address.
+func (s *suite) scraperOf(t *testing.T, replica *install.Replica, address string) scraper {
+	t.Helper()
 	authorities, err := s.kube.CoreV1().ConfigMaps(install.Namespace).Get(t.Context(), "shmkeeper-ca", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)

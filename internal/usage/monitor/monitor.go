@@ -69,7 +69,8 @@ type Monitor struct {
 	// dropped counts the volumes beyond MaxVolumes.
 	dropped int
 	failed  map[string]bool // of the last round
-	learned time.Time       // when the status was written
+	failing failing
+	learned time.Time // when the status was written
 }
 
 // tracked is what is known of one volume.
@@ -86,8 +87,9 @@ const (
 	defaultMost     = 2000
 	shortestListing = time.Minute
 	longestListing  = 5 * time.Minute
-	// statusEvery is how often what was learned is compared with the status.
-	statusEvery = 5 * time.Minute
+	// longestLearning is how often at least what was learned is compared with the status: every fifth
+	// round.
+	longestLearning = 5 * time.Minute
 )
 
 // New returns a Monitor. Nothing happens before it is started.
@@ -95,7 +97,7 @@ func New(o Options) *Monitor {
 	if o.MaxVolumes <= 0 {
 		o.MaxVolumes = defaultMost
 	}
-	return &Monitor{o: o, now: time.Now, tracked: map[usage.VolumeKey]*tracked{}, failed: map[string]bool{}}
+	return &Monitor{o: o, now: time.Now, tracked: map[usage.VolumeKey]*tracked{}, failed: map[string]bool{}, failing: failing{}}
 }
 
 // NeedLeaderElection reports whether only the leader runs it: one replica asks the kubelets.
@@ -134,7 +136,7 @@ func (m *Monitor) measure(ctx context.Context) {
 	if m.o.Prometheus != nil {
 		r = fromPrometheus(ctx, m.o.Prometheus, m.volumes, now)
 	} else {
-		r = fromKubelets(ctx, m.o.Kubelets, m.volumes, m.nodes)
+		r = fromKubelets(ctx, m.o.Kubelets, m.volumes, m.nodes, m.failing)
 	}
 	if ctx.Err() != nil {
 		return
@@ -142,7 +144,7 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.take(&r)
 	m.tell(&r)
 	m.o.Metrics.publish(m.snapshot(&r, now))
-	if now.Sub(m.learned) >= statusEvery {
+	if now.Sub(m.learned) >= min(5*m.o.Interval, longestLearning) {
 		if err := m.writeStatus(ctx, now); err != nil {
 			if ctx.Err() == nil {
 				m.o.Log.Error(err, "what was learned cannot be written into the status of policies; trying again at the next round")

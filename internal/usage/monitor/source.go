@@ -40,9 +40,48 @@ type Kubelets interface {
 	Read(ctx context.Context, nodes []kubelet.Node) []kubelet.Answer
 }
 
-// fromKubelets asks the kubelets of the nodes that have volumes. What one says of Pods of other
-// nodes does not count.
-func fromKubelets(ctx context.Context, k Kubelets, volumes []*usage.Volume, nodes map[string]located) round {
+// failing are the nodes whose kubelets did not answer when they were asked last. They are asked less
+// often, so that many that hang do not keep the others waiting.
+type failing map[string]*failure
+
+// failure is why a kubelet did not answer, how often in a row, and how many rounds it is still left
+// out.
+type failure struct {
+	err         error
+	times, left int
+}
+
+// mostSkipped is how many rounds a kubelet is left out at the most.
+const mostSkipped = 3
+
+// skips reports whether a node is left out of this round, and why.
+func (f failing) skips(node string) (why error, skip bool) {
+	if x := f[node]; x != nil && x.left > 0 {
+		x.left--
+		return x.err, true
+	}
+	return nil, false
+}
+
+// answered takes an answer of a node. After the second failure it is left out of one round, and then of
+// mostSkipped.
+func (f failing) answered(node string, err error) {
+	if err == nil {
+		delete(f, node)
+		return
+	}
+	x := f[node]
+	if x == nil {
+		x = &failure{}
+		f[node] = x
+	}
+	x.err, x.times = err, x.times+1
+	x.left = min(1<<min(x.times-1, 8)-1, mostSkipped)
+}
+
+// fromKubelets asks the kubelets of the nodes that have volumes, but for those that keep failing. What
+// one says of Pods of other nodes does not count.
+func fromKubelets(ctx context.Context, k Kubelets, volumes []*usage.Volume, nodes map[string]located, failing failing) round {
 	out := newRound()
 	wanted := map[string]map[string]*usage.Volume{} // by node and UID: one of the Pod's
 	for _, v := range volumes {
@@ -59,10 +98,16 @@ func fromKubelets(ctx context.Context, k Kubelets, volumes []*usage.Volume, node
 		case n.err != nil:
 			out.failed[name] = n.err
 		default:
+			if why, skip := failing.skips(name); skip {
+				out.failed[name] = why
+				continue
+			}
 			ask = append(ask, n.Node)
 		}
 	}
+	maps.DeleteFunc(failing, func(name string, _ *failure) bool { return wanted[name] == nil })
 	for _, a := range k.Read(ctx, ask) {
+		failing.answered(a.Node, a.Err)
 		if a.Err != nil {
 			out.failed[a.Node] = a.Err
 			continue

@@ -63,7 +63,7 @@ func TestMonitor_Status(t *testing.T) {
 	if o.Recommendation != v1alpha1.RecommendTooSmall || o.SizeLimit.Value() < 120*mib || o.SizeLimit.Value() > 140*mib {
 		t.Errorf("%s, with %s; want TooSmall, with about 130Mi", o.Recommendation, o.SizeLimit)
 	}
-	if last := o.LastObserved; last == nil || b.now.Sub(last.Time) > refreshAfter+statusEvery {
+	if last := o.LastObserved; last == nil || b.now.Sub(last.Time) > refreshAfter+longestLearning {
 		t.Errorf("last observed %v at %s", last, b.now)
 	}
 
