@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -19,6 +20,13 @@ func (s scanned) CouldNotBeCreated(namespace string) (pods int32, names []string
 	found := s[namespace]
 	return int32(len(found)), found[:min(3, len(found))], time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 }
+
+func (scanned) LeavesOutUnlabelled() bool { return true }
+
+// everywhere is what a scan has found that looks at all namespaces.
+type everywhere struct{ scanned }
+
+func (everywhere) LeavesOutUnlabelled() bool { return false }
 
 func TestWarnModes(t *testing.T) {
 	found := scanned{"one": {"a"}, "many": {"a", "b", "c", "d"}, "long": {strings.Repeat("x", 5000)}}
@@ -36,14 +44,25 @@ func TestWarnModes(t *testing.T) {
 			`in mode enforce 4 running Pods of namespace "many" could not be created again, among them "a", "b", "c": ` +
 				`kubectl shm audit -n many says why, and what to change (by the scan of 2026-11-26T10:00:00Z)`,
 		}},
-		"none":                        {"other", found, v1alpha1.Enforce, nil},
+		"none": {"other", found, v1alpha1.Enforce, nil},
+		"not looked at": {"unlabelled", found, v1alpha1.Enforce, []string{
+			`no scan has looked at the running Pods of namespace "unlabelled", which had no mode: ` +
+				`kubectl shm audit -n unlabelled says which could not be created again in mode enforce`,
+		}},
+		"looked at without a label":   {"unlabelled", everywhere{found}, v1alpha1.Enforce, nil},
 		"a server that enforces less": {"many", found, v1alpha1.Warn, nil},
 		"no audit":                    {"many", nil, v1alpha1.Enforce, nil},
 	} {
 		o := options(t, fixed)
 		o.Running, o.MaxMode = c.running, c.max
 		h := warnModes(o)
-		r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: c.namespace, Operation: admissionv1.Update}})
+		old := `{"metadata":{"name":"x","labels":{"shmkeeper.dev/mode":"audit"}}}`
+		if c.namespace == "unlabelled" {
+			old = `{"metadata":{"name":"x"}}`
+		}
+		r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+			Name: c.namespace, Operation: admissionv1.Update, OldObject: runtime.RawExtension{Raw: []byte(old)},
+		}})
 		if !r.Allowed {
 			t.Errorf("%s: rejected", name)
 		}
@@ -62,6 +81,8 @@ func TestWarnModes(t *testing.T) {
 
 // panicking is an audit that no handler survives.
 type panicking struct{}
+
+func (panicking) LeavesOutUnlabelled() bool { return true }
 
 func (panicking) CouldNotBeCreated(string) (int32, []string, time.Time) { panic("no audit") }
 

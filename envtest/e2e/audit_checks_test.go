@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -198,6 +199,14 @@ func (a *auditedCluster) checkWarning(t *testing.T, all *planted) {
 		if len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("namespace %s: %q, want %q", namespace, got, want)
 		}
+	}
+	if err := a.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "unlabelled"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := `no scan has looked at the running Pods of namespace "unlabelled", which had no mode: ` +
+		`kubectl shm audit -n unlabelled says which could not be created again in mode enforce`
+	if got := enforce("unlabelled"); len(got) != 1 || got[0] != want {
+		t.Errorf("a namespace that had no mode: %q, want %q", got, want)
 	}
 	if checked < 20 {
 		t.Errorf("only %d namespaces with Pods that could not be created again", checked)

@@ -45,11 +45,13 @@ type writingPod struct {
 	container string
 	perMinute float64
 	capacity  int64
-	// started is when the volume was empty, and steps how often it was looked at. The kubelet looks
-	// each step later than before, until it is now.
+	// started is when the volume was empty. Each time that it is asked the kubelet has looked a step
+	// later than the time before, until that is now.
 	started time.Time
 	step    time.Duration
 	looks   int
+	// chance is the standard deviation of how many files there are.
+	chance float64
 }
 
 // at returns when the Pod's volume is looked at next, and how many files are there then.
@@ -61,7 +63,7 @@ func (w *writingPod) at(now time.Time) (at time.Time, files int64) {
 	expected := at.Sub(w.started).Minutes() * w.perMinute
 	// Each file comes by itself: what came until a moment is the same whenever it is asked for.
 	random := rand.New(rand.NewPCG(uint64(at.Unix()), 12))
-	return at, int64(max(0, expected+random.NormFloat64()*2))
+	return at, int64(max(0, expected+random.NormFloat64()*w.chance))
 }
 
 // hostAddress returns an address of this machine that is not the loopback's: a node that says that it is

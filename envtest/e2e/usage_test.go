@@ -60,7 +60,7 @@ func (a *auditedCluster) run(t *testing.T, k *kubelet, namespace, name string, p
 	if err := a.client.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
-	w := &writingPod{pod: pod, container: "proxy", perMinute: perMinute, capacity: 64 << 20, started: started, step: 15 * time.Minute}
+	w := &writingPod{pod: pod, container: "proxy", perMinute: perMinute, capacity: 64 << 20, started: started, step: 15 * time.Minute, chance: 2}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.pods = append(k.pods, w)

@@ -31,13 +31,15 @@ const (
 // lastScan is what the ConfigMap has.
 type lastScan struct {
 	// Time is when the scan began.
-	Time       metav1.Time        `json:"time"`
+	Time metav1.Time `json:"time"`
+	// Unlabelled reports whether it looked at namespaces without the label of a mode too.
+	Unlabelled bool               `json:"unlabelled,omitempty"`
 	Namespaces map[string]blocked `json:"namespaces"`
 }
 
 // writeBlocked tells the other replicas what the scan has found.
 func (s *scanner) writeBlocked(ctx context.Context, t *tally, begun time.Time) error {
-	content := lastScan{Time: metav1.NewTime(begun.UTC()), Namespaces: t.blocked}
+	content := lastScan{Time: metav1.NewTime(begun.UTC()), Unlabelled: s.Unlabelled, Namespaces: t.blocked}
 	if len(t.blocked) > mostBlocked {
 		// The others get no warning.
 		content.Namespaces = make(map[string]blocked, mostBlocked)
@@ -123,4 +125,11 @@ func (l *LastScan) CouldNotBeCreated(namespace string) (pods int32, names []stri
 	}
 	b := last.Namespaces[namespace]
 	return b.Pods, b.Names, last.Time.Time
+}
+
+// LeavesOutUnlabelled reports whether the last scan did not look at namespaces without the label of a
+// mode; false if no scan is known.
+func (l *LastScan) LeavesOutUnlabelled() bool {
+	last := l.last.Load()
+	return last != nil && !last.Unlabelled
 }

@@ -178,7 +178,7 @@ func TestWorkload_EventsAreBounded(t *testing.T) {
 
 func TestLastScan_ReadsWhatTheLeaderWrote(t *testing.T) {
 	l := &LastScan{}
-	if pods, _, _ := l.CouldNotBeCreated("shop"); pods != 0 {
+	if pods, _, _ := l.CouldNotBeCreated("shop"); pods != 0 || l.LeavesOutUnlabelled() {
 		t.Error("it knows something")
 	}
 	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: ConfigMapName}, Data: map[string]string{
@@ -192,6 +192,15 @@ func TestLastScan_ReadsWhatTheLeaderWrote(t *testing.T) {
 	if pods, _, _ := l.CouldNotBeCreated("other"); pods != 0 {
 		t.Error("another namespace has Pods")
 	}
+	if !l.LeavesOutUnlabelled() {
+		t.Error("a scan of labelled namespaces alone counts for all")
+	}
+	all := m.DeepCopy()
+	all.Data[blockedKey] = `{"time":"2026-11-26T10:00:00Z","unlabelled":true}`
+	if l.read(all); l.LeavesOutUnlabelled() {
+		t.Error("a scan of all namespaces does not count for those without a label")
+	}
+	l.read(m)
 	other := m.DeepCopy()
 	other.Name, other.Data = "x", nil
 	l.read(other)
