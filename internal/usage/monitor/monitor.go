@@ -83,7 +83,8 @@ type tracked struct {
 }
 
 const (
-	pageOfList      = 500
+	// pageOfList is how many whole Pods are in memory at a time.
+	pageOfList      = 100
 	defaultMost     = 2000
 	shortestListing = time.Minute
 	longestListing  = 5 * time.Minute
