@@ -4,7 +4,7 @@
 // the server may not ask.
 //
 // Debian's package of node_exporter and kube-prometheus-stack leave those mounts out by default:
-// docs/explanation/usage.md says what to set.
+// docs/how-to/measure-usage.md says what to set.
 package prometheus
 
 import (
