@@ -9,14 +9,13 @@ import (
 // The containers of a Pod. One without regular containers is not valid, but webhooks see
 // it, with null.
 const (
-	initContainers    = `has(object.spec.initContainers) ? object.spec.initContainers : []`
-	regularContainers = `object.spec.containers != null ? object.spec.containers : []`
-	allContainers     = "(" + initVar + " + " + regularVar + ")"
+	regularContainers = `(object.spec.containers != null ? object.spec.containers : [])`
+	allContainers     = `(has(object.spec.initContainers) ? object.spec.initContainers : []) + ` + regularContainers
 )
 
 // imagesText is the images of the regular and sidecar containers, one on each line.
-const imagesText = "(" + initVar +
-	`.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + ` + regularVar +
+const imagesText = `((has(object.spec.initContainers) ? object.spec.initContainers.filter(x, ` +
+	`has(x.restartPolicy) && x.restartPolicy == 'Always') : []) + ` + regularContainers +
 	`).map(x, has(x.image) ? x.image : '').join('\n')`
 
 // imageRewrites make one text of all spellings of an image's registry, in order, and leave out Docker
@@ -74,7 +73,7 @@ func settingsTerm(fragments []string) string {
 	env := fmt.Sprintf(`has(x.env) && (x.env.size() > %d || `+
 		`x.env.exists(a, has(a.value) && a.value%s))`, maxSettings, found)
 	return fmt.Sprintf(`%s.exists(x, %s || %s || %s)`,
-		allContainers, texts("command"), texts("args"), env)
+		containersVar, texts("command"), texts("args"), env)
 }
 
 // mountsTerm returns a term that holds if the path of a mount contains one of the
@@ -90,5 +89,5 @@ func mountsTerm(fragments []string) string {
 		either += " || " + path + ".contains(" + Literal(f) + ")"
 	}
 	return fmt.Sprintf(`%s.exists(x, has(x.volumeMounts) && (x.volumeMounts.size() > %d || `+
-		`x.volumeMounts.exists(a, has(%s) && (%s))))`, allContainers, maxMounts, path, either)
+		`x.volumeMounts.exists(a, has(%s) && (%s))))`, containersVar, maxMounts, path, either)
 }

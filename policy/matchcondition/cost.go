@@ -3,6 +3,8 @@ package matchcondition
 import (
 	"maps"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // groups returns the groups of which the expression is made.
@@ -25,6 +27,50 @@ func (c *clauses) patternBytes() (n int) {
 // which they are longer is sent.
 func (c *clauses) searchedImageBytes() int {
 	return min(maxImageBytes, maxPatternCost/max(1, c.patternBytes()))
+}
+
+// spellNames writes names as patterns if all patterns together are then no longer than most. One search
+// for a pattern takes an API server less time than taking the images apart to look them up.
+func (c *clauses) spellNames(most int) {
+	length := 0
+	for _, g := range c.groups() {
+		for _, names := range g.names {
+			for name := range names {
+				if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+					return // a pattern has any character for it
+				}
+				length += len(name)
+			}
+		}
+	}
+	if length > most {
+		return
+	}
+	written := make([]map[string]map[pattern]bool, 0, 3)
+	for _, g := range c.groups() {
+		written = append(written, g.images)
+		g.images = union(g.images, g.spelled)
+	}
+	fits := c.patternBytes() <= most
+	for i, g := range c.groups() {
+		if fits {
+			g.names = nil
+		} else {
+			g.images = written[i]
+		}
+	}
+}
+
+// union returns what is in either of two groups of patterns.
+func union(a, b map[string]map[pattern]bool) (out map[string]map[pattern]bool) {
+	for _, group := range []map[string]map[pattern]bool{a, b} {
+		for conjunction, patterns := range group {
+			for p := range patterns {
+				add(&out, conjunction, p)
+			}
+		}
+	}
+	return out
 }
 
 // looksAtImages reports what the expression has to know of images.

@@ -19,13 +19,14 @@ const Name = "may-match-policy"
 // left out, or there is no expression. A regular expression costs a tenth of the text times a quarter
 // of the pattern, and contains a tenth of the text.
 const (
-	maxExpressionBytes = 80 << 10 // an API server parses 100,000 characters
-	maxPatternCost     = 12 << 20 // bytes of all patterns times bytes of all images of a Pod
-	maxImageBytes      = 2 << 10  // of all images of a Pod together
-	minImageBytes      = 256      // more than the images of an ordinary Pod: if only less can be searched, none are
-	maxContainers      = 32       // regular and init containers together
-	maxSettings        = 128      // arguments, or environment variables, of a container
-	maxMounts          = 128      // of a container
+	maxExpressionBytes = 80 << 10                       // an API server parses 100,000 characters
+	maxPatternCost     = 12 << 20                       // bytes of all patterns times bytes of all images of a Pod
+	maxImageBytes      = 2 << 10                        // of all images of a Pod together
+	maxSpelledBytes    = maxPatternCost / maxImageBytes // of all patterns: with more, shorter images are searched
+	minImageBytes      = 256                            // more than the images of an ordinary Pod: if only less can be searched, none are
+	maxContainers      = 32                             // regular and init containers together
+	maxSettings        = 128                            // arguments, or environment variables, of a container
+	maxMounts          = 128                            // of a container
 	maxMountPathBytes  = 128
 	maxMountFragments  = 2
 	maxTuples          = 16 // combinations of values that one entry asks of several labels
@@ -38,6 +39,13 @@ const (
 func Expression(
 	policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror,
 ) (expression string, ok bool) {
+	return expressionOf(policies, mirrors, maxSpelledBytes)
+}
+
+// expressionOf is Expression with a bound on all patterns, up to which names are written as patterns.
+func expressionOf(
+	policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirror, maxSpelled int,
+) (expression string, ok bool) {
 	c := clauses{mirrors: parseMirrors(mirrors), mountFragments: make(map[string]bool), settingsFragments: make(map[string]bool)}
 	for _, p := range policies {
 		for i := range p.Spec.Match {
@@ -46,6 +54,7 @@ func Expression(
 			}
 		}
 	}
+	c.spellNames(maxSpelled)
 	if !c.leaveOutCostly() {
 		return "", false
 	}
@@ -79,19 +88,19 @@ type group struct {
 	tuples map[string]map[string]bool
 	// labels are conjunctions of other requirements on labels.
 	labels map[string]bool
-	// names are the images without a wildcard, and images the patterns of others, one of which is
-	// needed beside a conjunction of requirements on labels, which is empty for none.
-	names  map[string]map[string]bool
-	images map[string]map[pattern]bool
+	// names are the images without a wildcard, spelled are patterns of the same, and images are
+	// the patterns of others, one of which is needed beside a conjunction of requirements on
+	// labels, which is empty for none.
+	names           map[string]map[string]bool
+	spelled, images map[string]map[pattern]bool
 }
 
 // The names that the expression binds.
 const (
-	labelsVar  = "l"
-	imagesVar  = "i" // of all images, one text
-	namesVar   = "m" // of images without tags, a list
-	initVar    = "n"
-	regularVar = "r"
+	labelsVar     = "l"
+	imagesVar     = "i" // of all images, one text
+	namesVar      = "m" // of images without tags, a list
+	containersVar = "c" // regular and init containers
 )
 
 // add reports whether an entry could be added: not one that could match any Pod, as far as can be
@@ -123,20 +132,20 @@ func (g *group) add(m *v1alpha1.Match, mirrors []mirror) bool {
 	}
 	conjunction := conjunctionOf(requirements)
 	if len(m.Images) > 0 {
-		var names []string
-		var patterns []pattern
+		var terms imageTerms
 		for _, image := range m.Images {
-			n, p, ok := imageTerms(image, mirrors)
-			if !ok {
+			if !terms.add(image, mirrors) {
 				g.addLabels(requirements, conjunction)
 				return true
 			}
-			names, patterns = append(names, n...), append(patterns, p...)
 		}
-		for _, name := range names {
+		for _, name := range terms.names {
 			add(&g.names, conjunction, name)
 		}
-		for _, p := range patterns {
+		for _, p := range terms.spelled {
+			add(&g.spelled, conjunction, p)
+		}
+		for _, p := range terms.patterns {
 			add(&g.images, conjunction, p)
 		}
 		return true
@@ -238,8 +247,7 @@ func (c *clauses) expression() string {
 		e = bind(imagesVar, imagesText, fmt.Sprintf("%[1]s.size() > %[2]d || %[1]s.matches('[^ -~\\n]') || %[3]s", imagesVar, c.searchedImageBytes(), e))
 	}
 	if names || images || search {
-		e = fmt.Sprintf("%s.size() + %s.size() > %d || %s", initVar, regularVar, maxContainers, e)
-		e = bind(initVar, initContainers, bind(regularVar, regularContainers, e))
+		e = bind(containersVar, allContainers, fmt.Sprintf("%s.size() > %d || %s", containersVar, maxContainers, e))
 	}
 	return "request.kind.kind != 'Pod' || object == null || " +
 		bind(labelsVar, "has(object.metadata.labels) ? object.metadata.labels : {}", e)

@@ -105,18 +105,25 @@ func TestExpression_HoldsBack(t *testing.T) {
 
 func of(m ...v1alpha1.Match) []v1alpha1.Match { return m }
 
-// sent reports whether a Pod is sent under one policy.
+// sent reports whether a Pod is sent under one policy. It makes no difference whether names are
+// looked up or written as patterns.
 func sent(t *testing.T, pod *corev1.Pod, mirrors []Mirror, match ...v1alpha1.Match) bool {
 	t.Helper()
-	expression, ok := Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", match...)}, mirrors)
-	if !ok {
-		t.Fatal("there is no expression")
+	var sent [2]bool
+	for i, spelled := range []int{maxSpelledBytes, 0} {
+		expression, ok := expressionOf([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", match...)}, mirrors, spelled)
+		if !ok {
+			t.Fatal("there is no expression")
+		}
+		var err error
+		if sent[i], err = mustCompile(t, expression, "oldest").sends(pod); err != nil {
+			t.Fatalf("%v\n%s", err, expression)
+		}
 	}
-	is, err := mustCompile(t, expression, "oldest").sends(pod)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, expression)
+	if sent[0] != sent[1] {
+		t.Fatalf("sent with names as patterns: %t, and looked up: %t", sent[0], sent[1])
 	}
-	return is
+	return sent[0]
 }
 
 // Every spelling of a registry, in the policy and in the Pod.
@@ -286,14 +293,12 @@ func TestExpression_Text(t *testing.T) {
 	got, ok := Expression([]*v1alpha1.SharedMemoryPolicy{newPolicy("p", matchApp, matchImages("nginx", "ghcr.io/goauthentik/*"))}, nil)
 	const want = `request.kind.kind != 'Pod' || object == null || ` +
 		`[has(object.metadata.labels) ? object.metadata.labels : {}].exists(l, ` +
-		`[has(object.spec.initContainers) ? object.spec.initContainers : []].exists(n, ` +
-		`[object.spec.containers != null ? object.spec.containers : []].exists(r, n.size() + r.size() > 32 || ` +
-		`[(n.filter(x, has(x.restartPolicy) && x.restartPolicy == 'Always') + r).map(x, has(x.image) ? x.image : '').join('\n')].exists(i, ` +
-		`i.size() > 2048 || i.matches('[^ -~\n]') || [i.lowerAscii().split('\n').map(x, x.split('@')[0])` +
-		`.map(x, x.lastIndexOf(':') > x.lastIndexOf('/') ? x.substring(0, x.lastIndexOf(':')) : x)` +
-		`.map(x, x.replace(':443/', '/').replace('index.docker.io/', '').replace('registry-1.docker.io/', '').replace('docker.io/', ''))]` +
-		`.exists(m, 'app' in l && l['app'] == 'a' || m.exists(x, x in ['library/nginx', 'nginx']) || ` +
-		`i.matches('(?im)^ghcr[.]io(?::443)?/goauthentik/[^/]*(?:[:@]|$)'))))))`
+		`[(has(object.spec.initContainers) ? object.spec.initContainers : []) + (object.spec.containers != null ? object.spec.containers : [])]` +
+		`.exists(c, c.size() > 32 || [((has(object.spec.initContainers) ? object.spec.initContainers.filter(x, ` +
+		`has(x.restartPolicy) && x.restartPolicy == 'Always') : []) + (object.spec.containers != null ? object.spec.containers : []))` +
+		`.map(x, has(x.image) ? x.image : '').join('\n')].exists(i, i.size() > 2048 || i.matches('[^ -~\n]') || 'app' in l && l['app'] == 'a' || ` +
+		`i.matches('(?im)^(?:(?:(?:index[.]|registry-1[.])?docker[.]io(?::443)?/)?(?:library/nginx|nginx)|` +
+		`ghcr[.]io(?::443)?/goauthentik/[^/]*)(?:[:@]|$)'))))`
 	if got != want || !ok {
 		t.Errorf("the expression is\n%s\nwant\n%s", got, want)
 	}

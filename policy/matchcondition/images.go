@@ -73,15 +73,31 @@ const (
 	hub = `(?:(?:index[.]|registry-1[.])?docker[.]io` + port + `/)?`
 )
 
-// imageTerms returns names and patterns of which one fits each image whose repository the glob
-// matches. Without a wildcard names suffice, as imageName writes them. ok is false for a glob that
-// cannot be written in this way.
-func imageTerms(glob string, mirrors []mirror) (names []string, patterns []pattern, ok bool) {
-	parts, ok := globParts(glob)
-	if !ok || strings.ContainsAny(glob, "*?[\\\n") { // a list of names has no line breaks
-		patterns, ok = imagePatterns(glob, mirrors)
-		return nil, patterns, ok
+// imageTerms are names and patterns of which one fits each image whose repository one of some globs
+// matches.
+type imageTerms struct {
+	names    []string  // of globs without a wildcard, as imageName writes them
+	spelled  []pattern // of the same globs
+	patterns []pattern // of the others
+}
+
+// add reports whether a glob could be added: not one that cannot be written in this way.
+func (t *imageTerms) add(glob string, mirrors []mirror) bool {
+	patterns, ok := imagePatterns(glob, mirrors)
+	if !ok {
+		return false
 	}
+	if strings.ContainsAny(glob, "*?[\\\n") { // a list of names has no line breaks
+		t.patterns = append(t.patterns, patterns...)
+		return true
+	}
+	t.names, t.spelled = append(t.names, imageNames(glob, mirrors)...), append(t.spelled, patterns...)
+	return true
+}
+
+// imageNames returns the names of the images whose repository a glob without a wildcard matches.
+func imageNames(glob string, mirrors []mirror) (names []string) {
+	parts, _ := globParts(glob)
 	parts = complete(parts)
 	names = plainNames(parts)
 	for _, m := range mirrors {
@@ -89,7 +105,7 @@ func imageTerms(glob string, mirrors []mirror) (names []string, patterns []patte
 			names = append(names, plainNames(slices.Concat(m.from, tail))...)
 		}
 	}
-	return names, nil, true
+	return names
 }
 
 // plainNames returns the names of a repository whose first part is the registry.

@@ -40,7 +40,7 @@ func (n *tally) trueForEveryPodThatMatches(t *rapid.T) {
 	}
 	w := witness{genMirrors(t)}
 	set, policies := engine(t, policies, w.mirrors)
-	expression, ok := Expression(policies, w.mirrors)
+	expression, ok := expressionOf(policies, w.mirrors, pick(t, "bytes of spelled names", maxSpelledBytes, 0))
 	if !ok {
 		n.wide++
 		return
@@ -172,7 +172,7 @@ func TestExpression_TrueForEveryImageOfAMirror(t *testing.T) {
 		if len(valid) == 0 {
 			t.Fatalf("%q is not valid", glob)
 		}
-		expression, ok := Expression([]*v1alpha1.SharedMemoryPolicy{p}, mirrors)
+		expression, ok := expressionOf([]*v1alpha1.SharedMemoryPolicy{p}, mirrors, pick(t, "bytes of spelled names", maxSpelledBytes, 0))
 		if !ok {
 			t.Fatalf("there is no expression for %q", glob)
 		}
