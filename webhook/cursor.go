@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
@@ -48,7 +49,13 @@ type cursor struct {
 	isNull bool
 	// elements counts what is kept.
 	elements int
+	// block has the texts that were read last.
+	block strings.Builder
 }
+
+// A text up to longestShared bytes is kept in a block of blockSize bytes that it shares with others: an
+// allocation for each would be most allocations of a request.
+const blockSize, longestShared = 4 << 10, 512
 
 // reset makes the cursor read body, which must not change while it is in use.
 func (c *cursor) reset(body []byte) {
@@ -203,11 +210,25 @@ func (c *cursor) unquote(value []byte) string {
 		return ""
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1])
+		return c.keep(value[1 : len(value)-1])
 	}
 	text, err := jsontext.AppendUnquote(nil, value)
 	c.fail(err)
 	return string(text)
+}
+
+// keep returns a copy of a text.
+func (c *cursor) keep(text []byte) string {
+	if len(text) > longestShared {
+		return string(text)
+	}
+	if c.block.Cap()-c.block.Len() < len(text) {
+		c.block.Reset() // the block before stays with its texts
+		c.block.Grow(blockSize)
+	}
+	c.block.Write(text)
+	all := c.block.String()
+	return all[len(all)-len(text):]
 }
 
 // boolean reports whether the next value is true; null is false.
