@@ -124,7 +124,7 @@ func pairs(set policy.Set) []pair {
 // types, and has written them again.
 func sentByAPIServer(body []byte) bool {
 	var review admissionv1.AdmissionReview
-	if decode(runtime.RawExtension{Raw: body}, &review) != nil || review.Request == nil {
+	if decode(runtime.RawExtension{Raw: body}, &review) != nil || review.Request == nil || checkVersion(body) != nil {
 		return false
 	}
 	kind := review.Request.Kind

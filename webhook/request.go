@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	admissionv1beta1 "k8s.io/api/admission/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -122,6 +123,21 @@ func (c *cursor) kind(k *kindOfObject) {
 		default:
 			c.skipField()
 		}
+	}
+}
+
+// checkVersion returns why the full decoder must not read a review: it would take one of any version
+// for one of v1. The fields of v1beta1 are the same.
+func checkVersion(body []byte) error {
+	var review metav1.TypeMeta
+	if err := json.UnmarshalCaseSensitivePreserveInts(body, &review); err != nil {
+		return errNotJSON
+	}
+	switch review.APIVersion {
+	case admissionv1.SchemeGroupVersion.String(), admissionv1beta1.SchemeGroupVersion.String():
+		return nil
+	default:
+		return fmt.Errorf("apiVersion: %q is not a version of AdmissionReview: send %s", bounded(review.APIVersion), admissionv1.SchemeGroupVersion)
 	}
 }
 

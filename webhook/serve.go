@@ -208,6 +208,10 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request, e *exchange)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if err := checkVersion(body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if take(r.Context(), h.limits.full, 1) != nil {
 		tooMany(w)
 		return

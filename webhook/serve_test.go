@@ -90,6 +90,8 @@ func TestServe_AnswersWhatIsNoReview(t *testing.T) {
 		"a long one of another kind":   {http.MethodPost, isJSON, strings.NewReader(`{"kind":"Pod","spec":"` + strings.Repeat("a", mostFullyDecoded) + `"}`), 413, "the body is not a review of a Pod or workload as an API server writes it, and larger than 131072 bytes: make the object smaller\n"},
 		"too long":                     {http.MethodPost, isJSON, strings.NewReader(strings.Repeat(" ", mostBody+1)), 413, "the body is larger than 7340032 bytes: no API server sends one\n"},
 		"too long, without its length": {http.MethodPost, isJSON, io.MultiReader(strings.NewReader(strings.Repeat(" ", mostBody+1))), 413, "read the request: http: request body too large\n"},
+		"a version of nobody":          {http.MethodPost, isJSON, strings.NewReader(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v9","request":{"uid":"a"}}`), 400, "apiVersion: \"admission.k8s.io/v9\" is not a version of AdmissionReview: send admission.k8s.io/v1\n"},
+		"without a version":            {http.MethodPost, isJSON, strings.NewReader(`{"kind":"AdmissionReview","request":{"uid":"a"}}`), 400, "apiVersion: \"\" is not a version of AdmissionReview: send admission.k8s.io/v1\n"},
 		"cut off":                      {http.MethodPost, isJSON, io.MultiReader(strings.NewReader("{"), failingReader{}), 400, "read the request: unexpected EOF\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
