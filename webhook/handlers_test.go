@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
 
@@ -321,6 +322,19 @@ func TestValidatePolicies(t *testing.T) {
 			"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted",
 	}, full.Warnings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A policy with thousands of mistakes is told the first.
+func TestInvalid_BoundsCauses(t *testing.T) {
+	var errs field.ErrorList
+	for i := range 1000 {
+		errs = append(errs, field.Required(field.NewPath("spec").Index(i), "write one"))
+	}
+	got := invalid("a", errs).Result
+	if len(got.Details.Causes) != mostCauses || strings.Count(got.Message, "write one") != mostCauses ||
+		!strings.HasSuffix(got.Message, "; and 936 more mistakes: correct these first") {
+		t.Errorf("%d causes, and the message %s", len(got.Details.Causes), got.Message)
 	}
 }
 

@@ -109,8 +109,12 @@ func causeField(v *policy.Violation) string {
 	return fmt.Sprintf("spec.containers[name=%q]", v.Container)
 }
 
-// invalid denies a policy that does not compile.
+// invalid denies a policy that does not compile, for as many reasons as anybody reads.
 func invalid(name string, errs field.ErrorList) admission.Response {
+	remark := ""
+	if more := len(errs) - mostCauses; more > 0 {
+		errs, remark = errs[:mostCauses], fmt.Sprintf("; and %d more mistakes: correct these first", more)
+	}
 	causes := make([]metav1.StatusCause, len(errs))
 	for i, err := range errs {
 		causes[i] = metav1.StatusCause{Type: metav1.CauseType(err.Type), Message: err.ErrorBody(), Field: err.Field}
@@ -118,7 +122,7 @@ func invalid(name string, errs field.ErrorList) admission.Response {
 	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
 		Result: &metav1.Status{
 			Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
-			Message: fmt.Sprintf("SharedMemoryPolicy %q is invalid: %v", name, errs.ToAggregate()),
+			Message: fmt.Sprintf("SharedMemoryPolicy %q is invalid: %v%s", name, errs.ToAggregate(), remark),
 			Details: &metav1.StatusDetails{Name: name, Causes: causes},
 		},
 	}}
