@@ -32,6 +32,7 @@ type webhookServer struct {
 	tls     *tls.Config
 	// connections is how many there can be at a time. Others wait to be accepted.
 	connections int
+	idle        *idleConnections
 	// headerTimeout and requestTimeout bound how long a client takes for a handshake or the header of a request,
 	// and for all of a request.
 	headerTimeout, requestTimeout time.Duration
@@ -49,7 +50,7 @@ const (
 func newWebhookServer(o Options, tlsOptions ...func(*tls.Config)) *webhookServer {
 	s := &webhookServer{
 		Server:  ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort}),
-		address: net.JoinHostPort(o.WebhookHost, strconv.Itoa(o.WebhookPort)), connections: mostConnections,
+		address: net.JoinHostPort(o.WebhookHost, strconv.Itoa(o.WebhookPort)), connections: mostConnections, idle: newIdleConnections(mostIdle),
 		headerTimeout: 5 * time.Second, requestTimeout: answerTimeout,
 		tls: &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}},
 	}
@@ -73,7 +74,8 @@ func (s *webhookServer) Start(ctx context.Context) error {
 		ReadHeaderTimeout: s.headerTimeout, ReadTimeout: s.requestTimeout,
 		// From the header on: a client that does not read its answer holds the memory of its request no longer.
 		WriteTimeout: 2 * s.requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
-		ErrorLog: log.New(serverLog{ctrl.Log.WithName("webhooks")}, "", 0),
+		ConnState: s.idle.observe,
+		ErrorLog:  log.New(serverLog{ctrl.Log.WithName("webhooks")}, "", 0),
 	}
 	ended := make(chan error, 1)
 	go func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -203,6 +204,74 @@ func TestWebhookServer_BoundsConnections(t *testing.T) {
 	if err := <-third; err != nil {
 		t.Errorf("the third connection: %v", err)
 	}
+}
+
+// The address with the most idle connections loses the one that is idle the longest, and nobody else does.
+func TestWebhookServer_ClosesIdleConnections(t *testing.T) {
+	if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.2:0"); err != nil {
+		t.Skipf("this machine has one loopback address: %v", err)
+	} else if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := serveWebhooks(t, func(s *webhookServer) { s.idle = newIdleConnections(4) })
+	used := func(from string, idle int) *tls.Conn {
+		t.Helper()
+		dialer := &tls.Dialer{
+			NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second},
+			Config:    &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
+		}
+		connection, err := dialer.DialContext(t.Context(), "tcp", s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+		c, ok := connection.(*tls.Conn)
+		if !ok {
+			t.Fatalf("the connection is a %T", connection)
+		}
+		if err := answered(c); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() error {
+			s.idle.mu.Lock()
+			defer s.idle.mu.Unlock()
+			if n := len(s.idle.places); n != idle {
+				return fmt.Errorf("%d connections are idle, want %d", n, idle)
+			}
+			return nil
+		})
+		return c
+	}
+	other, oldest, newer := used("127.0.0.1", 1), used("127.0.0.2", 2), used("127.0.0.2", 3)
+	another := used("127.0.0.1", 4)
+	used("127.0.0.2", 4) // the fifth
+	if _, err := oldest.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection that was idle the longest, of those of the address with the most, is not closed: %v", err)
+	}
+	for name, c := range map[string]*tls.Conn{"older, of another address": other, "newer": newer, "of another address": another} {
+		if err := answered(c); err != nil {
+			t.Errorf("the connection that is %s: %v", name, err)
+		}
+	}
+}
+
+// answered sends a request and reads the whole answer. An error says that there is none.
+func answered(c net.Conn) error {
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(c, get); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the answer is %s", response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return errors.Join(err, response.Body.Close())
 }
 
 func TestWebhookServer_EndsSlowRequests(t *testing.T) {
