@@ -113,7 +113,7 @@ func causeField(v *policy.Violation) string {
 func invalid(name string, errs field.ErrorList) admission.Response {
 	remark := ""
 	if more := len(errs) - mostCauses; more > 0 {
-		errs, remark = errs[:mostCauses], fmt.Sprintf("; and %d more mistakes: correct these first", more)
+		errs, remark = errs[:mostCauses], fmt.Sprintf("; and %d more", more)
 	}
 	causes := make([]metav1.StatusCause, len(errs))
 	for i, err := range errs {
