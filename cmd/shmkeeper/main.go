@@ -42,6 +42,7 @@ func start(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		return 2
 	}
+	relaxCollector()
 	if err := Run(ctx, o); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		return 1
