@@ -30,30 +30,30 @@ func (c *cluster) floorAt(path string) admissionv1.WebhookClientConfig {
 	}
 }
 
-// mutateBy has the floor answer for the Pods that are created in a namespace. The webhook's name is to
-// sort before shmkeeper, for a recorded review to be the one that shmkeeper gets.
-func (c *cluster) mutateBy(ctx context.Context, namespace, path string) error {
+// mutateBy has the floor answer for the Pods that are created in a namespace, if conditions hold. The
+// webhook's name is to sort before shmkeeper, for a recorded review to be the one that shmkeeper gets.
+func (c *cluster) mutateBy(ctx context.Context, namespace, path string, conditions ...admissionv1.MatchCondition) error {
 	_, err := c.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "bench-" + namespace},
 		Webhooks: []admissionv1.MutatingWebhook{{
 			Name: namespace + ".mutate.bench.example.org", ClientConfig: c.floorAt(path),
 			Rules: []admissionv1.RuleWithOperations{podsCreated}, NamespaceSelector: in(namespace),
 			SideEffects: new(admissionv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
-			TimeoutSeconds: new(int32(10)),
+			TimeoutSeconds: new(int32(10)), MatchConditions: conditions,
 		}},
 	}, metav1.CreateOptions{})
 	return err
 }
 
 // validateBy has the floor answer after all mutations too.
-func (c *cluster) validateBy(ctx context.Context, namespace, path string) error {
+func (c *cluster) validateBy(ctx context.Context, namespace, path string, conditions ...admissionv1.MatchCondition) error {
 	_, err := c.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, &admissionv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "bench-" + namespace},
 		Webhooks: []admissionv1.ValidatingWebhook{{
 			Name: namespace + ".validate.bench.example.org", ClientConfig: c.floorAt(path),
 			Rules: []admissionv1.RuleWithOperations{podsCreated}, NamespaceSelector: in(namespace),
 			SideEffects: new(admissionv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
-			TimeoutSeconds: new(int32(10)),
+			TimeoutSeconds: new(int32(10)), MatchConditions: conditions,
 		}},
 	}, metav1.CreateOptions{})
 	return err

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,7 +33,13 @@ type pathCase struct {
 }
 
 // The names of the cases that others are compared with.
-const nothing, floorCase, fixedCase, leftOut, enforce = "nothing", "fixed-validated", "fixed", "left-out", "enforce"
+const (
+	nothing, floorCase, fixedCase, leftOut, enforce = "nothing", "fixed-validated", "fixed", "left-out", "enforce"
+	heldBack, unmatched                             = "held-back", "unmatched"
+)
+
+// holdBack is the shortest match condition that holds for no Pod.
+var holdBack = admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"}
 
 var pathCases = []pathCase{
 	{name: nothing, title: "no webhook"},
@@ -77,7 +84,13 @@ var pathCases = []pathCase{
 	{name: enforce, title: "**shmkeeper, enforce**", mode: "enforce", calls: 2, mutated: true},
 	{name: leftOut, title: "shmkeeper, enforce, without the validating call", mode: "enforce", calls: 1, mutated: true},
 	{name: "audit", title: "shmkeeper, audit", mode: "audit", calls: 1},
-	{name: "unmatched", title: "shmkeeper, enforce, a Pod that no policy matches", mode: "enforce", unmatched: true},
+	{
+		name: heldBack, title: "two webhooks whose match condition is `false`",
+		setup: func(ctx context.Context, c *cluster, ns, _ string, _ reviews, _ []byte) error {
+			return errors.Join(c.mutateBy(ctx, ns, "/allow", holdBack), c.validateBy(ctx, ns, "/allow", holdBack))
+		},
+	},
+	{name: unmatched, title: "shmkeeper, enforce, a Pod that no policy matches", mode: "enforce", unmatched: true},
 }
 
 func (p *pathCase) namespace(size string) string { return p.name + "-" + size }

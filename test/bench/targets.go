@@ -32,7 +32,7 @@ func targetRows(r *Results) (out []targetRow) {
 		add("median latency, enforce / floor, "+size.name, with.ToFloor.Median, 1.15, true)
 		apply := row(rows, "policy-apply")
 		add("CPU of all servers, enforce / MutatingAdmissionPolicy with ApplyConfiguration, "+size.name, with.Total()/apply.Total(), 1, true)
-		add("median latency, no policy matches / no webhook, "+size.name, row(rows, "unmatched").ToNothing.Median, 1.05, true)
+		add("median latency, no policy matches / no webhook, "+size.name, row(rows, unmatched).ToNothing.Median, 1.05, true)
 	}
 	if len(r.Servers) == 2 {
 		add("highest rate, shmkeeper / fixed patch", r.Servers[1].Limit.Median/r.Servers[0].Limit.Median, 0.65, false)
