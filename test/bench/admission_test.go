@@ -159,6 +159,7 @@ func TestRender(t *testing.T) {
 		"| shmkeeper | 1500 | 0 | 1 | 0.00 | 0.00 | 0.00 | 0.000 | 0.000 | 30.0 | 32.0 | 31.0 |",
 		"| 2000 | 6000 | 0.300 | 0.200 | 0.150 | 2.00 | 40 |",
 		"| policy | Evaluate | 2.50 | 912 | 17 |",
+		"| 2 KB | 1.50 (1.50 to 1.50) | 1.50 (1.50 to 1.50) | 0.00 |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)

@@ -31,6 +31,7 @@ type page struct {
 	Paths     []pathTable
 	FloorRate float64
 	Growths   []growthTable
+	HeldBack  []heldBackRow
 	LeftOut   []leftOutRow
 }
 
@@ -43,6 +44,14 @@ type pathTable struct {
 type growthTable struct {
 	What string
 	Rows []Growth
+}
+
+// heldBackRow compares Pods that match conditions keep from being sent with no webhook: by the shortest condition,
+// and by the one that shmkeeper writes.
+type heldBackRow struct {
+	Size        string
+	Least, Ours Spread
+	CPU         float64 // milliseconds of all servers that the second takes more
 }
 
 // leftOutRow compares mode enforce without its validating call with mode enforce.
@@ -62,6 +71,8 @@ func render(r *Results) (string, error) {
 		}
 		title := strings.ReplaceAll(size, "kb", " KB")
 		p.Paths = append(p.Paths, pathTable{title, row(rows, nothing), rows})
+		least, ours := row(rows, heldBack), row(rows, unmatched)
+		p.HeldBack = append(p.HeldBack, heldBackRow{title, least.ToNothing, ours.ToNothing, ours.Total() - least.Total()})
 		with, without := row(rows, enforce), row(rows, leftOut)
 		saved := with.Total() - without.Total()
 		p.LeftOut = append(p.LeftOut, leftOutRow{
