@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -115,9 +117,16 @@ func (r *Recorder) Record(e *Event) bool {
 	if _, found := r.said.Get(key); found {
 		return false
 	}
-	e.Note = shorten(e.Note)
+	// Texts of a request share its memory, and these outlive it by hours.
+	key.namespace, key.workload = strings.Clone(key.namespace), strings.Clone(key.workload)
+	kept := &Event{
+		Namespace: key.namespace, Workload: key.workload, Type: e.Type, Reason: e.Reason, Note: strings.Clone(shorten(e.Note)),
+		Controller: policy.OwnerView{
+			APIVersion: strings.Clone(c.APIVersion), Kind: strings.Clone(c.Kind), Name: strings.Clone(c.Name), UID: types.UID(strings.Clone(string(c.UID))),
+		},
+	}
 	select {
-	case r.queue <- e:
+	case r.queue <- kept:
 		r.said.Add(key, true, e.Quiet)
 		return true
 	default:

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
@@ -150,6 +151,30 @@ func TestRecord_WhatWasSaidIsNotRepeated(t *testing.T) {
 	} {
 		if got := r.Record(c.e); got != c.new {
 			t.Errorf("event %d is new: %t, want %t", i, got, c.new)
+		}
+	}
+}
+
+// What is kept of an event does not keep the request whose memory its texts are.
+func TestRecord_KeepsNoRequest(t *testing.T) {
+	r, _ := newRecorder(t, &apiServer{answer: created})
+	request := strings.Repeat("x", 1<<20) + "shop" + "web"
+	e := event(request[1<<20:][:4], "web")
+	e.Controller.Name, e.Note = request[1<<20+4:], request[1<<20:]
+	if !r.Record(e) {
+		t.Fatal("the event is not new")
+	}
+	kept := <-r.queue
+	for name, texts := range map[string][2]string{
+		"namespace": {e.Namespace, kept.Namespace}, "name": {e.Controller.Name, kept.Controller.Name}, "note": {e.Note, kept.Note},
+	} {
+		if texts[0] != texts[1] || unsafe.StringData(texts[0]) == unsafe.StringData(texts[1]) {
+			t.Errorf("the %s %q is kept as %q of the same memory", name, texts[0], texts[1])
+		}
+	}
+	for _, key := range r.said.Keys() {
+		if s, ok := key.(saying); !ok || s.namespace != "shop" || unsafe.StringData(s.namespace) == unsafe.StringData(e.Namespace) {
+			t.Errorf("what was said is remembered by %+v, of the request's memory", key)
 		}
 	}
 }
