@@ -85,14 +85,13 @@ func TestKrew(t *testing.T) {
 	krew, root := program(t, "krew", "sigs.k8s.io/krew/cmd/krew"), t.TempDir()
 	archive := filepath.Join(r.Out, "kubectl-shm_v1.2.3_linux_"+runtime.GOARCH+".tar.gz")
 	install := []string{"install", "--manifest=" + manifest, "--archive=" + archive}
-	env := []string{"KREW_ROOT=" + root, "KREW_NO_UPGRADE_CHECK=1"}
-	mustRun(t, env, krew, install...)
+	in := func(root string) []string { return []string{"KREW_ROOT=" + root, "KREW_NO_UPGRADE_CHECK=1"} }
+	mustRun(t, in(root), krew, install...)
 	if text := mustRun(t, nil, filepath.Join(root, "bin", "kubectl-shm"), "version"); !strings.Contains(text, r.Version) {
 		t.Errorf("the installed plugin is %q, want %s", text, r.Version)
 	}
-	mustRun(t, env, krew, "uninstall", "shm")
 	changeByte(t, archive)
-	if text, err := runProgram(t, env, krew, install...); err == nil {
+	if text, err := runProgram(t, in(t.TempDir()), krew, install...); err == nil {
 		t.Errorf("krew installs another archive:\n%s", text)
 	}
 }
