@@ -47,10 +47,8 @@ func installed(t *testing.T) map[string]*group {
 		for _, key := range slices.Sorted(maps.Keys(groups)) {
 			groups[key].install(t, c)
 		}
-		last := newGroup(t, "last", []v1alpha1.SharedMemoryPolicy{*policytest.AppPolicy("last", "last")})
-		last.install(t, c)
 		t.Logf("installed %d sets of policies in %s", len(groups), time.Since(begun).Round(time.Second))
-		waitFor(t, c, last)
+		waitForAll(t, c, "cases")
 		all.groups = groups
 	})
 	if all.groups == nil {
@@ -59,15 +57,18 @@ func installed(t *testing.T) map[string]*group {
 	return all.groups
 }
 
-// waitFor waits until the policies that were installed last act.
-func waitFor(t *testing.T, c client.Client, last *group) {
+// waitForAll waits until the policies that are installed act: then one does that is installed last,
+// under the given name.
+func waitForAll(t *testing.T, c client.Client, name string) {
 	t.Helper()
+	last := newGroup(t, "after-"+name, []v1alpha1.SharedMemoryPolicy{*policytest.AppPolicy("last", "last")})
+	last.install(t, c)
 	w := &warnings{}
 	e := evaluator{client: c, warnings: w}
-	e.namespace(t, "last", map[string]string{groupLabel: last.name, v1alpha1.LabelMode: "enforce"})
+	e.namespace(t, last.name, map[string]string{groupLabel: last.name, v1alpha1.LabelMode: "enforce"})
 	app := policytest.Labels(map[string]string{"app": "last"})
-	volume := policytest.NewPod("last", policytest.Namespace("last"), app, policytest.WithContainer("a", "a"))
-	refused := policytest.NewPod("refused", policytest.Namespace("last"), app, policytest.WithContainer("a", "a", policytest.Mount("d", "/dev/shm")))
+	volume := policytest.NewPod("last", policytest.Namespace(last.name), app, policytest.WithContainer("a", "a"))
+	refused := policytest.NewPod("refused", policytest.Namespace(last.name), app, policytest.WithContainer("a", "a", policytest.Mount("d", "/dev/shm")))
 	refused.Spec.Volumes = []corev1.Volume{{Name: "d", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		pod := volume.DeepCopy()

@@ -121,7 +121,7 @@ func (g *generator) setUndecided() {
 	type reason struct{ condition, text string }
 	reasons := []reason{
 		{"$tooLarge", "it has more containers, volumes, mounts or arguments than are looked at"},
-		{fmt.Sprintf("$texts.exists(t, t.exists(x, x.size() > %d))", longestText), "a command, an argument or a variable is longer than what is looked at"},
+		{"$tooManyHints", "too many commands, arguments or variables may name a path, or too long ones"},
 		{g.oddMatch(), "a path is spelled in a way that an expression cannot compare"},
 		{"has(object.spec.resources) && (has(object.spec.resources.limits) || has(object.spec.resources.requests))", "it has pod-level resources"},
 		{"has(object.spec.overhead)", "its runtime class has an overhead"},

@@ -57,11 +57,11 @@ func (g *generator) entryWithoutImages(m *v1alpha1.Match, wide bool) []string {
 	selector("labels", m.PodSelector)
 	selector("namespaceLabels", m.NamespaceSelector)
 	if m.TmpfsPaths != "" {
-		path := "matches(" + literal(g.namesPath()) + ")"
-		if wide {
-			path = "contains(" + literal(g.lastPart()) + ")"
+		path := "x.contains(" + literal(g.lastPart()) + ")"
+		if !wide {
+			path += " && x.matches(" + literal(g.namesPath()) + ")"
 		}
-		terms = append(terms, fmt.Sprintf("$texts.exists(t, t.exists(x, x.%s))", path))
+		terms = append(terms, "$texts.exists(t, t.exists(x, "+path+"))")
 	}
 	if m.Mounted != nil {
 		where := g.isAt() + " || " + g.isBelow()

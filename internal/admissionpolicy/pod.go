@@ -14,7 +14,8 @@ const (
 	mostVolumes    = 64
 	mostMounts     = 32   // of a container
 	mostTexts      = 128  // arguments, or environment variables, of a container
-	longestText    = 4096 // characters
+	mostHints      = 32   // texts that may name the mount path
+	longestHint    = 4096 // characters
 )
 
 // setPod adds what is read of a Pod. Lists are by container: the init containers, then the others.
@@ -63,8 +64,11 @@ const pathByte = `/.\-_+@%~0-9A-Za-z\x{80}-\x{10ffff}`
 func (g *generator) setTexts() {
 	g.set("texts", "$containers.map(c, (has(c.command) ? c.command : []) + (has(c.args) ? c.args : []) + "+
 		"(has(c.env) ? c.env.filter(e, has(e.value)).map(e, e.value) : []))")
-	g.set("named", "$texts.map(t, t.exists(x, x.matches(%s)))", literal(g.namesPath()))
-	g.set("unsure", "%s", g.unsure())
+	// Few texts have the last part of the path in them, and only these are worth a regular expression.
+	g.set("hints", "$texts.map(t, t.filter(x, x.contains(%s)))", literal(g.lastPart()))
+	g.set("tooManyHints", "$hints.map(t, t.size()).sum() > %d || $hints.exists(t, t.exists(x, x.size() > %d))", mostHints, longestHint)
+	g.set("named", "$hints.map(t, t.exists(x, x.matches(%s)))", literal(g.namesPath()))
+	g.set("unsure", "$hints.exists(t, t.exists(x, !x.matches(%s)))", literal(g.namesPath()))
 }
 
 // unsure returns a condition: a text names the mount path in a spelling of which only package policy
