@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 trap 'exit 1' HUP INT TERM
-echo "Building the verbs of kubectl shm that need no cluster (a minute on two cores the first time)..."
+echo "Building the verbs of kubectl shm that need no cluster (a minute or two the first time)..."
 go build -o "$bin/kubectl-shm" ./cmd/kubectl-shm/offline
 
 heading() {
