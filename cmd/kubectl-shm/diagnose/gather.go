@@ -118,10 +118,10 @@ func (r *report) list(ctx context.Context, reader *inspect.Reader, pod *corev1.P
 		r.Notes = append(r.Notes, fmt.Sprintf("what is in %s could not be listed: container %q has no %s: look from one that has, with --allow-ephemeral-container", v.name(), v.Container, cli.Plain(l.Missing[0])))
 		return
 	}
-	known := l.Learn()
+	known := l.Learn(r.running)
 	v.Learned = &known
 	v.OldestSeconds = new(int64(known.Oldest / time.Second))
-	if d, ok := known.FullIn(v.Size.Minus(v.Used), r.running); ok && !v.isFull() {
+	if d, ok := known.FullIn(v.Size.Minus(v.Used)); ok && !v.isFull() {
 		v.FullIn = new(int64(d / time.Second))
 	}
 	if v.isFull() && known.Written >= 0 {

@@ -2,7 +2,6 @@ package recommend
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
@@ -34,17 +33,15 @@ func (o observation) withPeak(peak sizing.Bytes, over time.Duration) observation
 
 // observe returns what the files of a volume tell, in a Pod that has run for so long.
 func observe(u *inspect.Usage, l *inspect.Listing, running time.Duration) observation {
-	known := l.Learn()
+	known := l.Learn(running)
 	o := observation{size: u.Size, used: u.Used, watched: known.Oldest}
 	// A few files that are written again and again say nothing of a rate.
 	if known.PerMinute > 0 && known.Files >= fewestFiles {
-		o.perMinute, o.relative = known.PerMinute, normal/math.Sqrt(float64(known.Counted))
+		e := known.Estimate
+		o.perMinute, o.relative, o.retention = e.CreatedPerMinute, (e.Rate.High-e.Rate.Low)/2/e.CreatedPerMinute, e.Retention
 		o.fileSize = known.FileSize
 		if known.PagesEach > o.fileSize.RoundUp(page) {
 			o.fileSize = known.PagesEach
-		}
-		if !known.Keeps(running) {
-			o.retention = known.Oldest
 		}
 	}
 	return o
@@ -54,9 +51,6 @@ const (
 	page = 4 * sizing.KiB
 	// fewestFiles is how many files make a workload that keeps one for each request or session.
 	fewestFiles = 30
-	// normal is by how many standard deviations an interval of confidence at 95 % is wide on either
-	// side.
-	normal = 1.96
 	// headroom is what a policy adds if it says nothing else, in per cent.
 	headroom = 25
 	// sweep is how often files are taken to be deleted: what a policy has by default.

@@ -31,7 +31,7 @@ func sessions(perMinute float64, kept time.Duration) *inspect.Listing {
 
 // seen returns what is recommended for one Pod of a workload, which has run for so long.
 func seen(size sizing.Bytes, l *inspect.Listing, running, declared time.Duration) recommendation {
-	known := l.Learn()
+	known := l.Learn(running)
 	o := observe(&inspect.Usage{Size: size, Used: min(size, known.PagesEach.Times(known.Files))}, l, running)
 	w := &workload{observation: o, pods: 1, path: "/dev/shm", writers: []string{"proxy"}, labels: map[string]string{"app": "outpost"}, policy: "outposts", declared: declared}
 	return recommend(subject{Workload: live.Workload{Kind: "Deployment", Namespace: "authentik", Name: "outpost"}}, w)
@@ -101,7 +101,7 @@ func TestPolicies_PassLint(t *testing.T) {
 	if got := clitest.Run(out.String(), []string{"lint", "-f", "-"}, lint.Command); got.Code != cli.ExitOK {
 		t.Errorf("lint: exit status %d\n%s%s\n%s", got.Code, got.Out, got.ErrOut, out.String())
 	}
-	for _, part := range []string{"createdPerMinute: \"18\"", "retention: 168h", "createdPerMinute: \"0.697\"", "size: 125Mi", "name: authentik-other-name-1", "mountPath: /cache"} {
+	for _, part := range []string{"createdPerMinute: \"18\"", "retention: 168h", "createdPerMinute: \"0.699\"", "size: 125Mi", "name: authentik-other-name-1", "mountPath: /cache"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("there is no %q in\n%s", part, out.String())
 		}

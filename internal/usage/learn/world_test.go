@@ -47,6 +47,18 @@ func daily(perMinute float64) func(time.Duration) float64 {
 
 // samples plays the world, and looks at it every step from a moment on.
 func (w world) samples(seed uint64, from, span, step time.Duration) []usage.Sample {
+	out, _ := w.play(seed, from, span, step)
+	return out
+}
+
+// alive returns when the files were created that are there at a moment.
+func (w world) alive(seed uint64, at time.Duration) []time.Duration {
+	_, created := w.play(seed, at, at, at)
+	return created
+}
+
+// play returns the samples, and the files at the end of the span.
+func (w world) play(seed uint64, from, span, step time.Duration) ([]usage.Sample, []time.Duration) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	var out []usage.Sample
 	var created []time.Duration // of files alive
@@ -94,7 +106,7 @@ func (w world) samples(seed uint64, from, span, step time.Duration) []usage.Samp
 			out = append(out, usage.Sample{Time: began.Add(at), Used: files * page, Capacity: size, InodesUsed: files + 1})
 		}
 	}
-	return out
+	return out, created
 }
 
 // simulated plays a steady world by internal/simulate.

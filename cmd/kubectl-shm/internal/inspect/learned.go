@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/shmkeeper/shmkeeper/internal/usage/learn"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -21,20 +22,15 @@ type Learned struct {
 	Oldest  time.Duration `json:"-"`
 	Written time.Duration `json:"-"`
 	// PerMinute is how many files of those that are there were created a minute over the last Over;
-	// 0 if there are too few to say. It is from Counted files.
+	// 0 if there are too few to say.
 	PerMinute float64       `json:"createdPerMinute"`
 	Over      time.Duration `json:"-"`
-	Counted   int64         `json:"-"`
-	// Growth is how many bytes of pages were written a second over the same time.
-	Growth float64 `json:"-"`
+	// Estimate is all that was learned.
+	Estimate learn.Estimate `json:"-"`
 }
 
-// fewest is how many files a rate needs at least: of 10, a Poisson process gives the mean within a
-// third either way, two times out of three.
-const fewest = 10
-
-// Learn returns what a listing tells.
-func (l *Listing) Learn() Learned {
+// Learn returns what a listing tells of a volume that has been there for so long.
+func (l *Listing) Learn(running time.Duration) Learned {
 	out := Learned{Written: -1}
 	var content, pages sizing.Bytes
 	for i := range l.Patterns {
@@ -51,32 +47,21 @@ func (l *Listing) Learn() Learned {
 		out.FileSize = sizing.Bytes(content.DivUp(sizing.Bytes(written)))
 		out.PagesEach = sizing.Bytes(pages.DivUp(sizing.Bytes(written)))
 	}
-	// The longest time in which no file of it can have been deleted for its age.
-	out.Over, out.Counted = out.Oldest, out.Files
+	ages := learn.Ages{Files: out.Files, Bytes: int64(pages), Oldest: out.Oldest, Running: running}
 	for _, y := range l.Younger {
-		if y.Age <= out.Oldest && y.Files >= fewest {
-			out.Over, out.Counted, pages = y.Age, y.Files, y.Pages
-		}
+		ages.Younger = append(ages.Younger, learn.Younger{Age: y.Age, Files: y.Files})
 	}
-	if out.Counted >= fewest && out.Over > 0 {
-		out.PerMinute = float64(out.Counted) / out.Over.Minutes()
-		out.Growth = float64(pages) / out.Over.Seconds()
-	}
+	out.Estimate = learn.FromAges(ages, learn.Declared{})
+	out.PerMinute, out.Over = out.Estimate.CreatedPerMinute, out.Estimate.Observed
 	return out
 }
 
-// Keeps reports whether nothing seems to have been deleted yet: the oldest file is about as old as
-// what writes them. Otherwise files are deleted at about the age of the oldest one.
-func (l *Learned) Keeps(running time.Duration) bool {
-	return l.Oldest >= running-running/5
-}
-
-// FullIn returns when so many free bytes are used up at the growth of late; ok is false if nothing
-// says that they will be.
-func (l *Learned) FullIn(free sizing.Bytes, running time.Duration) (d time.Duration, ok bool) {
-	if l.Growth <= 0 || !l.Keeps(running) {
+// FullIn returns when so many free bytes are used up at the rate of late; ok is false if nothing says that they will be.
+func (l *Learned) FullIn(free sizing.Bytes) (d time.Duration, ok bool) {
+	perSecond := l.PerMinute * l.Estimate.BytesPerFile / 60
+	if perSecond <= 0 || l.Estimate.Phase != learn.Filling {
 		return 0, false
 	}
 	const longest = 365 * 24 * time.Hour
-	return time.Duration(math.Min(float64(free)/l.Growth, longest.Seconds()) * float64(time.Second)), true
+	return time.Duration(math.Min(float64(free)/perSecond, longest.Seconds()) * float64(time.Second)), true
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shmkeeper/shmkeeper/internal/usage/learn"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
@@ -33,14 +34,14 @@ func TestLearn_RateAndWhenFull(t *testing.T) {
 		"more than the oldest age, all kept": {300 * time.Hour, 300 * time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := listing(18, c.kept).Learn()
+			l := listing(18, c.kept).Learn(c.running)
 			if math.Abs(l.PerMinute-18) > 0.5 || l.FileSize != 1500 || l.PagesEach != 4096 || l.Oldest != c.kept {
 				t.Errorf("got %+v; want 18 files a minute of 1500 bytes", l)
 			}
-			if got := l.Keeps(c.running); got != c.keeps {
+			if got := l.Estimate.Phase == learn.Filling; got != c.keeps {
 				t.Errorf("keeps is %v; want %v", got, c.keeps)
 			}
-			d, ok := l.FullIn(32*sizing.MiB, c.running)
+			d, ok := l.FullIn(32 * sizing.MiB)
 			want := 8192 * time.Minute / 18
 			if ok != c.keeps || ok && (d < want*97/100 || d > want*103/100) {
 				t.Errorf("32 MiB are full in %s, %v; want %s, %v", d, ok, want, c.keeps)
@@ -55,11 +56,11 @@ func TestLearn_FewFiles(t *testing.T) {
 		"one file":  {Patterns: []Pattern{{Files: 1, Content: 5000, Pages: 8192, Oldest: time.Hour, Written: time.Hour}}},
 		"all empty": {Patterns: []Pattern{{Files: 5, Empty: 5, Oldest: time.Hour, Written: -1}}},
 	} {
-		got := l.Learn()
-		if got.PerMinute != 0 || got.Growth != 0 {
+		got := l.Learn(time.Hour)
+		if got.PerMinute != 0 {
 			t.Errorf("%s: got a rate of %v; want none", name, got.PerMinute)
 		}
-		if _, ok := got.FullIn(sizing.MiB, time.Hour); ok {
+		if _, ok := got.FullIn(sizing.MiB); ok {
 			t.Errorf("%s: it fills; want that nothing is known", name)
 		}
 	}
