@@ -220,8 +220,8 @@ func (c *cluster) noDrift() {
 	}
 }
 
-// excluded creates a namespace in mode enforce.
-func (c *cluster) excluded(name string) string {
+// optIn creates a namespace in mode enforce.
+func (c *cluster) optIn(name string) {
 	c.Helper()
 	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
 	u.SetName(name)
@@ -229,6 +229,12 @@ func (c *cluster) excluded(name string) string {
 	if _, err := c.client.Resource(namespaces).Create(c.Context(), u, metav1.CreateOptions{}); err != nil {
 		c.Fatal(err)
 	}
+}
+
+// excluded creates a namespace in mode enforce, and waits until Pods can be created in it.
+func (c *cluster) excluded(name string) string {
+	c.Helper()
+	c.optIn(name)
 	c.eventually(func(ctx context.Context) error { // the API server's service account has to be there
 		_, err := c.browser(ctx, name)
 		if apierrors.IsForbidden(err) {

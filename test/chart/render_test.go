@@ -126,17 +126,23 @@ func kustomize(t *testing.T, overlays ...string) objects {
 		if component != "" {
 			folder = withComponent(t, folder, filepath.Join(root, "manifests", component))
 		}
-		built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stream, err := built.AsYaml()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.read(t, string(bytes.TrimSpace(stream)))
+		out.read(t, string(bytes.TrimSpace(stream(t, folder))))
 	}
 	return out
+}
+
+// stream returns what kustomize builds from a folder, in its order.
+func stream(t *testing.T, folder string) []byte {
+	t.Helper()
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := built.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // merged returns values of which the second have been added to the first.
