@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// startTimeout bounds the time from a program's start until it answers. A few seconds are usual; a loaded machine needs more.
-const startTimeout = 2 * time.Minute
+// startTimeout bounds the time from a program's start until it answers. A few seconds are usual; User Mode Linux on a loaded machine needs minutes.
+const startTimeout = 5 * time.Minute
 
 // attempts is how often Start begins again because another process took a port between its choice and its use.
 const attempts = 3

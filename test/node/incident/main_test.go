@@ -38,7 +38,7 @@ const (
 )
 
 // applets are the programs of busybox that the images have.
-var applets = []string{"sh", "stat", "find", "awk", "date", "sleep"}
+var applets = []string{"sh", "stat", "find", "awk", "date", "sleep", "cat", "df", "head", "ls", "tail", "wc"}
 
 // nonRoot is the user of all images, by number as in the Dockerfile.
 const nonRoot = "65532:65532"

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shmkeeper/shmkeeper/test/node/uml"
 )
 
 // The command line on real containers: what it reads there, and what it resizes.
@@ -137,12 +139,18 @@ func TestPlugin_FromAnswers400ToTheCause(t *testing.T) {
 		t.Fatalf("%d of %d empty files could be created in a full volume", got, emptied)
 	}
 	o.age(fullAfter, fullSince)
-	if out, _, _ := o.shm("top", "--interval", "0"); !strings.Contains(out, "full") || !strings.Contains(out, "(runtime's own)") {
-		t.Errorf("top does not say that the runtime's own /dev/shm is full:\n%s", out)
+	top, _, _ := o.shm("top", "--interval", "0")
+	if !strings.Contains(top, "full") || !strings.Contains(top, "(runtime's own)") {
+		t.Errorf("top does not say that the runtime's own /dev/shm is full:\n%s", top)
 	}
-	o.shm("diagnose", o.pod.Name)
+	o.mustBeShown("top -n authentik --interval 0", "", top)
+	diagnosed, _, _ := o.shm("diagnose", o.pod.Name)
+	o.mustBeShown("diagnose -n authentik "+podName.String(), "", diagnosed)
 	o.mustDiagnoseFull()
 	o.mustRecommend()
+	if !uml.InGuest() { // where some forty commands take minutes
+		o.tryRunbooks()
+	}
 	o.mustNotHaveRestarted()
 }
 

@@ -51,7 +51,10 @@ func TestResize_EnlargesAVolumeInPlace(t *testing.T) {
 	const small = 64 * mib / pageSize
 	o.fill(small*9/10, fileSize, "long", "session_")
 	var dry, done resized
-	o.shm("resize", o.pod.Name)
+	printed, _, _ := o.shm("resize", o.pod.Name)
+	if isolate.V2() {
+		o.mustBeShown("resize -n enlarged "+podName.String(), "", printed)
+	}
 	o.shmJSON(&dry, 0, "resize", o.pod.Name)
 	if possible := dry.possible(); !possible["sizeLimit"] || !possible["limits.memory"] || dry.Applied != nil {
 		t.Errorf("a dry run says %+v; want that the API server takes all of it, and nothing done", dry)
@@ -116,7 +119,8 @@ func TestResize_EndsTheOOMLoop(t *testing.T) {
 	o.fillUntilKilled(2)
 
 	var d diagnosis
-	o.shm("diagnose", o.pod.Name)
+	diagnosed, _, _ := o.shm("diagnose", o.pod.Name)
+	o.mustBeShown("diagnose", "CAUSE    Container", diagnosed)
 	o.shmJSON(&d, 0, "diagnose", o.pod.Name)
 	if d.Reason != "OOMLoop" || len(d.Now) == 0 || !strings.HasPrefix(d.Now[0].Command, "kubectl shm resize "+o.pod.Name) {
 		t.Errorf("diagnose says %+v; want the loop, and a resize first", d)

@@ -252,3 +252,12 @@ func (o *outpost) mustBeKilledAsAWhole() {
 		o.t.Errorf("memory.oom.group of the container is %q, %v; want 1", text, err)
 	}
 }
+
+// The steady state for a validity of a few hours, which needs fewer files, at a pace that User Mode Linux keeps. It takes three
+// minutes, and as the last test of the last file it begins second: see TestOptedIn_PassesItsSteadyState.
+func TestOptedIn_PassesTheSteadyStateOfFewerFiles(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "fewer-files", "enforce")
+	p.workload = shift
+	p.passesSteadyState(", with a validity of 4 hours", 4*time.Hour)
+}
