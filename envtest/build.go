@@ -26,6 +26,7 @@ type source struct {
 	module   string            // whose version the programs have
 	packages map[string]string // by the program's name
 	ldflags  func(version string) string
+	tags     string
 }
 
 var etcdSource = source{
@@ -35,8 +36,9 @@ var etcdSource = source{
 	ldflags:  func(string) string { return "-s -w" },
 }
 
+// kubernetesSource is the release that the tests are written for. kubernetesOf returns others.
 var kubernetesSource = source{
-	folder: "kubernetes",
+	folder: kubernetesFolder,
 	module: "k8s.io/kubernetes",
 	packages: map[string]string{
 		"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -94,6 +96,9 @@ func (p pinned) key(ctx context.Context) (string, error) {
 	}
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s\n%s\n", platform, p.ldflags(p.version))
+	if p.tags != "" {
+		fmt.Fprintln(hash, p.tags)
+	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(filepath.Join(p.dir, name))
 		if err != nil {
@@ -127,7 +132,7 @@ func (p pinned) compile(ctx context.Context, progress io.Writer, programs []stri
 	if len(programs) == 1 {
 		out = filepath.Join(tmp, programs[0])
 	}
-	args := []string{"build", "-v", "-trimpath", "-ldflags", p.ldflags(p.version), "-o", out}
+	args := []string{"build", "-v", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags(p.version), "-o", out}
 	for _, program := range programs {
 		args = append(args, p.packages[program])
 	}

@@ -30,6 +30,9 @@
 //  3. the network, by setup-envtest, if it has the release that is pinned. SHMKEEPER_ENVTEST_BUILD=1 skips this;
 //  4. a build from the Go modules that binaries/etcd and binaries/kubernetes pin, which takes minutes, once.
 //
+// SHMKEEPER_ENVTEST_RELEASE names another release that a module pins: 1.30 for binaries/kubernetes-1.30. Where 1 gives the
+// programs it has no effect.
+//
 // setup-envtest provides etcd, kube-apiserver and kubectl. Where kube-controller-manager is not with them, it is built.
 //
 // The cache is the folder shmkeeper/envtest in the user's cache folder, or SHMKEEPER_ENVTEST_CACHE.

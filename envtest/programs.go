@@ -18,11 +18,13 @@ const (
 	kubeletName    = "kubelet"
 )
 
-// The environment variables that say where programs are, where to put them, and not to download any.
+// The environment variables that say where programs are, where to put them, not to download any, and
+// which release of Kubernetes they are of.
 const (
-	assetsVariable = "KUBEBUILDER_ASSETS"
-	cacheVariable  = "SHMKEEPER_ENVTEST_CACHE"
-	buildVariable  = "SHMKEEPER_ENVTEST_BUILD"
+	assetsVariable  = "KUBEBUILDER_ASSETS"
+	cacheVariable   = "SHMKEEPER_ENVTEST_CACHE"
+	buildVariable   = "SHMKEEPER_ENVTEST_BUILD"
+	releaseVariable = "SHMKEEPER_ENVTEST_RELEASE"
 )
 
 // Programs are the paths of what a control plane consists of.
@@ -112,7 +114,11 @@ func resolveKubernetes(ctx context.Context) (binaries string, kubernetes pinned,
 		return "", pinned{}, err
 	}
 	binaries = filepath.Join(root, "envtest", "binaries")
-	kubernetes, err = kubernetesSource.resolve(ctx, binaries)
+	source, err := kubernetesOf(os.Getenv(releaseVariable), binaries)
+	if err != nil {
+		return "", pinned{}, err
+	}
+	kubernetes, err = source.resolve(ctx, binaries)
 	return binaries, kubernetes, err
 }
 

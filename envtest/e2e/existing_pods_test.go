@@ -15,6 +15,7 @@ import (
 
 func TestResize_BelowWhatIsRequired(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
+	s.needs(t, 37, "the resize of a Memory emptyDir")
 	s.policies(t, webPolicy())
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
@@ -74,6 +75,7 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 // does not, and that is no reason to refuse the memory.
 func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
+	s.needs(t, 37, "the resize of a Memory emptyDir")
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`))
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)

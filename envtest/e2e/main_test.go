@@ -39,6 +39,7 @@ type suite struct {
 	dir     string
 	replica *install.Replica
 	audit   *auditLog
+	minor   int // 30 for Kubernetes 1.30
 }
 
 var shared *suite
@@ -67,7 +68,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	cp, err := envtest.Start(ctx, envtest.Options{FeatureGates: map[string]bool{"InPlacePodVerticalScalingMemoryBackedVolumes": true}})
+	cp, minor, err := startControlPlane(ctx)
 	if err != nil {
 		return 1, err
 	}
@@ -89,11 +90,37 @@ func runSuite(m *testing.M) (code int, err error) {
 	}
 	defer func() { _ = shared.replica.Kill() }()
 	install.ServeReplicas(cp, replica)
-	shared = &suite{cp: cp, kube: kube, client: c, program: program, dir: dir, replica: replica, audit: &auditLog{path: cp.AuditLog}}
+	shared = &suite{cp: cp, kube: kube, client: c, program: program, dir: dir, replica: replica, audit: &auditLog{path: cp.AuditLog}, minor: minor}
 	if err := shared.waitTrusted(ctx); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
+}
+
+// startControlPlane starts one of the release that is asked for, and returns its minor version.
+func startControlPlane(ctx context.Context) (*envtest.ControlPlane, int, error) {
+	programs, err := envtest.FindPrograms(ctx, os.Stderr)
+	if err != nil {
+		return nil, 0, err
+	}
+	minor, err := programs.Minor(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	var options envtest.Options
+	if minor >= 37 { // a program does not start with a gate that it does not know
+		options.FeatureGates = map[string]bool{"InPlacePodVerticalScalingMemoryBackedVolumes": true}
+	}
+	cp, err := envtest.Start(ctx, options)
+	return cp, minor, err
+}
+
+// needs leaves a test out where the API server is older than 1.minor, which has what the test is about.
+func (s *suite) needs(t *testing.T, minor int, what string) {
+	t.Helper()
+	if s.minor < minor {
+		t.Skipf("Kubernetes 1.%d does not have %s, which is new in 1.%d", s.minor, what, minor)
+	}
 }
 
 func clients(config *rest.Config) (kubernetes.Interface, client.Client, error) {
