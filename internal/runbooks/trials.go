@@ -66,7 +66,7 @@ var OnNode = []Trial{
 	},
 	{Command: `kubectl -n NAMESPACE exec POD -- sh -c 'df -h /dev/shm; ls -A /dev/shm | wc -l'`, Shows: ` 100% /dev/shm\n\d{5}$`},
 	{
-		Command: `kubectl -n NAMESPACE exec POD -- sh -c 'df -h /dev/shm; ls -A /dev/shm | wc -l; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null'`,
+		Command: `kubectl -n NAMESPACE exec POD -- sh -c 'df -h /dev/shm; ls -A /dev/shm | wc -l; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current 2>/dev/null || true'`,
 		Shows:   ` 100% /dev/shm\n\d{5}$`,
 	},
 	{Command: `kubectl -n NAMESPACE exec POD -- df -h`, Shows: ` 100% /dev/shm$`},
@@ -82,9 +82,9 @@ var OnNode = []Trial{
 		Command: `kubectl -n authentik logs -l goauthentik.io/outpost-type=proxy --prefix --since=15m --tail=-1 | grep -e 'no space left on device' | tail -n 3`,
 		Shows:   `^\[pod/ak-outpost-\S+/proxy\] .*no space left on device`,
 	},
-	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -name 'session_*' -size 0 -delete`},
-	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -name 'session_*' -mtime +1 -delete`},
-	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -type f -mmin +60 -delete`},
+	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -name 'session_*' -size 0c -exec rm {} +`},
+	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -name 'session_*' -mtime +1 -exec rm {} +`},
+	{Command: `kubectl -n NAMESPACE exec POD -- find /dev/shm -maxdepth 1 -type f -mmin +60 -exec rm {} +`},
 	{Command: `kubectl -n shmkeeper-system get pods -o wide`, Shows: `^shmkeeper-\S+ .*Running`},
 	{Command: `kubectl -n shmkeeper-system get events --sort-by=.lastTimestamp | tail -n 15`, Shows: `Started`},
 	{

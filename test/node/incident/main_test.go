@@ -30,15 +30,15 @@ const pageSize = 4096
 
 // The images of the cluster, beside that of the release.
 const (
-	writerImage    = "shmkeeper/sessionwriter:test"
-	pauseImage     = "shmkeeper/pause:test"
+	writerImage = "shmkeeper/sessionwriter:test"
+	pauseImage  = "shmkeeper/pause:test"
 	// shellImage is the writer with a shell and the programs of busybox, and toolsImage these alone.
 	shellImage = "shmkeeper/sessionwriter:shell"
 	toolsImage = "shmkeeper/busybox:test"
 )
 
 // applets are the programs of busybox that the images have.
-var applets = []string{"sh", "stat", "find", "awk", "date", "sleep", "cat", "df", "head", "ls", "tail", "wc"}
+var applets = []string{"sh", "stat", "find", "awk", "date", "sleep", "cat", "df", "head", "ls", "rm", "tail", "wc"}
 
 // nonRoot is the user of all images, by number as in the Dockerfile.
 const nonRoot = "65532:65532"

@@ -88,6 +88,7 @@ var byChance = []struct {
 	// The files are as old as on the day, and the test takes a minute of its own.
 	{regexp.MustCompile(`17 h 1[0-9] min`), "17 h 10 min"},
 	{regexp.MustCompile(`since about [12] h[0-9a-z ]*`), "since about 2 h"},
+	{regexp.MustCompile(`full again after 15 h 1[0-9] min`), "full again after 15 h 10 min"},
 }
 
 // withoutChance returns a text without what differs from run to run, and without its columns and lines.
