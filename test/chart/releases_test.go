@@ -218,6 +218,7 @@ func (c *cluster) noDrift() {
 	if out, err := diff.CombinedOutput(); err != nil {
 		c.Errorf("the release drifts: %v\n%s", err, out)
 	}
+	c.noDriftForFlux(manifest)
 }
 
 // optIn creates a namespace in mode enforce.
