@@ -55,12 +55,12 @@ type failure struct {
 const mostSkipped = 3
 
 // skips reports whether a node is left out of this round, and why.
-func (f failing) skips(node string) (why error, skip bool) {
+func (f failing) skips(node string) (skip bool, why error) {
 	if x := f[node]; x != nil && x.left > 0 {
 		x.left--
-		return x.err, true
+		return true, x.err
 	}
-	return nil, false
+	return false, nil
 }
 
 // answered takes an answer of a node. After the second failure it is left out of one round, and then of
@@ -98,7 +98,7 @@ func fromKubelets(ctx context.Context, k Kubelets, volumes []*usage.Volume, node
 		case n.err != nil:
 			out.failed[name] = n.err
 		default:
-			if why, skip := failing.skips(name); skip {
+			if skip, why := failing.skips(name); skip {
 				out.failed[name] = why
 				continue
 			}
