@@ -27,7 +27,8 @@ The writer is the container that mounts something at the mount path, or names th
 else the main one. The size is what the flags say, or that of the volume that is mounted;
 without either it is a guess, which the policy says.
 
-What the policy would do to the workload goes to standard error.`
+What the policy would do to the workload goes to standard error. For a workload of a cluster:
+kubectl get deployment NAME -o yaml | kubectl shm init -f -`
 
 const examples = `  # From a Deployment, with the size of the files that it keeps
   kubectl shm init -f examples/incident-deployment.yaml --files-per-minute 18 --file-size 1500 --retention 168h

@@ -52,6 +52,48 @@ func TestInit_PoliciesAreValid(t *testing.T) {
 	}
 }
 
+// A workload as kubectl prints it from a cluster, with what the API server has added.
+func TestInit_OfACluster(t *testing.T) {
+	live := `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  annotations: {deployment.kubernetes.io/revision: "3"}
+  creationTimestamp: "2026-11-20T08:00:00Z"
+  generation: 3
+  labels: {app: web}
+  managedFields:
+  - {apiVersion: apps/v1, fieldsType: FieldsV1, fieldsV1: {"f:spec": {"f:replicas": {}}}, manager: kubectl, operation: Update, time: "2026-11-20T08:00:00Z"}
+  name: web
+  namespace: shop
+  resourceVersion: "4711"
+  uid: 0b6f6f0e-7b0a-4b7e-9d4e-6f3d0c1c2b3a
+spec:
+  progressDeadlineSeconds: 600
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {image: example.com/web:2, imagePullPolicy: IfNotPresent, name: web, resources: {limits: {memory: 1Gi}, requests: {memory: 1Gi}}, terminationMessagePath: /dev/termination-log, terminationMessagePolicy: File}
+      dnsPolicy: ClusterFirst
+      restartPolicy: Always
+status: {availableReplicas: 2, observedGeneration: 3, replicas: 2}
+`
+	for name, in := range map[string]string{
+		"one":    live,
+		"a list": "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSuffix(live, "\n"), "\n", "\n  ") + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := shm(in, "init", "-f", "-", "--size", "300Mi")
+			if got.Code != cli.ExitOK || !strings.HasPrefix(got.ErrOut, "Deployment/shop/web: Mutated, adds a Memory emptyDir of 300Mi") {
+				t.Errorf("got %+v", got)
+			}
+			clitest.InOrder(t, got.Out, []string{"name: web\n", "app: web\n", "names: [web]\n", "size: 300Mi\n"})
+		})
+	}
+}
+
 func TestInit_BadUsage(t *testing.T) {
 	two := clitest.Pod + "---\n" + strings.Replace(clitest.Pod, "name: browser", "name: other", 1)
 	for args, test := range map[string]struct{ in, want string }{
