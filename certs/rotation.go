@@ -139,7 +139,8 @@ func (r rotationPolicy) create(now time.Time) (caSecret, error) {
 	return caSecret{signing: fresh}, err
 }
 
-// keepTrusted has CAs stay trusted that were found in the Secret or in its place, since another replica may serve a leaf of theirs.
+// keepTrusted keeps CAs trusted that were found in the Secret or in the configurations: another replica may still serve a certificate
+// that they signed.
 func (r rotationPolicy) keepTrusted(s caSecret, found []*x509.Certificate, now time.Time) caSecret {
 	found = slices.DeleteFunc(slices.Clone(found), func(cert *x509.Certificate) bool {
 		return s.trusts(cert) || !now.Before(cert.NotAfter)

@@ -16,7 +16,7 @@ import (
 // fieldManager owns what is written into the Secret.
 const fieldManager = "shmkeeper-certs"
 
-// maxSteps bounds one sync; more steps in a row than a change of CA has mean that somebody works against us.
+// maxSteps bounds one sync. More steps than a change of CA has mean that something keeps overwriting what we write.
 const maxSteps = 10
 
 // sync reads the Secret and takes steps until none is due. What was read is used even when a step fails.

@@ -51,6 +51,21 @@ func TestContributing_NamesWhatIsThere(t *testing.T) {
 	}
 }
 
+// The functions that CONTRIBUTING.md names behind a file are in that file.
+func TestContributing_NamesFunctions(t *testing.T) {
+	text := read(t, "../CONTRIBUTING.md")
+	names := regexp.MustCompile("`([a-z_0-9/]+\\.go)`\\s\\(`(?:[A-Z]\\w*\\.)?(\\w+)`").FindAllStringSubmatch(text, -1)
+	if len(names) < 9 {
+		t.Fatalf("CONTRIBUTING.md names only %d functions: %q", len(names), names)
+	}
+	for _, name := range names {
+		function := regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?` + name[2] + `[(\[]`)
+		if !function.MatchString(read(t, filepath.Join("..", name[1]))) {
+			t.Errorf("CONTRIBUTING.md names the function %s in %s, which is not there", name[2], name[1])
+		}
+	}
+}
+
 // pages returns the paths of all pages of the documentation, by their path in this folder.
 func pages(t *testing.T) []string {
 	t.Helper()

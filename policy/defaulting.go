@@ -7,8 +7,8 @@ import (
 )
 
 // WithoutDefaults returns a Pod as mutating webhooks saw it: without the pod-level CPU and memory
-// that an API server has filled in since. It is for callers that evaluate a Pod after that,
-// in a validating webhook say, and wants to come to what was decided before. It shares
+// that an API server has filled in since. It is for callers, such as a
+// validating webhook, that evaluate the Pod after that and have to reach the same decision. It shares
 // memory with the subject, which is not changed, and is the subject itself if
 // nothing was filled in.
 //

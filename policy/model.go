@@ -103,8 +103,8 @@ func (v *view) sizeFor() size {
 
 // percentOfMemory takes the largest memory limit of the writers, or of their requests if none
 // has a limit, and else the Pod's own, without what the volumes cost that are there: so a
-// volume does not make itself larger. Whatever the limit, a raised one holds the reserve
-// beside the volume, so no less is taken per cent of.
+// volume does not make itself larger. A raised limit always has room for the reserve
+// beside the volume, so the percentage is of at least the reserve.
 func (v *view) percentOfMemory(m *model) size {
 	probe := size{Size: m.staticSize(0, 0)}
 	base, found := v.memoryBase(&probe)

@@ -18,8 +18,8 @@ type costs struct {
 	sizeBefore sizing.Bytes
 }
 
-// add counts a volume, as far as the policy pays for it. Of one that a vertical autoscaler has
-// measured already nothing is new.
+// add counts a volume, as far as the policy pays for it. One that a vertical autoscaler has
+// already measured adds no cost.
 func (c *costs) add(v *view, vol *volume, payable sizing.Bytes, first, autoscaled bool) {
 	if !vol.memory || vol.size == 0 {
 		return
@@ -153,8 +153,8 @@ func (v *view) mayRequest() bool {
 	return v.hasMemory() && !v.pod.namesLimit && !v.pod.namesRequest
 }
 
-// raisePod raises the pod-level memory, if there is any, for all volumes once, and so far that
-// it holds what the containers have.
+// raisePod raises the pod-level memory, if it is set, once for all volumes, and to at least what
+// the containers have.
 func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
 	from, sum := v.pod, sizing.Bytes(0)
 	if requests := v.sumOf(requestOf); requests > before.sumOf(requestOf) {

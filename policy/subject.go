@@ -49,8 +49,8 @@ type Subject struct {
 const queueLabel = "kueue.x-k8s.io/queue-name"
 
 // NewSubject returns the Subject of a Pod, PodTemplate, Deployment, StatefulSet, DaemonSet,
-// ReplicaSet, ReplicationController, Job or CronJob (given as a pointer), with whose memory it
-// is shared. ok is false for every other type, and for a ReplicationController without a
+// ReplicaSet, ReplicationController, Job or CronJob (given as a pointer). The Subject shares
+// memory with the object. ok is false for every other type, and for a ReplicationController without a
 // template.
 func NewSubject(object any) (s Subject, ok bool) {
 	const template = "/spec/template"

@@ -258,8 +258,7 @@ const (
 	ramOption     = "Max" + ramPercentage
 )
 
-// readersOfLimit says by what a container reads its own memory limit; empty if by nothing that
-// is known.
+// readersOfLimit says how a container reads its own memory limit; empty if no way is known.
 func (v *view) readersOfLimit(c *container) string {
 	var by []string
 	note := func(what string) {

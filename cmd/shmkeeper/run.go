@@ -150,7 +150,7 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	// Asking the manager for the server is what has it started.
+	// GetWebhookServer also registers the server with the manager, which starts it.
 	server := mgr.GetWebhookServer()
 	counts := webhook.NewMetrics(metrics.Registry)
 	view.OnPoliciesDeleted(counts.Forget)

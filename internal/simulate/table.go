@@ -115,7 +115,7 @@ func rows(samples []Sample, unit Unit) []int {
 }
 
 // decimals returns 0 for a whole number of units, and otherwise two or as many as show the first two digits of what is beyond it: a
-// row that is a moment behind a whole unit, or behind the start, is not told as that.
+// row just past a whole unit, or just past the start, is not shown as exactly that.
 func decimals(d time.Duration, unit Unit) int {
 	beyond := d % time.Duration(unit)
 	if beyond == 0 {

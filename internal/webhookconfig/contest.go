@@ -6,7 +6,7 @@ const (
 	// freeCorrections is how many corrections within quiet are nobody's fight: an operator
 	// tries something out, or two tools are being rolled out.
 	freeCorrections = 3
-	// quiet is how long nobody has to have interfered for a fight to be over.
+	// quiet is how long nobody may interfere before a fight is over.
 	quiet = 10 * time.Minute
 	// firstWait doubles up to longestWait, which is short: a configuration that is wrong
 	// may have Pods rejected.
@@ -18,7 +18,7 @@ const (
 	pause          = time.Hour
 )
 
-// contest tells a fight over an object from a single edit. In a fight, corrections are
+// contest distinguishes a fight over an object from a single edit. In a fight, corrections are
 // spread out.
 type contest struct {
 	corrections int

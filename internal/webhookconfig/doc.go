@@ -4,8 +4,8 @@
 // # What is written
 //
 // Everything is written by server-side apply, with the version that was read, and only if
-// what is there differs in what matters. So a replica that does not know yet that it leads
-// no more can overwrite nothing that it has not seen.
+// what is there differs in what matters. So a replica that does not know yet that it no longer
+// leads cannot overwrite anything that it has not read.
 //
 // The leader gives each webhook that is sent Pods the match condition matchcondition.Name,
 // as wide as the policies are, and each configuration the reference to shmkeeper's

@@ -195,7 +195,7 @@ func TestMatchConditions_KeepOutOnlyWhatNeedsNoAnswer(t *testing.T) {
 		"a ReplicaSet of a Deployment":                   {object: owned("apps/v1", "Deployment", &yes), asked: []string{"templates"}},
 		"a Job of a CronJob":                             {object: owned("batch/v1", "CronJob", &yes), asked: []string{"templates"}},
 		"a ReplicaSet of some other kind of Deployment":  {object: owned("example.org/v1", "Deployment", &yes), asked: []string{"templates"}, sent: []string{"templates"}},
-		"a ReplicaSet that a Deployment does not govern": {object: owned("apps/v1", "Deployment", &no), asked: []string{"templates"}, sent: []string{"templates"}},
+		"a ReplicaSet that a Deployment does not control": {object: owned("apps/v1", "Deployment", &no), asked: []string{"templates"}, sent: []string{"templates"}},
 		"a ReplicaSet with an owner and no controller":   {object: owned("apps/v1", "Deployment", nil), asked: []string{"templates"}, sent: []string{"templates"}},
 	} {
 		t.Run(name, func(t *testing.T) {

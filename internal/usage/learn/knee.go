@@ -23,8 +23,8 @@ const (
 // knee returns the last point at which the level of files that came since a time still grew as before; the last point if it always did.
 //
 // When the first files expire the level stops growing, and a slope over the whole would be too low. A few samples are not enough to
-// be sure of a level, as Series.Expiry is, but enough to end the slope where it ended: each split of the samples is tried, and the
-// one is taken behind which the growth falls short by most standard deviations, if it is many. The level has to be flat in both halves
+// be sure of a level, as Series.Expiry is, but enough to end the slope where it ended: each split of the samples is tried, and the one
+// after which growth drops by the most standard deviations wins, if they are enough. The level has to be flat in both halves
 // of what follows, as after a single deletion it goes on growing, and it has to move, as it does not when nothing comes.
 func (l *learner) knee(begin time.Time) usage.Point {
 	var points []usage.Point

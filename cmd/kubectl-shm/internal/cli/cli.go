@@ -97,7 +97,7 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 	}
 	// Errors about flags end in the remedy; the verbs inherit this.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		// A mistyped command has no flags: that it is none says more.
+		// For a mistyped command, its name is what to report, and not the flags after it.
 		if given := c.Flags().Args(); c.HasSubCommands() && len(given) > 0 {
 			if unknown := c.ValidateArgs(given); unknown != nil {
 				return unknown

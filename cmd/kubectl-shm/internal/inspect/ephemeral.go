@@ -28,7 +28,7 @@ const LeftBehind = "It ends by itself after 15 minutes. Its entry in the Pod's s
 
 const (
 	readerPrefix = "shm-reader-"
-	// readerLife ends before long what nobody stops. The trap lets the Pod be deleted without waiting
+	// readerLife ends the container after 15 minutes if nothing stops it. The trap lets the Pod be deleted without waiting
 	// for its grace period.
 	readerLife  = "trap 'exit 0' TERM INT; sleep 900 & wait $!"
 	readerUser  = int64(65532)
