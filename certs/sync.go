@@ -48,7 +48,7 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("read Secret %q in namespace %q: %w: see that the server may get it", s.options.SecretName, s.options.Namespace, err)
 	}
-	after, what, err := s.due(ctx, secret, now)
+	after, what, err := s.nextState(ctx, secret, now)
 	if err != nil || what == nil {
 		return false, err
 	}
@@ -63,8 +63,8 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 	return true, nil
 }
 
-// due loads what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
-func (s *SelfManaged) due(ctx context.Context, secret *corev1.Secret, now time.Time) (caSecret, *rotationEvent, error) {
+// nextState loads what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
+func (s *SelfManaged) nextState(ctx context.Context, secret *corev1.Secret, now time.Time) (caSecret, *rotationEvent, error) {
 	if secret == nil {
 		return s.recover(ctx, nil, now, &created)
 	}

@@ -31,7 +31,7 @@ func (v *view) rejectsUnbounded(below bool) bool {
 	case how == v1alpha1.ExistingRequire:
 		return true
 	case how == v1alpha1.ExistingSetLimit && !below:
-		return !v.size.unfounded
+		return !v.size.noBasis
 	default:
 		return v.policy.model != nil && v.policy.model.files != nil
 	}

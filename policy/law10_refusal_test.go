@@ -116,7 +116,7 @@ func (w *world) objectionTo(p *v1alpha1.SharedMemoryPolicy, mount corev1.VolumeM
 		return "not memory"
 	case mount.ReadOnly || mount.SubPath != "" || mount.SubPathExpr != "":
 		return "read-only or a part"
-	case size == 0 && (leave || existingOf(p) == v1alpha1.ExistingEnlarge && !m.files || w.unfounded(p)):
+	case size == 0 && (leave || existingOf(p) == v1alpha1.ExistingEnlarge && !m.files || w.noBasis(p)):
 		return ""
 	case size == 0:
 		return "unbounded"
@@ -132,9 +132,9 @@ func (w *world) objectionTo(p *v1alpha1.SharedMemoryPolicy, mount corev1.VolumeM
 	return ""
 }
 
-// unfounded reports whether the size is a share of memory figures that no writer has: what has no
+// noBasis reports whether the size is a share of memory figures that no writer has: what has no
 // limit is then left.
-func (w *world) unfounded(p *v1alpha1.SharedMemoryPolicy) bool {
+func (w *world) noBasis(p *v1alpha1.SharedMemoryPolicy) bool {
 	writers, r := w.writers(p), w.pod.Spec.Resources
 	return p.Spec.Sizing.MemoryPercent != nil && (r == nil || effectiveRequest(r) == 0) &&
 		!slices.ContainsFunc(notEphemeral(w.pod), func(c *corev1.Container) bool {

@@ -63,8 +63,8 @@ func (m *model) sizeOfUnits(count int64) *sizing.Size {
 // size is the size of the volume for one Pod, and what there is to say about it.
 type size struct {
 	*sizing.Size
-	// unfounded reports whether nothing was known that the size could be computed from.
-	unfounded bool
+	// noBasis reports whether nothing was known that the size could be computed from.
+	noBasis bool
 	// lowered is the size that the policy would give, if an annotation asked for less and
 	// got it.
 	lowered sizing.Bytes
@@ -110,7 +110,7 @@ func (v *view) percentOfMemory(m *model) size {
 	base, found := v.memoryBase(&probe)
 	if !found {
 		return size{
-			Size: m.staticSize(m.bounds.Min, m.memoryPercent.usePercent), unfounded: true,
+			Size: m.staticSize(m.bounds.Min, m.memoryPercent.usePercent), noBasis: true,
 			warnings: []string{fmt.Sprintf(
 				"policy %s takes %d%% of the memory limit, and no writer has a limit or request, so the size is the smallest that the policy gives, %s: set a memory limit",
 				quote(v.policy.name), m.memoryPercent.percent, m.bounds.Min)},

@@ -98,7 +98,7 @@ func (v *view) planMemory(before *view, p *Plan) {
 	podLevel := v.hasPodLevel()
 	for i := range v.containers {
 		if each[i].after > 0 {
-			v.raise(&v.containers[i].memory, &each[i], before.mayRequest() && !v.size.unfounded, guaranteed && !podLevel)
+			v.raise(&v.containers[i].memory, &each[i], before.mayRequest() && !v.size.noBasis, guaranteed && !podLevel)
 		}
 	}
 	if podLevel {

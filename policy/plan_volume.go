@@ -30,7 +30,7 @@ func (v *view) planResizes(p *Plan) {
 		switch {
 		case vol.size == 0:
 			// What else is mounted from the volume may need more than the policy knows of.
-			if how == v1alpha1.ExistingSetLimit && !v.size.unfounded && vol.elsewhere == "" {
+			if how == v1alpha1.ExistingSetLimit && !v.size.noBasis && vol.elsewhere == "" {
 				size = v.size.Limit
 			}
 		case vol.size < v.size.Minimum:

@@ -152,7 +152,7 @@ func (v *view) allMemory() string {
 
 // sizeByPolicy says what the policy would give, to follow a remedy.
 func (v *view) sizeByPolicy() string {
-	if v.policy.model == nil || v.size.unfounded {
+	if v.policy.model == nil || v.size.noBasis {
 		return ""
 	}
 	return fmt.Sprintf(" (policy %s gives %s)", quote(v.policy.name), v.newSize())

@@ -55,7 +55,7 @@ var replicaScenarios = []scenario{
 	{
 		name: "a replica hangs, a policy changes, and it wakes", long: true, led: true, allowance: allowance{rejects: true},
 		fault: func(t *testing.T, h *harness) {
-			r := h.follower(t)
+			r := h.nonLeader(t)
 			h.signal(t, syscall.SIGSTOP, r)
 			h.waitProbesFail(t, r)
 			h.dropReplica(r)
@@ -81,8 +81,8 @@ var replicaScenarios = []scenario{
 // anyReplica returns one that is served, at random.
 func (h *harness) anyReplica() *replica { return h.replicas[h.random.IntN(len(h.replicas))] }
 
-// follower returns a replica that does not lead.
-func (h *harness) follower(t *testing.T) (found *replica) {
+// nonLeader returns a replica that does not lead.
+func (h *harness) nonLeader(t *testing.T) (found *replica) {
 	t.Helper()
 	eventually(t, func() error {
 		for _, r := range h.replicas {
