@@ -49,7 +49,7 @@ var OnAPIServer = []Trial{
 		Command: `kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o jsonpath='{range .items[*]}{.kind}{": "}{.webhooks[*].name}{"\n"}{end}'`,
 		Shows:   `^MutatingWebhookConfiguration: mutate.pods.shmkeeper.dev`,
 	},
-	{Command: `kubectl get events -A --field-selector reportingComponent=shmkeeper --sort-by=.lastTimestamp | tail -n 10`, Shows: ` CA\w+ `},
+	{Command: `kubectl -n shmkeeper-system get events --field-selector reportingComponent=shmkeeper --sort-by=.lastTimestamp | tail -n 10`, Shows: ` CA\w+ `},
 	{Command: `kubectl -n shmkeeper-system get role,rolebinding shmkeeper-ca`, Shows: `rolebinding.\S+/shmkeeper-ca `},
 	{Command: `kubectl -n shmkeeper-system rollout restart deployment/shmkeeper`, Shows: `restarted`},
 }
