@@ -43,12 +43,12 @@ func (o *Options) recordEvent(q *question, v *verdict, subject *policy.Subject) 
 	if o.Events == nil || q.dryRun || q.call != mutatePod && q.call != createPod {
 		return
 	}
-	reason, note := v.event(q)
-	if reason == "" {
-		return
-	}
 	controller := subject.Pod.Metadata.Controller()
 	if controller == nil {
+		return
+	}
+	reason, note := v.event(q)
+	if reason == "" {
 		return
 	}
 	e := &workloadevents.Event{
