@@ -49,8 +49,7 @@ func (s *sink) Create(e *corev1.Event) (*corev1.Event, error) {
 // Update implements record.EventSink. The recorder does not call it.
 func (s *sink) Update(e *corev1.Event) (*corev1.Event, error) { return s.Create(e) }
 
-// Patch implements record.EventSink. An event that is not there any more is an error: the recorder
-// then creates it.
+// Patch implements record.EventSink. An event that is gone is an error: the recorder then creates it.
 func (s *sink) Patch(e *corev1.Event, patch []byte) (*corev1.Event, error) {
 	gone := error(nil)
 	out, err := s.write(e, func() (*corev1.Event, error) {

@@ -60,7 +60,7 @@ func (r *Release) newSigner(ctx context.Context, work string, progress io.Writer
 	if err := s.cosign(ctx, "public-key", "--key", r.Key, "--outfile", s.publicKey); err != nil {
 		return nil, fmt.Errorf("-key: %w: name a key that `cosign generate-key-pair` has written, and set %s to its password", err, passwordEnv)
 	}
-	// Services that none are named of: neither a log of signatures nor a clock is asked.
+	// The list of services is empty, so cosign asks neither a transparency log nor a timestamp authority.
 	services := filepath.Join(work, "services.json")
 	if err := os.WriteFile(services, []byte(`{"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}`), 0o600); err != nil {
 		return nil, err
