@@ -181,18 +181,16 @@ func dot(at Point, radius float64, role Role) shape {
 // axes draws the lines and the ticks, and returns where values lie.
 func (c *Chart) axes(s *scene, area box) frame {
 	widest := 0.0
-	for i, t := range c.Y.ticks {
-		if i == len(c.Y.ticks)-1 {
-			t.unit = c.Y.unit
-		}
+	ticks := slices.Clone(c.Y.ticks)
+	if n := len(ticks); n > 0 {
+		ticks[n-1].unit = c.Y.unit
+	}
+	for _, t := range ticks {
 		widest = max(widest, widthOf(t.String(), detailSize, false))
 	}
 	f := frame{area, c.X, c.Y}
 	f.left += widest + 10
-	for i, t := range c.Y.ticks {
-		if i == len(c.Y.ticks)-1 {
-			t.unit = c.Y.unit
-		}
+	for _, t := range ticks {
 		from := f.at(Point{0, t.at})
 		role := Guide
 		if t.at == 0 {
