@@ -11,7 +11,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-const maxQuantity = 1 << 50 // 1Pi, the largest amount that a policy may name
+// MaxQuantity is the largest amount in bytes that a policy may name, 1Pi.
+const MaxQuantity = 1 << 50
 
 // sizing compiles the model and its bounds. withMin says that min is the author's and not a
 // default: it is then checked.
@@ -56,7 +57,7 @@ func (c *compiler) sizing(at *field.Path, s *v1alpha1.Sizing, withMin bool) *mod
 func (c *compiler) bounds(at *field.Path, s *v1alpha1.Sizing, withMin bool) sizing.Bounds {
 	const wholeMiB = "must be a whole number of MiB from 1Mi to 1Pi, such as 64Mi"
 	mib := func(name string, q resource.Quantity) sizing.Bytes {
-		if q.Sign() > 0 && q.Cmp(*resource.NewQuantity(maxQuantity, resource.BinarySI)) <= 0 && sizing.BytesOf(q)%sizing.MiB == 0 && q.Cmp(*sizing.BytesOf(q).Quantity()) == 0 {
+		if q.Sign() > 0 && q.Cmp(*resource.NewQuantity(MaxQuantity, resource.BinarySI)) <= 0 && sizing.BytesOf(q)%sizing.MiB == 0 && q.Cmp(*sizing.BytesOf(q).Quantity()) == 0 {
 			return sizing.BytesOf(q)
 		}
 		c.invalid(at.Child(name), q.String(), wholeMiB)
@@ -96,7 +97,7 @@ func (c *compiler) quantity(at *field.Path, q *resource.Quantity, least int64, m
 	if q == nil {
 		return 0
 	}
-	if q.Sign() < 0 || q.Cmp(*resource.NewQuantity(maxQuantity, resource.BinarySI)) > 0 || least > 0 && q.Sign() == 0 {
+	if q.Sign() < 0 || q.Cmp(*resource.NewQuantity(MaxQuantity, resource.BinarySI)) > 0 || least > 0 && q.Sign() == 0 {
 		c.invalid(at, q.String(), message)
 		return sizing.Bytes(least)
 	}

@@ -281,7 +281,7 @@ func (v *view) volumeOf(name string, f *finder) int {
 		if vol.memory && source.EmptyDir.SizeLimit != nil {
 			vol.size = sizing.BytesOf(*source.EmptyDir.SizeLimit)
 		}
-		if vol.size >= maxQuantity { // no node has the memory: it bounds nothing
+		if vol.size >= MaxQuantity { // no node has the memory: it bounds nothing
 			vol.size = 0
 		}
 	}

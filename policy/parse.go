@@ -58,7 +58,7 @@ func parseProbability(text string) (float64, error) {
 
 // fileSizeWithin returns a file size that is positive and at most 1Pi.
 func fileSizeWithin(q resource.Quantity) (sizing.Bytes, error) {
-	if q.Sign() <= 0 || q.Cmp(*resource.NewQuantity(maxQuantity, resource.BinarySI)) > 0 {
+	if q.Sign() <= 0 || q.Cmp(*resource.NewQuantity(MaxQuantity, resource.BinarySI)) > 0 {
 		return 1, errors.New("must be greater than 0 and at most 1Pi, such as 1500 or 16Ki")
 	}
 	return sizing.BytesOf(q), nil

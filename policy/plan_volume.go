@@ -111,7 +111,7 @@ func (v *view) crioSize() (annotation string, size sizing.Bytes) {
 	}
 	for _, name := range crioAnnotations {
 		if q, ok := parseShmSize(annotations[name]); ok {
-			if asked := sizing.BytesOf(q); asked > size && asked <= maxQuantity {
+			if asked := sizing.BytesOf(q); asked > size && asked <= MaxQuantity {
 				annotation, size = name, asked
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/shmkeeper/shmkeeper/policy"
+	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
@@ -45,12 +46,13 @@ func (g *generator) checks(sizes, limits string) []check {
 	return append(out, g.checksOfMemory(sizes, limits)...)
 }
 
-// newSize returns an expression for the size of a volume that a remedy asks for.
+// newSize returns an expression for the size of a new volume: what the policy gives, and at /dev/shm no less than the
+// runtime does.
 func (g *generator) newSize() string {
 	if !g.shares() {
 		return "$limit"
 	}
-	return "[$limit, 67108864].max()"
+	return fmt.Sprintf("[$limit, %d].max()", int64(sizing.DefaultShm))
 }
 
 // naming returns an expression for a text that begins with the first container for which a

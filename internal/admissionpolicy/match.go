@@ -102,7 +102,7 @@ func (g *generator) oddMatch() string {
 	var terms []string
 	for _, m := range slices.Concat(g.spec.Match, g.spec.Exclude) {
 		if m.TmpfsPaths != "" && !isGuess(&m) {
-			terms = append(terms, g.unsure())
+			terms = append(terms, "$unsure")
 		}
 		if m.Mounted != nil {
 			terms = append(terms, fmt.Sprintf("$containers.exists(c, has(c.volumeMounts) && c.volumeMounts.exists(m, %s))", g.isOdd()))

@@ -7,9 +7,6 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// mib is a MiB in an expression.
-const mib = int64(sizing.MiB)
-
 // setPlan adds what the policy would change: the sizes of the volumes that the writers have, the
 // volume for those that have none, and their memory. All lists are by container.
 func (g *generator) setPlan() {
@@ -19,19 +16,14 @@ func (g *generator) setPlan() {
 	if !g.mutates() {
 		return
 	}
-	newSize, payable := "$limit", "$limit"
-	if g.shares() {
-		newSize = fmt.Sprintf("[$limit, %d].max()", int64(sizing.DefaultShm))
-		payable = newSize
-	}
-	g.set("newSize", "%s", newSize)
+	g.set("newSize", "%s", g.newSize())
 	g.set("planned", "$all.map(i, $needs[i] ? $newSize : !$resizable[i] ? 0 : %s)", g.plannedSize())
 	if g.handling() != v1alpha1.MemoryRaise {
 		g.set("newLimits", "$limits")
 		g.set("newRequests", "$requests")
 		return
 	}
-	g.set("payable", "%s", payable)
+	g.set("payable", "%s", g.newSize())
 	g.set("after", "$planned.map(s, [s, $payable].min()).map(x, %s)", g.figures.cost())
 	g.set("before", "$all.map(i, $planned[i] == 0 ? 0 : [$current[i], $payable].min()).map(x, %s)", g.figures.cost())
 	// The average use of a volume is requested by its first writer.

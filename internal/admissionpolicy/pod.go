@@ -3,6 +3,8 @@ package admissionpolicy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/shmkeeper/shmkeeper/policy"
 )
 
 const runtimeShm = "/dev/shm"
@@ -68,13 +70,8 @@ func (g *generator) setTexts() {
 	g.set("hints", "$texts.map(t, t.filter(x, x.contains(%s)))", literal(g.lastPart()))
 	g.set("tooManyHints", "$hints.map(t, t.size()).sum() > %d || $hints.exists(t, t.exists(x, x.size() > %d))", mostHints, longestHint)
 	g.set("named", "$hints.map(t, t.exists(x, x.matches(%s)))", literal(g.namesPath()))
+	// A spelling of which only package policy can tell whether it names the path.
 	g.set("unsure", "$hints.exists(t, t.exists(x, !x.matches(%s)))", literal(g.namesPath()))
-}
-
-// unsure returns a condition: a text names the mount path in a spelling of which only package policy
-// can tell whether it does.
-func (g *generator) unsure() string {
-	return fmt.Sprintf("$texts.exists(t, t.exists(x, x.contains(%s) && !x.matches(%s)))", literal(g.lastPart()), literal(g.namesPath()))
 }
 
 // namesPath returns a regular expression for texts that name the mount path, or a path below it, in
@@ -159,5 +156,5 @@ func (g *generator) setMemory() {
 		"quantity(string(c.resources.requests[r])).compareTo(quantity(string(c.resources.limits[r]))) != 0)))")
 }
 
-// maxQuantity is the largest amount that a policy may name, 1Pi.
-const maxQuantity = 1 << 50
+// maxQuantity is the largest amount that a policy may name.
+const maxQuantity = policy.MaxQuantity

@@ -84,9 +84,12 @@ func allOf(conditions ...string) string {
 	return "(" + strings.Join(conditions, " && ") + ")"
 }
 
+// mib is a MiB in an expression.
+const mib = int64(sizing.MiB)
+
 // roundUp returns an expression for an amount that is rounded up to whole MiB.
 func roundUp(amount string) string {
-	return fmt.Sprintf("(%s + %d) / %d * %d", amount, int64(sizing.MiB)-1, int64(sizing.MiB), int64(sizing.MiB))
+	return fmt.Sprintf("(%[1]s + %[2]d) / %[3]d * %[3]d", amount, mib-1, mib)
 }
 
 // percent returns an expression for a percentage of an amount, rounded up to a whole byte.
@@ -96,5 +99,5 @@ func percent(amount string, percent int64) string {
 
 // quantityText returns an expression for an amount as a manifest writes it.
 func quantityText(amount string) string {
-	return fmt.Sprintf("(%[1]s %% %[2]d == 0 ? string(%[1]s / %[2]d) + 'Mi' : string(%[1]s))", amount, int64(sizing.MiB))
+	return fmt.Sprintf("(%[1]s %% %[2]d == 0 ? string(%[1]s / %[2]d) + 'Mi' : string(%[1]s))", amount, mib)
 }

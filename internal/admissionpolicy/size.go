@@ -2,6 +2,8 @@ package admissionpolicy
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
@@ -56,12 +58,19 @@ func (f *figures) cost() string {
 	return fmt.Sprintf("(%[1]s <= 0 ? 0 : %[2]s)", x, roundUp(fmt.Sprintf("(%s + %s)", x, kernel)))
 }
 
+// smallestPage is the size of the smallest pages that a node has, in bytes.
+const smallestPage = 4 << 10
+
 // kernelMemoryOfFile returns an expression for the kernel memory of one file of x bytes. Each level
 // of its page tree has a node for each started 64 of the one below, up to a single root.
 func (f *figures) kernelMemoryOfFile(x string) string {
-	const nodeBytes, levels = 592, "[1, 64, 4096, 262144, 16777216, 1073741824, 68719476736]"
 	pages := fmt.Sprintf("((%s + %d) / %d)", x, f.pageSize-1, f.pageSize)
-	return fmt.Sprintf("(%d + %s.map(d, %s > d ? (%s + d * 64 - 1) / (d * 64) * %d : 0).sum())", f.kernelBytes, levels, pages, pages, nodeBytes)
+	var levels []string // how many pages a slot of each level finds
+	for slot := int64(1); slot <= maxQuantity/smallestPage; slot *= int64(sizing.NodeSlots) {
+		levels = append(levels, strconv.FormatInt(slot, 10))
+	}
+	return fmt.Sprintf("(%[1]d + [%[2]s].map(d, %[3]s > d ? (%[3]s + d * %[4]d - 1) / (d * %[4]d) * %[5]d : 0).sum())",
+		f.kernelBytes, strings.Join(levels, ", "), pages, sizing.NodeSlots, sizing.KernelBytesPerNode)
 }
 
 // setSize adds the size of the volume, its minimum, and how much of one is in use on average.
@@ -144,7 +153,7 @@ func (g *generator) setShareOfMemory() {
 	if g.spec.Memory.Handling == v1alpha1.MemoryRaise {
 		base = fmt.Sprintf("[$base, %d].max()", g.reserve)
 	}
-	g.set("required", "$base < 0 ? %d : %s * %d / 100 / %d * %d", f.least, base, g.spec.Sizing.MemoryPercent.Percent, int64(sizing.MiB), int64(sizing.MiB))
+	g.set("required", "$base < 0 ? %d : %s * %d / 100 / %d * %d", f.least, base, g.spec.Sizing.MemoryPercent.Percent, mib, mib)
 }
 
 // plainCount matches the counts that an expression reads.

@@ -14,11 +14,11 @@ const (
 	// defaultKernelBytesPerFile covers a file's inode, its directory entry (904 to 992 B by kernel)
 	// and its SELinux label (0 to 176 B): the largest sum is that of Linux 6.12, 968 and 144 B.
 	defaultKernelBytesPerFile Bytes = 1112
-	// kernelBytesPerNode is a node of the tree that finds a file's pages: an object of 576 B, which
+	// KernelBytesPerNode is a node of the tree that finds a file's pages: an object of 576 B, which
 	// takes 584 B in its slab, and the 8 B that name its cgroup.
-	kernelBytesPerNode Bytes = 592
-	// nodeSlots is how many pages, or nodes of the level below, a node finds.
-	nodeSlots Bytes = 64
+	KernelBytesPerNode Bytes = 592
+	// NodeSlots is how many pages, or nodes of the level below, a node finds.
+	NodeSlots Bytes = 64
 )
 
 // nameBytes returns the kernel memory of a file's name, beyond what the directory entry holds, for
@@ -77,10 +77,10 @@ func (t tmpfs) pageBytes(fileSize Bytes) Bytes { return fileSize.RoundUp(t.pageS
 func (t tmpfs) kernelBytesOf(fileSize Bytes) Bytes {
 	cost := t.kernelBytes
 	// A file of one page needs no tree. Each level above the pages has a node for each started
-	// nodeSlots of the one below, up to a single root.
+	// NodeSlots of the one below, up to a single root.
 	for below := fileSize.DivUp(t.pageSize); below > 1; {
-		below = Bytes(below).DivUp(nodeSlots)
-		cost = cost.Plus(kernelBytesPerNode.Times(below))
+		below = Bytes(below).DivUp(NodeSlots)
+		cost = cost.Plus(KernelBytesPerNode.Times(below))
 	}
 	return cost
 }
