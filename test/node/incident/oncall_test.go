@@ -84,7 +84,7 @@ var byChance = []struct {
 	{regexp.MustCompile(`running for [0-9a-z ]+`), "running for SOME TIME"},
 	{regexp.MustCompile(`restarted \d+ times`), "restarted SEVERAL times"},
 	{regexp.MustCompile(`charged for [0-9.]+ MiB`), "charged for SOME MiB"},
-	{regexp.MustCompile(`\d+ s (session_)`), "A MOMENT $1"},
+	{regexp.MustCompile(`(?:\d+ min )?\d+ s (session_)`), "A MOMENT $1"},
 	// The files are as old as on the day, and the test takes a minute of its own.
 	{regexp.MustCompile(`17 h 1[0-9] min`), "17 h 10 min"},
 	{regexp.MustCompile(`since about [12] h[0-9a-z ]*`), "since about 2 h"},
