@@ -19,6 +19,10 @@ const (
 	nodeIP     = "10.244.0.1"
 )
 
+// bridgeAddress is set on the bridge, since a bridge without one takes the least of its ports' addresses: with
+// each Pod that comes or goes it might change, and Pods that remember the old one reach nobody for half a minute.
+var bridgeAddress = net.HardwareAddr{0x02, 0x42, 0x0a, 0xf4, 0x00, 0x01}
+
 // makeNetwork gives the network namespace what a node has: the loopback interface, and the bridge
 // between all Pods. The address of the Service "kubernetes" is on the former, so that Pods reach
 // the API server without anything that forwards.
@@ -30,7 +34,7 @@ func makeNetwork() error {
 	if err := addAddress(loopback, envtest.ServiceAddress, 32); err != nil {
 		return err
 	}
-	pods := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridge}}
+	pods := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridge, HardwareAddr: bridgeAddress}}
 	if err := netlink.LinkAdd(pods); err != nil {
 		return fmt.Errorf("the bridge %q: %w; the kernel needs the module \"bridge\"", bridge, err)
 	}
