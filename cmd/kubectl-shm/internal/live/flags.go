@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -69,9 +70,12 @@ func (f *Flags) Connect(s cli.Streams) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-l: %s is not a selector: %w: write one such as app=web,tier!=test", cli.Quote(f.selector), err)
 	}
+	if _, err := clientcmd.ParseTimeout(cmp.Or(f.overrides.Timeout, "0")); err != nil {
+		return nil, fmt.Errorf("--request-timeout: %s is not a time: write one such as 30s", cli.Quote(f.overrides.Timeout))
+	}
 	deferred := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(f.loading, &f.overrides)
-	if raw, err := deferred.RawConfig(); err == nil && f.overrides.CurrentContext != "" && raw.Contexts[f.overrides.CurrentContext] == nil {
-		return nil, fmt.Errorf("--context: %s is not in the kubeconfig: kubectl config get-contexts lists what is", cli.Quote(f.overrides.CurrentContext))
+	if err := f.checkContext(deferred); err != nil {
+		return nil, err
 	}
 	config, err := deferred.ClientConfig()
 	if err != nil {
@@ -87,6 +91,29 @@ func (f *Flags) Connect(s cli.Streams) (*Cluster, error) {
 		return nil, fmt.Errorf("-n: %s is not the name of a namespace: write lower-case letters, digits and -", cli.Quote(namespace))
 	}
 	return newCluster(config, namespace, selector, s.ErrOut)
+}
+
+// checkContext returns an error if the context to use is not in the kubeconfig, or names a cluster or a user that is not. client-go
+// says of these that there is no configuration at all.
+func (f *Flags) checkContext(deferred clientcmd.ClientConfig) error {
+	raw, err := deferred.RawConfig()
+	if err != nil {
+		return nil // the caller finds out
+	}
+	name := cmp.Or(f.overrides.CurrentContext, raw.CurrentContext)
+	context := raw.Contexts[name]
+	switch {
+	case context == nil && f.overrides.CurrentContext != "":
+		return fmt.Errorf("--context: %s is not in the kubeconfig: kubectl config get-contexts lists what is", cli.Quote(name))
+	case context == nil:
+		return nil
+	case context.Cluster != "" && raw.Clusters[context.Cluster] == nil && f.overrides.Context.Cluster == "" && f.overrides.ClusterInfo.Server == "":
+		return fmt.Errorf("kubeconfig: context %s names the cluster %s, which is not there: add it with kubectl config set-cluster, or choose another with --context", cli.Quote(name), cli.Quote(context.Cluster))
+	case context.AuthInfo != "" && raw.AuthInfos[context.AuthInfo] == nil && f.overrides.Context.AuthInfo == "":
+		return fmt.Errorf("kubeconfig: context %s names the user %s, which is not there: add it with kubectl config set-credentials, or choose another with --context", cli.Quote(name), cli.Quote(context.AuthInfo))
+	default:
+		return nil
+	}
 }
 
 // explain returns the error of a kubeconfig that cannot be used.

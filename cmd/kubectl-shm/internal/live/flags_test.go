@@ -20,6 +20,8 @@ users:
 contexts:
 - {name: here, context: {cluster: one, user: me, namespace: shop}}
 - {name: bare, context: {cluster: one, user: me}}
+- {name: lost, context: {cluster: two, user: me}}
+- {name: nobody, context: {cluster: one, user: you}}
 current-context: here
 `
 
@@ -49,11 +51,13 @@ func TestFlags_ChooseWhatToLookAt(t *testing.T) {
 		namespace string
 		user      string
 	}{
-		"the context's namespace": {nil, "shop", ""},
-		"-n":                      {[]string{"-n", "ns/web"}, "web", ""},
-		"another context":         {[]string{"--context", "bare"}, "default", ""},
-		"-A":                      {[]string{"-A", "-n", "web"}, "", ""},
-		"--as":                    {[]string{"--as", "jane", "--as-group", "dev", "--request-timeout", "3s"}, "shop", "jane"},
+		"the context's namespace":               {nil, "shop", ""},
+		"-n":                                    {[]string{"-n", "ns/web"}, "web", ""},
+		"another context":                       {[]string{"--context", "bare"}, "default", ""},
+		"-A":                                    {[]string{"-A", "-n", "web"}, "", ""},
+		"a context of no cluster, but a server": {[]string{"--context", "lost", "--server", "https://127.0.0.1:1"}, "default", ""},
+		"a context of no user, but a user":      {[]string{"--context", "nobody", "--user", "me"}, "default", ""},
+		"--as":                                  {[]string{"--as", "jane", "--as-group", "dev", "--request-timeout", "3s"}, "shop", "jane"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := connect(t, c.args...)
@@ -80,11 +84,14 @@ func TestFlags_ErrorsSayWhatToDo(t *testing.T) {
 		args       []string
 		want       string
 	}{
-		"no kubeconfig":          {"", nil, "there is no cluster to ask: name a kubeconfig with --kubeconfig or in KUBECONFIG, or use a verb that reads manifests, such as kubectl shm review"},
-		"a context that is not":  {file, []string{"--context", "there"}, `--context: "there" is not in the kubeconfig: kubectl config get-contexts lists what is`},
-		"a file that is not":     {"", []string{"--kubeconfig", "/none/there"}, "--kubeconfig: stat /none/there: no such file or directory: name a file that kubectl can use"},
-		"a file that is garbage": {"", []string{"--kubeconfig", garbage}, "--kubeconfig: error loading config file"},
-		"a selector that is not": {file, []string{"-l", "a in (b"}, `-l: "a in (b" is not a selector: `},
+		"no kubeconfig":           {"", nil, "there is no cluster to ask: name a kubeconfig with --kubeconfig or in KUBECONFIG, or use a verb that reads manifests, such as kubectl shm review"},
+		"a context that is not":   {file, []string{"--context", "there"}, `--context: "there" is not in the kubeconfig: kubectl config get-contexts lists what is`},
+		"a context of no cluster": {file, []string{"--context", "lost"}, `kubeconfig: context "lost" names the cluster "two", which is not there: add it with kubectl config set-cluster, or choose another with --context`},
+		"a context of no user":    {file, []string{"--context", "nobody"}, `kubeconfig: context "nobody" names the user "you", which is not there: add it with kubectl config set-credentials, or choose another with --context`},
+		"a timeout that is not":   {file, []string{"--request-timeout", "soon"}, `--request-timeout: "soon" is not a time: write one such as 30s`},
+		"a file that is not":      {"", []string{"--kubeconfig", "/none/there"}, "--kubeconfig: stat /none/there: no such file or directory: name a file that kubectl can use"},
+		"a file that is garbage":  {"", []string{"--kubeconfig", garbage}, "--kubeconfig: error loading config file"},
+		"a selector that is not":  {file, []string{"-l", "a in (b"}, `-l: "a in (b" is not a selector: `},
 		"a namespace that is not": {
 			file,
 			[]string{"-n", "A/b"},
