@@ -180,9 +180,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	done <"$$tmp/targets"
 
 .PHONY: pictures
-pictures: ## Open the page of an audit in Chromium, Debian's package chromium (UPDATE=1: write docs/how-to/audit.png)
+pictures: ## Open the pages of the plugin in Chromium, Debian's package chromium (UPDATE=1: write docs/how-to/audit.png, top.png, recommend.png)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
-	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_' ./cmd/kubectl-shm/e2e $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs/how-to')
+	@$(GO) test -tags chromium -count=1 -v -run 'TestPage_InABrowser' ./cmd/kubectl-shm/e2e ./cmd/kubectl-shm/top ./cmd/kubectl-shm/recommend $(if $(filter-out 0,$(UPDATE)),-args -pictures '$(CURDIR)/docs/how-to')
 
 .PHONY: site
 site: ## Write the documentation as a web site into out/site, with every link checked

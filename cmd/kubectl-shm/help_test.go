@@ -77,6 +77,9 @@ func TestCompletion(t *testing.T) {
 		"audit -o ":      "table\nwide\njson\nyaml\ncsv\nhtml\n:4\n",
 		"audit -p ":      names.String() + ":0\n",
 		"rollout -o ":    "table\nwide\njson\nyaml\ncsv\n:4\n",
+		"top -o ":        "table\nwide\njson\nyaml\ncsv\nhtml\n:4\n",
+		"recommend -o ":  "table\nwide\njson\nyaml\ncsv\nhtml\npolicies\n:4\n",
+		"diagnose -o ":   "text\njson\nyaml\n:4\n",
 		"simulate -o ":   "table\ncsv\nsvg\npng\n:4\n",
 	} {
 		got := clitest.Run("", append([]string{"__complete"}, strings.Split(args, " ")...), verbs.All()...)

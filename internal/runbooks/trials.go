@@ -58,6 +58,7 @@ var OnAPIServer = []Trial{
 // replicas of shmkeeper. They are in the order in which one test tries them.
 var OnNode = []Trial{
 	{Command: `kubectl shm top -A`, Shows: `100 %`},
+	{Command: `kubectl shm top -A -o html`, Shows: `data-name="full in">full<`},
 	{Command: `kubectl shm top -n NAMESPACE`, Shows: `100 %.* full `},
 	{Command: `kubectl shm diagnose -n NAMESPACE POD`, Shows: `^CAUSE +/dev/shm \(the container runtime's own\) is full`},
 	{

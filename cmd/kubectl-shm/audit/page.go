@@ -4,7 +4,6 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -12,29 +11,27 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/htmlpage"
 	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// pageText is the page, whose values html/template escapes by the place where they stand: names and
-// texts are the tenants'.
+// pageText is the audit's part of the page.
 //
 //go:embed page.html
 var pageText string
 
-// page is what the page shows, all of it in words.
-type page struct {
-	Where, Whose, Host, When string
-	Pods, Unmatched          string
-	Requests, Limits         string
-	Results                  []pageResult
-	Exceeded                 []pageExceeded
-	Namespaces               []pageNamespace
-	Bars                     []pageBar
-	MoreBars                 string
-	Workloads                []pageWorkload
-	Notes                    []string
+// pageData is what the page shows, all of it in words.
+type pageData struct {
+	htmlpage.Head
+	Tiles      []htmlpage.Tile
+	Results    []pageResult
+	Exceeded   []pageExceeded
+	Namespaces []pageNamespace
+	Bars       []pageBar
+	MoreBars   string
+	Workloads  []pageWorkload
 }
 
 type pageResult struct {
@@ -64,13 +61,12 @@ const mostOpen = 3
 
 // writePage writes the audit as a page of HTML that needs nothing else.
 func writePage(w io.Writer, r *report, now time.Time) error {
-	t, err := template.New("page").Parse(pageText)
-	if err != nil {
-		return fmt.Errorf("parse the page: %w", err)
-	}
-	p := page{
-		Where: r.where, Whose: r.whose, Host: r.host, When: now.UTC().Format("2 January 2006 15:04 UTC"),
-		Pods: plural(r.pods, "Pod"), Unmatched: plural(r.unmatched, "Pod"), Results: r.pageResults(), Notes: r.notes,
+	p := pageData{
+		Head: htmlpage.Head{
+			Title: "/dev/shm audit of " + r.where, Notes: r.notes, Made: "Made by kubectl shm audit. It reads the cluster and changes nothing.",
+			About: htmlpage.About(now, fmt.Sprintf("%s under %s, of which no policy matches %s", plural(r.pods, "Pod"), r.whose, plural(r.unmatched, "Pod")), r.host),
+		},
+		Results: r.pageResults(),
 	}
 	var before, after policy.Usage
 	for _, n := range r.namespaces {
@@ -81,14 +77,20 @@ func writePage(w io.Writer, r *report, now time.Time) error {
 		}
 	}
 	slices.SortFunc(p.Namespaces, func(a, b pageNamespace) int { return cmp.Compare(a.Name, b.Name) })
-	p.Requests, p.Limits = "+"+size(after.Requests.Minus(before.Requests)), "+"+size(after.Limits.Minus(before.Limits))
+	for _, one := range p.Results {
+		p.Tiles = append(p.Tiles, htmlpage.Tile{Class: one.Class, Number: one.Count, Text: one.Text})
+	}
+	p.Tiles = append(p.Tiles,
+		htmlpage.Tile{Number: "+" + size(after.Requests.Minus(before.Requests)), Text: "more memory requested"},
+		htmlpage.Tile{Number: "+" + size(after.Limits.Minus(before.Limits)), Text: "more in memory limits"},
+	)
 	p.Bars, p.MoreBars = r.pageBars()
 	for i, w := range r.workloads {
 		one := w.page()
 		one.Open = i < mostOpen && w.worst.outcome == policy.Violating
 		p.Workloads = append(p.Workloads, one)
 	}
-	return t.Execute(w, p)
+	return htmlpage.Write(w, pageText, p)
 }
 
 // pageResults returns the results that are there, and the two that matter in any case.

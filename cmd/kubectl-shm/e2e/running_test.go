@@ -246,6 +246,9 @@ func TestLooking_WithoutAKubelet(t *testing.T) {
 	if got := c.shm("top", "-n", "empty", "--interval=0"); got.Code != cli.ExitOK || got.Out != "No Pod with a /dev/shm of its own runs in namespace \"empty\".\n" {
 		t.Errorf("top of nothing: %+v", got)
 	}
+	if got := c.shm("top", "-n", "shoop", "--interval=0"); got.Code != cli.ExitUsage || got.ErrOut != "error: -n: there is no namespace \"shoop\": kubectl get namespaces lists what there is\n" {
+		t.Errorf("top of a namespace that is not there: %+v", got)
+	}
 	if got := c.shm("top", "-n", "shop", "--interval=0"); got.Code != cli.ExitOK || !strings.HasPrefix(got.ErrOut, "could not be read: shop/web-0 /dev/shm: ") {
 		t.Errorf("top of a Pod whose node does not answer: %+v", got)
 	}
@@ -270,7 +273,11 @@ func TestLooking_WithoutAKubelet(t *testing.T) {
 		"an image that is not used": {[]string{"diagnose", "web-0", "--image=busybox"}, "--image: it is used only with --allow-ephemeral-container: add that, or leave it out"},
 		"an image that is none":     {[]string{"top", "--allow-ephemeral-container", "--image="}, `--image: "" is not the name of an image`},
 		"an argument":               {[]string{"top", "web-0"}, `"web-0": kubectl shm top takes no arguments: remove it`},
-		"a format":                  {[]string{"recommend", "-o", "html"}, "write table, wide, json, yaml, csv or policies"},
+		"a format of another verb":  {[]string{"diagnose", "web-0", "-o", "html"}, "write text, json or yaml"},
+		"a format of none":          {[]string{"recommend", "-o", "pdf"}, "write table, wide, json, yaml, csv, html or policies"},
+		"a page that never ends":    {[]string{"top", "--watch", "-o", "html"}, "--output: html is one page, and --watch goes on writing: leave out --watch, or write table, wide, json, yaml or csv"},
+		"a window of nobody":        {[]string{"recommend", "--window", "24h"}, "--window: it is the time of a peak that only a Prometheus knows: add --prometheus-url, or leave it out"},
+		"nothing is executed":       {[]string{"top", "--prometheus-url", "http://localhost:1", "--allow-ephemeral-container"}, "--allow-ephemeral-container: it has no effect with --prometheus-url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.shm(append(r.args, "-n", "shop")...)

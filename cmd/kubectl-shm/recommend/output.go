@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/htmlpage"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
 	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
@@ -82,6 +84,11 @@ func recommend(k subject, w *workload) recommendation {
 	return r
 }
 
+// saving returns how much less memory a size costs than what a Pod has, both full.
+func saving(has sizing.Bytes, needs sizing.Size) sizing.Bytes {
+	return needs.MemoryCostOf(has).Minus(needs.MemoryCost)
+}
+
 // effect says what the recommended size saves, or what happens without it.
 func effect(w *workload, size sizing.Size, v verdict) string {
 	fillsIn := func() string {
@@ -95,7 +102,7 @@ func effect(w *workload, size sizing.Size, v verdict) string {
 	case v == tooSmall:
 		return "fuller than it may get"
 	case v == wasteful:
-		return fmt.Sprintf("saves %s of memory when full, for each Pod", size.MemoryCostOf(w.size).Minus(size.MemoryCost))
+		return fmt.Sprintf("saves %s of memory when full, for each Pod", saving(w.size, size))
 	default:
 		return ""
 	}
@@ -110,7 +117,10 @@ func rounded(f float64) float64 {
 	return out
 }
 
-func (o *options) write(s cli.Streams, list []recommendation, notes []string) error {
+func (o *options) write(s cli.Streams, c *live.Cluster, list []recommendation, notes []string) error {
+	if o.output.Value == "html" {
+		return htmlpage.Write(s.Out, pageText, o.pageOf(c, list, notes, time.Now()))
+	}
 	for _, note := range notes {
 		fmt.Fprintln(s.ErrOut, "note:", note)
 	}
@@ -129,13 +139,16 @@ func (o *options) write(s cli.Streams, list []recommendation, notes []string) er
 		return tableOf(list, plain).WriteCSV(s.Out)
 	default:
 		if len(list) == 0 {
-			fmt.Fprintln(s.Out, "No running Pod has anything in its /dev/shm.")
+			fmt.Fprintln(s.Out, nothing)
 			return nil
 		}
 		tableOf(list, readable).Write(s.Out, o.output.Value == "wide", s.Width)
 		return nil
 	}
 }
+
+// nothing is what there is to say without a volume that is used.
+const nothing = "No running Pod has anything in its /dev/shm."
 
 // form is how figures are written.
 type form struct {
@@ -150,6 +163,11 @@ var (
 		func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) },
 	}
 )
+
+// rate returns the rate with its interval of confidence.
+func (r *recommendation) rate() string {
+	return fmt.Sprintf("%s ±%d%%", strconv.FormatFloat(*r.CreatedPerMinute, 'f', -1, 64), *r.RatePercent)
+}
 
 func tableOf(list []recommendation, f form) *cli.Table {
 	t := &cli.Table{Columns: []cli.Column{
@@ -177,7 +195,7 @@ func tableOf(list []recommendation, f form) *cli.Table {
 		}
 		rate, file, kept, needs, cost := "-", "-", "?", "none", "-"
 		if r.CreatedPerMinute != nil {
-			rate = fmt.Sprintf("%s ±%d%%", strconv.FormatFloat(*r.CreatedPerMinute, 'f', -1, 64), *r.RatePercent)
+			rate = r.rate()
 			file = f.bytes(sizing.Bytes(*r.FileSizeBytes))
 		}
 		if r.RetentionSeconds != nil {

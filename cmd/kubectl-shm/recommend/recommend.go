@@ -3,6 +3,7 @@ package recommend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/promql"
 )
 
 const help = `Says how large the /dev/shm of running workloads should be: what they have, what they
@@ -25,7 +27,8 @@ deleted nothing yet: then the retention of its policy counts, and without one no
 is enough.
 
 -o policies writes a policy for each workload, in mode Audit, to be reviewed, and
-checked with kubectl shm lint.
+checked with kubectl shm lint. -o html writes one page without links to anything else:
+write it to a file and open it in a browser.
 
 USED is what is in use now or, with --prometheus-url, the most that was over --window. It
 decides for workloads that keep no file for each request.
@@ -35,6 +38,9 @@ decides for workloads that keep no file for each request.
 
 const examples = `  kubectl shm recommend -n authentik
   kubectl shm recommend -A -o csv
+
+  # As a page to look at
+  kubectl shm recommend -A -o html > recommend.html
 
   # A policy to review
   kubectl shm recommend -n authentik -o policies > policy.yaml
@@ -49,6 +55,8 @@ type options struct {
 	// prometheus is the URL of one to ask for peaks over window; empty for none.
 	prometheus string
 	window     time.Duration
+	// givenWindow reports whether window is given.
+	givenWindow func() bool
 	// givenPolicies reports whether -p names policies: then they must be valid.
 	givenPolicies func() bool
 }
@@ -66,25 +74,39 @@ func Command(s cli.Streams) *cobra.Command {
 	}
 	o.cluster.AddSelection(cmd)
 	o.policies.Add(cmd)
+	o.givenWindow = func() bool { return cmd.Flags().Changed("window") }
 	o.givenPolicies = func() bool { return cmd.Flags().Changed("policy") }
 	cmd.Flags().IntVar(&o.at, "concurrency", 8, "`NUMBER` of Pods that are looked into at once")
 	cmd.Flags().StringVar(&o.prometheus, "prometheus-url", "", "take the peak of use from the Prometheus at this `URL`; it needs the rules of manifests/monitoring")
 	cmd.Flags().DurationVar(&o.window, "window", 168*time.Hour, "`TIME` of that peak, such as 24h")
 	o.ephemeral.Add(cmd)
-	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv", "policies")
+	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv", "html", "policies")
 	o.cluster.Add(cmd)
 	return cmd
 }
 
-func (o *options) run(ctx context.Context, s cli.Streams) error {
-	if err := o.ephemeral.Validate(); err != nil {
-		return err
-	}
+func (o *options) validate() error {
 	switch {
 	case o.at < 1 || o.at > 64:
 		return fmt.Errorf("--concurrency: %d is not from 1 to 64: write 8", o.at)
 	case o.window < time.Minute || o.window > 366*24*time.Hour:
 		return fmt.Errorf("--window: %s is not from 1m to 8784h: write one such as 168h", o.window)
+	case o.givenWindow() && o.prometheus == "":
+		return errors.New("--window: it is the time of a peak that only a Prometheus knows: add --prometheus-url, or leave it out")
+	}
+	return o.ephemeral.Validate()
+}
+
+func (o *options) run(ctx context.Context, s cli.Streams) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	var source *promql.Source
+	if o.prometheus != "" {
+		var err error
+		if source, err = promql.New(o.prometheus); err != nil {
+			return err
+		}
 	}
 	ctx, stop := live.Interruptible(ctx)
 	defer stop()
@@ -92,12 +114,12 @@ func (o *options) run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	w, err := o.newSurvey(ctx, c, s)
+	w, err := o.newSurvey(ctx, c, s, source)
 	if err != nil {
 		return err
 	}
 	if err := w.look(ctx, s); err != nil {
 		return c.Explain("look into the Pods of "+c.Where(), err)
 	}
-	return o.write(s, w.recommendations(), append(c.Notes(), w.notes...))
+	return o.write(s, c, w.recommendations(), append(c.Notes(), w.notes...))
 }

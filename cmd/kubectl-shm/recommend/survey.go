@@ -61,16 +61,11 @@ type workload struct {
 	declared time.Duration // the retention of the policy
 }
 
-func (o *options) newSurvey(ctx context.Context, c *live.Cluster, s cli.Streams) (*survey, error) {
+// newSurvey reads what is to be known beforehand. source is the Prometheus to ask for peaks; nil for none.
+func (o *options) newSurvey(ctx context.Context, c *live.Cluster, s cli.Streams, source *promql.Source) (*survey, error) {
 	w := &survey{cluster: c, ephemeral: o.ephemeral, at: o.at, found: map[subject]*workload{}, policies: &live.Policies{}}
 	var err error
 	if w.reader, err = inspect.NewReader(c.Config, c.Client); err != nil {
-		return nil, err
-	}
-	if w.namespaces, err = c.ReadNamespaces(ctx); err != nil {
-		return nil, err
-	}
-	if w.owners, err = c.ReadOwners(ctx); err != nil {
 		return nil, err
 	}
 	policies, err := o.policies.Load(ctx, c, s.In)
@@ -82,12 +77,14 @@ func (o *options) newSurvey(ctx context.Context, c *live.Cluster, s cli.Streams)
 	default:
 		w.notes = append(w.notes, fmt.Sprintf("the cluster's policies are not known: %v", err))
 	}
-	if o.prometheus == "" {
-		return w, nil
-	}
-	source, err := promql.New(o.prometheus)
-	if err != nil {
+	if w.namespaces, err = c.ReadNamespaces(ctx); err != nil {
 		return nil, err
+	}
+	if w.owners, err = c.ReadOwners(ctx); err != nil {
+		return nil, err
+	}
+	if source == nil {
+		return w, nil
 	}
 	w.window = o.window
 	w.peaks, err = source.Peaks(ctx, c.Namespace, o.window)

@@ -3,6 +3,7 @@ package top
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,11 +24,16 @@ type report struct {
 	MountPath string `json:"mountPath"`
 	Container string `json:"container"`
 
-	SizeBytes    *sizing.Bytes `json:"sizeBytes"`
-	UsedBytes    *sizing.Bytes `json:"usedBytes"`
-	Files        *int64        `json:"files"`
-	GrowthBytes  *float64      `json:"growthBytesPerSecond"`
-	GrowthFiles  *float64      `json:"growthFilesPerSecond"`
+	SizeBytes   *sizing.Bytes `json:"sizeBytes"`
+	UsedBytes   *sizing.Bytes `json:"usedBytes"`
+	Files       *int64        `json:"files"`
+	GrowthBytes *float64      `json:"growthBytesPerSecond"`
+	GrowthFiles *float64      `json:"growthFilesPerSecond"`
+	// CreatedPerMinute is how many files are created, and RatePercent half its interval of confidence
+	// at 95 %.
+	CreatedPerMinute *float64 `json:"createdPerMinute"`
+	RatePercent      *int64   `json:"ratePercent"`
+
 	FullIn       *int64        `json:"fullInSeconds"`
 	MemoryLimit  *sizing.Bytes `json:"memoryLimitBytes"`
 	MemoryUsed   *sizing.Bytes `json:"memoryUsedBytes"`
@@ -61,6 +67,9 @@ func reportOf(v *volume) report {
 			r.GrowthFiles = &files
 		}
 	}
+	if perMinute, percent, ok := v.created(); ok {
+		r.CreatedPerMinute, r.RatePercent = &perMinute, &percent
+	}
 	if m := v.last().memory; m != nil {
 		r.MemoryUsed = &m.Used
 	}
@@ -92,6 +101,13 @@ func (s *scanner) refused() error {
 
 func (o *options) write(s cli.Streams, scan *scanner) error {
 	volumes := scan.sorted()
+	switch o.output.Value {
+	case "table", "wide":
+		o.writeTable(s, scan, volumes)
+		return nil
+	case "html":
+		return writePage(s.Out, o.pageOf(scan, o.pick(volumes), time.Now()))
+	}
 	reports := make([]report, len(volumes))
 	for i, v := range volumes {
 		reports[i] = reportOf(v)
@@ -102,12 +118,50 @@ func (o *options) write(s cli.Streams, scan *scanner) error {
 		return cli.WriteJSON(s.Out, document)
 	case "yaml":
 		return cli.WriteYAML(s.Out, document)
-	case "csv":
-		return csvOf(reports).WriteCSV(s.Out)
 	default:
-		o.writeTable(s, scan, volumes)
-		return nil
+		return csvOf(reports).WriteCSV(s.Out)
 	}
+}
+
+// picked is what a person is shown.
+type picked struct {
+	volumes []*volume // that were read
+	// idle is how many Pods are left out, with nothing in the runtime's own /dev/shm.
+	idle     int
+	failures []failure
+}
+
+// failure is why volumes could not be read, and their names.
+type failure struct {
+	why   string
+	names []string
+}
+
+// pick picks what a person is shown of volumes.
+func (o *options) pick(volumes []*volume) picked {
+	var p picked
+	for _, v := range volumes {
+		switch {
+		case v.err != nil:
+			why := reasonOf(v)
+			i := slices.IndexFunc(p.failures, func(f failure) bool { return f.why == why })
+			if i < 0 {
+				i = len(p.failures)
+				p.failures = append(p.failures, failure{why: why})
+			}
+			p.failures[i].names = append(p.failures[i].names, v.namespace+"/"+v.pod+" "+v.Path)
+		case v.Volume == "" && v.last().usage.Inodes == 0 && !o.all && o.output.Value != "wide":
+			p.idle++
+		default:
+			p.volumes = append(p.volumes, v)
+		}
+	}
+	return p
+}
+
+// left says how many Pods are left out.
+func (p *picked) left() string {
+	return human.Plural(p.idle, "Pod") + " with nothing in the runtime's own /dev/shm left out: --all shows them"
 }
 
 func (o *options) writeTable(s cli.Streams, scan *scanner, volumes []*volume) {
@@ -122,41 +176,34 @@ func (o *options) writeTable(s cli.Streams, scan *scanner, volumes []*volume) {
 		{Name: "SIZE", Right: true},
 		{Name: "USE%", Right: true},
 		{Name: "FILES", Right: true},
+		{Name: "FILES/MIN", Wide: true, Right: true},
 		{Name: "GROWTH", Right: true},
 		{Name: "FULL IN", Right: true},
 		{Name: "MEMORY", Wide: true, Right: true},
 		{Name: "LIMIT", Right: true},
 		{Name: "OOM FIRST"},
 	}}
-	idle := 0
-	failures := map[string][]string{}
-	var order []string
-	for _, v := range volumes {
-		switch {
-		case v.err != nil:
-			why := reasonOf(v)
-			if failures[why] == nil {
-				order = append(order, why)
-			}
-			failures[why] = append(failures[why], v.namespace+"/"+v.pod+" "+v.Path)
-		case v.Volume == "" && v.last().usage.Inodes == 0 && !o.all && !wide:
-			idle++
-		default:
-			t.Add(cells(v)...)
-		}
+	p := o.pick(volumes)
+	for _, v := range p.volumes {
+		t.Add(cells(v)...)
 	}
 	if len(t.Rows) > 0 {
 		t.Write(s.Out, wide, s.Width)
 	}
 	if len(volumes) == 0 {
-		fmt.Fprintf(s.Out, "No Pod with a /dev/shm of its own runs in %s.\n", scan.cluster.Where())
+		fmt.Fprintln(s.Out, nothing(scan))
 	}
-	if idle > 0 {
-		fmt.Fprintf(s.Out, "%s with nothing in the runtime's own /dev/shm left out: --all shows them\n", human.Plural(idle, "Pod"))
+	if p.idle > 0 {
+		fmt.Fprintln(s.Out, p.left())
 	}
-	for _, why := range order {
-		fmt.Fprintf(s.ErrOut, "could not be read: %s: %s\n", some(failures[why]), why)
+	for _, f := range p.failures {
+		fmt.Fprintf(s.ErrOut, "could not be read: %s: %s\n", some(f.names), f.why)
 	}
+}
+
+// nothing says that there is no volume.
+func nothing(scan *scanner) string {
+	return fmt.Sprintf("No Pod with a /dev/shm of its own runs in %s.", scan.cluster.Where())
 }
 
 // reasonOf returns why a volume could not be read, without its own names, so that many can be
@@ -181,6 +228,10 @@ func cells(v *volume) []string {
 	if v.Volume == "" {
 		name = "(runtime's own)"
 	}
+	created := "?"
+	if perMinute, percent, ok := v.created(); ok {
+		created = fmt.Sprintf("%.3g ±%d%%", perMinute, percent)
+	}
 	memory, limit := "-", "none"
 	if m := v.last().memory; m != nil {
 		memory = mib(m.Used)
@@ -190,7 +241,7 @@ func cells(v *volume) []string {
 	}
 	return []string{
 		v.namespace, v.pod, name, cli.Plain(v.Path), v.container,
-		mib(u.Used), mib(u.Size), human.Percent(int64(u.Used), int64(u.Size)), filesText(u.Inodes),
+		mib(u.Used), mib(u.Size), human.Percent(int64(u.Used), int64(u.Size)), filesText(u.Inodes), created,
 		growthText(v), fullText(v), memory, limit, string(v.oomBeforeFull()),
 	}
 }
@@ -242,7 +293,7 @@ func fullText(v *volume) string {
 // csvOf returns the reports as a table whose columns are named as the fields are.
 func csvOf(reports []report) *cli.Table {
 	t := &cli.Table{}
-	for _, name := range []string{"namespace", "pod", "volume", "mountPath", "container", "sizeBytes", "usedBytes", "files", "growthBytesPerSecond", "growthFilesPerSecond", "fullInSeconds", "memoryLimitBytes", "memoryUsedBytes", "oomBeforeFull", "error"} {
+	for _, name := range []string{"namespace", "pod", "volume", "mountPath", "container", "sizeBytes", "usedBytes", "files", "growthBytesPerSecond", "growthFilesPerSecond", "createdPerMinute", "ratePercent", "fullInSeconds", "memoryLimitBytes", "memoryUsedBytes", "oomBeforeFull", "error"} {
 		t.Columns = append(t.Columns, cli.Column{Name: name})
 	}
 	for i := range reports {
@@ -252,7 +303,7 @@ func csvOf(reports []report) *cli.Table {
 			oom = strconv.FormatBool(*r.OOMFirst)
 		}
 		t.Add(r.Namespace, r.Pod, r.Volume, r.MountPath, r.Container, whole(r.SizeBytes), whole(r.UsedBytes), whole(r.Files), decimal(r.GrowthBytes), decimal(r.GrowthFiles),
-			whole(r.FullIn), whole(r.MemoryLimit), whole(r.MemoryUsed), oom, r.Error)
+			decimal(r.CreatedPerMinute), whole(r.RatePercent), whole(r.FullIn), whole(r.MemoryLimit), whole(r.MemoryUsed), oom, r.Error)
 	}
 	return t
 }

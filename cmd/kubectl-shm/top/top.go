@@ -21,9 +21,16 @@ Kubernetes shows, are included.
 
 It runs stat, or df, in one container of each Pod (kubectl exec), and reads what its
 memory cgroup is charged for. That takes your own rights to list pods and to create
-pods/exec; nothing is written, and the contents of files are not read. Growth is
-measured between two readings: --interval 0 leaves the second one out, and --watch
-goes on reading.
+pods/exec; nothing is written, and the contents of files are not read. Growth takes two
+readings: --interval 0 leaves the second one out, and --watch goes on reading.
+
+Growth is a slope by least squares over the readings, the last 30 of them with --watch, and
+begins again when somebody has emptied the volume. It is what is left of what comes and
+goes. FILES/MIN of -o wide is how many files are created, deleted ones included: --watch
+knows it after some minutes, once it has seen enough to know it within 25 %.
+
+html is one page without links to anything else: write it to a file and open it in a
+browser.
 
 If an image has no shell, --allow-ephemeral-container adds a container to the Pod
 that has one, which takes the right to patch pods/ephemeralcontainers. It ends after
@@ -34,7 +41,8 @@ figures are those of the rules in manifests/monitoring, and growth is that of th
 15 minutes. Volumes without shm in their name are then not known.
 
 In JSON, YAML and CSV sizes are in bytes, times in seconds, and growth in bytes and
-files a second; what is not known is null, or empty.
+files a second; createdPerMinute is FILES/MIN, and ratePercent half its interval of
+confidence at 95 %; what is not known is null, or empty.
   FULL IN     at the present growth; "full" if nothing more fits, "-" if it does not
               grow
   OOM FIRST   whether the memory limit is reached before the volume is full: then the
@@ -47,6 +55,9 @@ const examples = `  # The namespace of the context; all namespaces; some Pods
 
   # Follow it
   kubectl shm top -n authentik --watch --interval 30s
+
+  # As a page to look at
+  kubectl shm top -A -o html > top.html
 
   # What is above 80 %
   kubectl shm top -A --interval 0 -o json | jq '.volumes[] | select(.usedBytes > 0.8 * .sizeBytes)'`
@@ -82,7 +93,7 @@ func Command(s cli.Streams) *cobra.Command {
 	flags.IntVar(&o.at, "concurrency", 16, "`NUMBER` of Pods that are read at once")
 	flags.StringVar(&o.prometheus, "prometheus-url", "", "ask the Prometheus at this `URL` instead of the containers; it needs the rules of manifests/monitoring")
 	o.ephemeral.Add(cmd)
-	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv")
+	o.output.AddOutput(cmd, "table", "wide", "json", "yaml", "csv", "html")
 	o.cluster.Add(cmd)
 	return cmd
 }
@@ -93,6 +104,10 @@ func (o *options) validate() error {
 		return fmt.Errorf("--interval: %s is not a time from 0 on: write one such as 10s", o.interval)
 	case o.watch && o.interval < time.Second:
 		return fmt.Errorf("--interval: %s is too short for --watch: write at least 1s", o.interval)
+	case o.watch && o.output.Value == "html":
+		return errors.New("--output: html is one page, and --watch goes on writing: leave out --watch, or write table, wide, json, yaml or csv")
+	case o.prometheus != "" && o.ephemeral.Allowed:
+		return errors.New("--allow-ephemeral-container: it has no effect with --prometheus-url, by which nothing is executed: leave one of the two out")
 	case o.at < 1 || o.at > 256:
 		return fmt.Errorf("--concurrency: %d is not from 1 to 256: 16 is what an API server does not notice", o.at)
 	}
@@ -101,6 +116,10 @@ func (o *options) validate() error {
 
 func (o *options) run(ctx context.Context, s cli.Streams) error {
 	if err := o.validate(); err != nil {
+		return err
+	}
+	source, err := o.source()
+	if err != nil {
 		return err
 	}
 	ctx, stop := live.Interruptible(ctx)
@@ -113,12 +132,7 @@ func (o *options) run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	scan := &scanner{cluster: c, reader: reader, ephemeral: o.ephemeral, at: o.at, volumes: map[key]*volume{}}
-	if o.prometheus != "" {
-		if scan.source, err = promql.New(o.prometheus); err != nil {
-			return err
-		}
-	}
+	scan := &scanner{cluster: c, reader: reader, ephemeral: o.ephemeral, at: o.at, volumes: map[key]*volume{}, source: source}
 	if o.watch {
 		return o.follow(ctx, s, scan)
 	}
@@ -126,6 +140,14 @@ func (o *options) run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	return o.write(s, scan)
+}
+
+// source returns the Prometheus to ask instead of the containers; nil for none.
+func (o *options) source() (*promql.Source, error) {
+	if o.prometheus == "" {
+		return nil, nil
+	}
+	return promql.New(o.prometheus)
 }
 
 // read reads the volumes, and once more after a time if that is not 0.
@@ -136,7 +158,10 @@ func (o *options) read(ctx context.Context, s cli.Streams, scan *scanner, again 
 	if err := scan.refused(); err != nil {
 		return scan.cluster.Explain("look into the Pods of "+scan.cluster.Where(), err)
 	}
-	if again == 0 || len(scan.volumes) == 0 || scan.source != nil { // Prometheus knows the growth
+	switch {
+	case len(scan.volumes) == 0:
+		return scan.cluster.CheckNamespace(ctx)
+	case again == 0 || scan.source != nil: // Prometheus knows the growth
 		return nil
 	}
 	if err := pause(ctx, again); err != nil {
@@ -169,7 +194,11 @@ func (o *options) follow(ctx context.Context, s cli.Streams, scan *scanner) erro
 		if pause(ctx, o.interval) != nil {
 			return nil // interrupted
 		}
-		if !s.Terminal {
+		switch {
+		case s.Terminal:
+		case o.output.Value == "yaml":
+			fmt.Fprintln(s.Out, "---")
+		default:
 			fmt.Fprintln(s.Out)
 		}
 	}

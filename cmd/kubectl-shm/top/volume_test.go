@@ -3,6 +3,7 @@ package top
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,58 @@ func TestVolume_WhenItEnds(t *testing.T) {
 	}
 }
 
+// every returns a volume of files of a page that is read every ten seconds; files says how many there are at each reading.
+func every(readings int, files func(i int) int64) *volume {
+	list := make([]int64, readings)
+	for i := range list {
+		list[i] = files(i)
+	}
+	return seen("a", 64*sizing.MiB, sizing.GiB, list...)
+}
+
+func TestVolume_Growth(t *testing.T) {
+	for name, c := range map[string]struct {
+		v    *volume
+		want float64 // files a second
+		off  float64
+	}{
+		"two readings":                       {every(2, func(i int) int64 { return int64(100 + 50*i) }), 5, 1e-9},
+		"steady":                             {every(30, func(i int) int64 { return int64(100 + 30*i) }), 3, 1e-9},
+		"only the last five minutes count":   {every(60, func(i int) int64 { return int64(1000 + 30*max(0, i-30)) }), 3, 1e-9},
+		"what comes and goes is not growth":  {every(30, func(i int) int64 { return int64(1000 + 400*(i%2)) }), 0, 0.15}, // the ends are 400 files apart: 1.4 a second
+		"emptied by somebody, and filled on": {every(20, func(i int) int64 { return map[bool]int64{true: 16384, false: int64(30 * (i - 10))}[i < 10] }), 3, 1e-9},
+		"emptied just now":                   {every(11, func(i int) int64 { return map[bool]int64{true: 16384, false: 0}[i < 10] }), -16384.0 * 5 / 110 / 10, 1e-9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bytes, files, ok := c.v.growth()
+			if !ok || math.Abs(files-c.want) > c.off || math.Abs(bytes-4096*files) > 1 {
+				t.Errorf("growth is %.2f files and %.0f bytes a second, %v; want %.2f files of 4096 bytes", files, bytes, ok, c.want)
+			}
+		})
+	}
+}
+
+// Three files come every ten seconds. Whether others are deleted in between makes no difference to how many are created.
+func TestVolume_Created(t *testing.T) {
+	for name, c := range map[string]struct {
+		v     *volume
+		known bool
+	}{
+		"two readings":                            {every(2, func(i int) int64 { return int64(1000 + 3*i) }), false},
+		"a minute, too few files to know":         {every(7, func(i int) int64 { return int64(1000 + 3*i) }), false},
+		"ten minutes":                             {every(61, func(i int) int64 { return int64(1000 + 3*i) }), true},
+		"half an hour, with a sweep in each five": {every(181, func(i int) int64 { return int64(1000 + 3*(i%30)) }), true},
+		"half an hour, in which nothing comes":    {every(181, func(int) int64 { return 1000 }), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			perMinute, percent, ok := c.v.created()
+			if ok != c.known || ok && (math.Abs(perMinute-18) > 1.8 || percent > 25) {
+				t.Errorf("got %.2f files a minute ±%d %%, %v; want 18, %v", perMinute, percent, ok, c.known)
+			}
+		})
+	}
+}
+
 func TestByUrgency(t *testing.T) {
 	unread := seen("unread", 0, 0)
 	unread.err = errors.New("no")
@@ -101,10 +154,10 @@ func TestWrite(t *testing.T) {
 		"table": "POD    VOLUME    USED    SIZE  USE%  FILES      GROWTH      FULL IN    LIMIT  OOM FIRST\n" +
 			"web-0  shm     32.0Mi  64.0Mi  50 %  8,192  +2.3Mi/min  13 min 39 s  256.0Mi  no\n" +
 			"1 Pod with nothing in the runtime's own /dev/shm left out: --all shows them\n",
-		"csv": "namespace,pod,volume,mountpath,container,sizebytes,usedbytes,files,growthbytespersecond,growthfilespersecond,fullinseconds,memorylimitbytes,memoryusedbytes,oombeforefull,error\n" +
-			"shop,web-0,shm,/dev/shm,web,67108864,33554432,8192,40960.000,10.000,819,268435456,41943040,false,\n" +
-			"shop,web-1,,/dev/shm,web,67108864,0,0,0.000,0.000,,1073741824,0,false,\n" +
-			"shop,cart-0,shm,/dev/shm,web,,,,,,,,,,\"container \"\"web\"\" of Pod shop/cart-0: the container cannot run a shell: \"\"no such file\"\"\"\n",
+		"csv": "namespace,pod,volume,mountpath,container,sizebytes,usedbytes,files,growthbytespersecond,growthfilespersecond,createdperminute,ratepercent,fullinseconds,memorylimitbytes,memoryusedbytes,oombeforefull,error\n" +
+			"shop,web-0,shm,/dev/shm,web,67108864,33554432,8192,40960.000,10.000,,,819,268435456,41943040,false,\n" +
+			"shop,web-1,,/dev/shm,web,67108864,0,0,0.000,0.000,,,,1073741824,0,false,\n" +
+			"shop,cart-0,shm,/dev/shm,web,,,,,,,,,,,,\"container \"\"web\"\" of Pod shop/cart-0: the container cannot run a shell: \"\"no such file\"\"\"\n",
 	} {
 		var out, errOut bytes.Buffer
 		o := options{}

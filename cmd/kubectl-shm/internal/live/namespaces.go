@@ -76,13 +76,34 @@ func (c *Cluster) readLabels(ctx context.Context) (map[string]map[string]string,
 		})
 		return out, c.Optional(unknown, err)
 	}
-	var n corev1.Namespace
-	err := c.Client.Get(ctx, client.ObjectKey{Name: c.Namespace}, &n)
+	n, err := c.readNamespace(ctx)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("-n: there is no namespace %q: kubectl get namespaces lists what there is", c.Namespace)
+		return nil, c.noNamespace()
 	}
 	out[n.Name] = n.Labels
 	return out, c.Optional(unknown, c.explain("read "+c.Where(), err))
+}
+
+// CheckNamespace returns an error if the one namespace to look at is known not to exist. Without the right to get it nothing is
+// known.
+func (c *Cluster) CheckNamespace(ctx context.Context) error {
+	if c.Namespace == "" {
+		return nil
+	}
+	if _, err := c.readNamespace(ctx); apierrors.IsNotFound(err) {
+		return c.noNamespace()
+	}
+	return nil
+}
+
+// readNamespace reads the one namespace to look at.
+func (c *Cluster) readNamespace(ctx context.Context) (n corev1.Namespace, err error) {
+	err = c.Client.Get(ctx, client.ObjectKey{Name: c.Namespace}, &n)
+	return n, err
+}
+
+func (c *Cluster) noNamespace() error {
+	return fmt.Errorf("-n: there is no namespace %q: kubectl get namespaces lists what there is", c.Namespace)
 }
 
 // Optional makes a note of an error that a command can do without, with what is then not known.
