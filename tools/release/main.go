@@ -76,6 +76,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	f.BoolVar(&r.Keyless, "keyless", false, "sign with the identity of the workflow that runs this, by the public services of Sigstore")
 	f.StringVar(&r.Cosign, "cosign", "", "the program cosign to sign with; empty: it is built from the module that tools/release/programs/cosign pins")
 	f.StringVar(&r.Builder, "builder", buildType, "the URI of who builds, for the provenance")
+	notes := f.Bool("notes", false, "build nothing: print the notes of the release, from CHANGELOG.md")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -84,6 +85,14 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	}
 	if !semver.IsValid(r.Version) || semver.Canonical(r.Version) != r.Version || semver.Build(r.Version) != "" {
 		return fmt.Errorf("-version: %q is not a version of three numbers: write one such as v0.1.0 or v0.1.0-rc.1", r.Version)
+	}
+	if *notes {
+		text, err := r.notes()
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(progress, text)
+		return err
 	}
 	if r.Key != "" && r.Keyless {
 		return errors.New("-keyless: there is a -key too: leave out one of the two")
