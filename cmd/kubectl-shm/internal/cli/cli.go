@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/shmkeeper/shmkeeper/internal/version"
 )
 
 // The exit statuses.
@@ -71,6 +73,7 @@ func Run(args []string, s Streams, verbs ...Verb) int {
 
 // Root returns the program's command with the given verbs.
 func Root(s Streams, verbs []Verb) *cobra.Command {
+	printVersion := false
 	root := &cobra.Command{
 		Use:   "kubectl-shm",
 		Short: "Size /dev/shm, and see what shmkeeper would do to manifests and to a cluster",
@@ -87,8 +90,16 @@ that keep a file there for each session fill it, and then fail for everybody.`,
 			}
 			return fmt.Errorf("there is no command %s: %s", Quote(args[0]), DidYouMean(args[0], names(cmd.Commands()), "use one of those that "+cmd.CommandPath()+" --help lists"))
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printVersion {
+				_, err := fmt.Fprintln(s.Out, cmd.Name(), version.Text())
+				return err
+			}
+			return cmd.Help()
+		},
 	}
+	// Without a template, for which the linker would keep every exported method.
+	root.Flags().BoolVar(&printVersion, "version", false, "print the version and the commit")
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.ErrOut)

@@ -49,10 +49,7 @@ func (c *Choice) Add(cmd *cobra.Command, flag, shorthand, usage string, words ..
 	Complete(cmd, flag, cobra.ShellCompDirectiveNoFileComp, words)
 }
 
-func (c *Choice) list() string {
-	last := len(c.words) - 1
-	return strings.Join(c.words[:last], ", ") + " or " + c.words[last]
-}
+func (c *Choice) list() string { return alternatives(c.words) }
 
 // Set returns an error unless a value is one of the words. With String and Type it makes a
 // pflag.Value of a Choice.
@@ -64,13 +61,29 @@ func (c *Choice) Set(value string) error {
 	return nil
 }
 
-// DidYouMean returns a remedy for a word that is not known: the one that was probably meant, or
-// what else to do.
+// DidYouMean returns a remedy for a word that is not known: the one that was probably meant, or up
+// to three that begin with it, or else what else to do.
 func DidYouMean(word string, known []string, otherwise string) string {
-	if best := human.Closest(word, known); best != "" {
-		return "did you mean " + best + "? If not, " + otherwise
+	meant := human.Closest(word, known)
+	if meant == "" && len(strings.TrimLeft(word, "-")) > 2 {
+		longer := slices.DeleteFunc(slices.Sorted(slices.Values(known)), func(name string) bool { return !strings.HasPrefix(name, word) })
+		if len(longer) <= 3 {
+			meant = alternatives(longer)
+		}
 	}
-	return otherwise
+	if meant == "" {
+		return otherwise
+	}
+	return "did you mean " + meant + "? If not, " + otherwise
+}
+
+// alternatives lists words: "a", "a or b", "a, b or c".
+func alternatives(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // names returns the names of commands.
