@@ -13,7 +13,9 @@ import (
 )
 
 const help = `Writes policies in a form that needs no server of shmkeeper. A POLICY is a built-in name, a
-file or a directory.
+file, a directory, or - for standard input. No cluster is asked. To export the policies of one:
+
+  kubectl get shmp -o yaml | kubectl shm export -
 
 admission-policy  MutatingAdmissionPolicy and ValidatingAdmissionPolicy with their bindings, for
                   Kubernetes 1.36 and later. They do in the API server what the webhooks do, in
@@ -71,7 +73,7 @@ func Command(s cli.Streams) *cobra.Command {
 func (o options) run(s cli.Streams, args []string) error {
 	names := slices.Concat(args, o.policies)
 	if len(names) == 0 {
-		return errors.New("there is no policy to export: give its name or its file; kubectl shm policies lists the built-in ones")
+		return errors.New("there is no policy to export: give its name or its file, or pipe those of a cluster: kubectl get shmp -o yaml | kubectl shm export -; kubectl shm policies lists the built-in ones")
 	}
 	forOutpost := o.output.Value == authentikFormat || o.output.Value == terraformFormat
 	if o.memoryLimit != "" && !forOutpost {

@@ -9,12 +9,14 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/cli"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/clitest"
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
+	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
 func TestExport(t *testing.T) {
@@ -46,6 +48,27 @@ func TestExport_Notes(t *testing.T) {
 	}
 	if got := shm("", "export", "authentik-proxy-outposts", "-o", "authentik"); got.ErrOut != "" {
 		t.Errorf("got %q", got.ErrOut)
+	}
+}
+
+// What kubectl get prints of the policies in a cluster is exported as their files are.
+func TestExport_PoliciesOfACluster(t *testing.T) {
+	list := v1alpha1.SharedMemoryPolicyList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
+	for _, name := range []string{"authentik-proxy-outposts", "gitlab"} {
+		p := policytest.Library(t, name)
+		v1alpha1.SetDefaults(&p)
+		p.UID, p.ResourceVersion, p.Generation, p.CreationTimestamp = "5f3a9c6d", "7", 1, metav1.Now()
+		p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply}}
+		p.Status = v1alpha1.SharedMemoryPolicyStatus{Size: "897Mi", Conditions: []metav1.Condition{{Type: "Accepted", Status: metav1.ConditionTrue}}}
+		list.Items = append(list.Items, p)
+	}
+	text, err := yaml.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := shm(string(text), "export", "-"), shm("", "export", "authentik-proxy-outposts", "gitlab")
+	if diff := cmp.Diff(want, got); diff != "" || want.Code != cli.ExitOK {
+		t.Errorf("-files +cluster:\n%s", diff)
 	}
 }
 
@@ -203,7 +226,7 @@ func TestExport_BadUsage(t *testing.T) {
 	clitest.InDir(t, "p.yaml", clitest.Policy, "guess.yaml", guess,
 		"audit.yaml", strings.Replace(clitest.Policy, "images: [a]", "images: [ghcr.io/goauthentik/proxy]", 1)+"  mutation: Disabled\n")
 	for args, want := range map[string]string{
-		"":                             "there is no policy to export: give its name or its file; kubectl shm policies lists the built-in ones",
+		"":                             "there is no policy to export: give its name or its file, or pipe those of a cluster: kubectl get shmp -o yaml | kubectl shm export -; kubectl shm policies lists the built-in ones",
 		"seleniun":                     "seleniun: there is no such file or directory: check the path; did you mean selenium? If not, kubectl shm policies lists the built-in ones",
 		"gitlab -o authentick":         `invalid argument "authentick" for "-o, --output" flag: did you mean authentik? If not, write admission-policy, kyverno, authentik or terraform: see kubectl shm export --help`,
 		"gitlab -o authentik":          `policy "gitlab" does not match outposts of authentik: give one that does, such as authentik-proxy-outposts`,
