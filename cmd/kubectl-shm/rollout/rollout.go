@@ -23,6 +23,9 @@ one workload at a time, as kubectl rollout restart does, waits until all of its 
 new and ready, looks whether they have what was missing, and stops at the first workload
 that fails. It can be run again: what has been done is not done twice.
 
+There is no -A: a restart is for one namespace at a time, whose owners know when. To see what
+all namespaces lack, use kubectl shm audit -A.
+
 Deployments, StatefulSets and DaemonSets are restarted. A workload is left alone, and the
 list says why, if
   - it is of another kind, paused, or replaces its Pods by hand only (OnDelete)
