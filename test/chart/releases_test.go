@@ -55,7 +55,7 @@ func TestRelease(t *testing.T) {
 	c.noDrift()
 	c.restoresAsSet()
 
-	c.helm("upgrade", "shmkeeper", chart, "--reuse-values")
+	c.helm("upgrade", "shmkeeper", chart, "--reset-then-reuse-values")
 	if diff := cmp.Diff(written, c.written()); diff != "" {
 		t.Errorf("an upgrade to the same changed what the server wrote: %s", diff)
 	}
@@ -87,7 +87,7 @@ func TestRelease_TakesOverWhatKubectlApplied(t *testing.T) {
 // upgrade changes chart and values.
 func (c *cluster) upgrade(newer string, written map[string]string, library []string) {
 	c.Helper()
-	c.helm("upgrade", "shmkeeper", newer, "--reuse-values", "--set", "replicas=3", "--set", "policies.exclude={hygiene}",
+	c.helm("upgrade", "shmkeeper", newer, "--reset-then-reuse-values", "--set", "replicas=3", "--set", "policies.exclude={hygiene}",
 		"--set", "excludedNamespaces={legacy}", "--set", "webhooks.enforce.timeoutSeconds=7")
 	c.restart()
 	c.enforces()
