@@ -28,10 +28,6 @@ var commandPages = map[string]struct {
 		},
 		atLeast: 3,
 	},
-	"how-to/export.md": {
-		files:   map[string]string{"policy.yaml": "manifests/policies/authentik-proxy-outposts.yaml"},
-		atLeast: 5,
-	},
 	"how-to/policy-tests.md": {
 		files: map[string]string{
 			"deployment.yaml": "examples/incident-deployment.yaml", "deploy/outpost.yaml": "examples/incident-deployment.yaml",

@@ -49,7 +49,7 @@ func TestServerPage_NoUnknownFlag(t *testing.T) {
 	flags := rows(read(t, "reference/server.md"))
 	// These are not the server's.
 	other := []string{
-		"--all", "--build-arg", "--clusterrole", "--create-namespace", "--field-selector", "--for", "--force-conflicts", "--group", "--help", "--ignore-not-found", "--overwrite", "--platform", "--push",
+		"--all", "--build-arg", "--clusterrole", "--create-namespace", "--field-selector", "--for", "--force-conflicts", "--group", "--help", "--ignore-not-found", "--image", "--overwrite", "--platform", "--push",
 		"--serviceaccount", "--set", "--show-managed-fields", "--tag", "--take-ownership", "--timeout",
 	}
 	flag := regexp.MustCompile(`(?:^|[^-\w])(--[a-z][a-z-]*)`)

@@ -12,27 +12,13 @@ import (
 
 // elsewhere are the pages whose commands another test runs, by the test.
 var elsewhere = map[string]string{
-	"explanation/background-audit.md": "TestServerPage_EachEvent",
-	"explanation/incident.md":         "TestOptedIn_PassesItsSteadyState",
-	"explanation/performance.md":      "TestRender",
 	"explanation/remedies.md":         "TestDocs_CommandsAndTheirOutput",
-	"explanation/resilience.md":       "TestChaos",
-	"explanation/sizing.md":           "TestKernels",
-	"explanation/threat-model.md":     "TestThreatModel_TestsExist",
-	"explanation/usage.md":            "TestServerPage_EachMetric",
 	"how-to/audit.md":                 "TestDocs_CommandsAndTheirOutput",
-	"how-to/export.md":                "TestPages_CommandsWork",
-	"how-to/install.md":               "TestServerPage_NoUnknownFlag",
-	"how-to/monitoring.md":            "TestMonitoring_WarnsBeforeTheFirst400",
 	"how-to/policy-tests.md":          "TestPages_CommandsWork",
 	"how-to/release.md":               "TestBuild",
 	"how-to/review.md":                "TestPages_CommandsWork",
 	"how-to/running-pods.md":          "TestRunningPods_CommandsAreThere",
-	"how-to/upgrade.md":               "TestRelease_TakesOverWhatKubectlApplied",
 }
-
-// onCluster reports whether a page of a reader with a cluster says so. Its commands are run by test/pages.
-func onCluster(text string) bool { return strings.Contains(text, "\n<!-- cluster") }
 
 // Each page for somebody with a task is followed from its top, in an empty folder, and prints what it
 // shows; README.md is followed in a checkout. What needs a cluster is run by test/pages.
@@ -69,15 +55,14 @@ func TestPages_PrintWhatTheyShow(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			text := read(t, name)
-			page, err := transcript.Parse(text)
+			page, err := transcript.Parse(read(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, line := range page.Indented {
 				t.Errorf("line %d: nobody knows whether an indented block can be run: put it between ```console and ```, with \"$ \" before each command", line)
 			}
-			if onCluster(text) {
+			if page.Cluster { // test/pages
 				return
 			}
 			if dir == "" {

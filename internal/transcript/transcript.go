@@ -8,7 +8,13 @@
 //	sh       a script, which has to succeed
 //	yaml     a file, if its first line is a comment that names one: # deployment.yaml
 //
-// Other languages are for reading. So is a block below the comment <!-- not run: why -->.
+// Other languages are for reading. So is a block below the comment <!-- not run: why -->. The
+// comment <!-- run: command --> is a step that the reader does not see: it makes what the page
+// takes to be there already.
+//
+// A page that needs a cluster says so by <!-- cluster -->, or <!-- cluster: of its own --> if other
+// pages would be in the way. ": in a checkout" or ", in a checkout" at its end asks for the files of
+// this repository: else a page is followed in an empty folder.
 package transcript
 
 import (
@@ -37,6 +43,9 @@ type Step struct {
 // Page represents what a page of docs has the reader do.
 type Page struct {
 	Steps []Step
+	// Cluster says that the page needs a cluster, Own that it has to be one of its own, and Checkout
+	// that the page needs the files of this repository.
+	Cluster, Own, Checkout bool
 	// NotRun are the blocks that the page says are not run, each with the reason.
 	NotRun []string
 	// Indented are the lines of blocks that are code by their indentation alone, of which nobody knows what they are.
@@ -47,6 +56,8 @@ var (
 	fileName = regexp.MustCompile(`^# ([\w./-]+\.(?:ya?ml|json|rego|tf))$`)
 	status   = regexp.MustCompile(`^\(exit status (\d+)\)$`)
 	notRun   = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+	cluster  = regexp.MustCompile(`^<!-- cluster(: of its own)?([:,] in a checkout)? -->$`)
+	unseen   = regexp.MustCompile(`^<!-- run: (.+) -->$`)
 )
 
 // Parse returns the steps of a page.
@@ -58,6 +69,16 @@ func Parse(text string) (Page, error) {
 		line := lines[i]
 		if m := notRun.FindStringSubmatch(line); m != nil {
 			reason = m[1]
+			continue
+		}
+		if m := cluster.FindStringSubmatch(line); m != nil {
+			p.Cluster, p.Own, p.Checkout = true, m[1] != "", m[2] != ""
+			continue
+		} else if strings.HasPrefix(line, "<!-- cluster") {
+			return p, fmt.Errorf("line %d: %s: write <!-- cluster -->, and of its own, in a checkout after a colon", i+1, line)
+		}
+		if m := unseen.FindStringSubmatch(line); m != nil {
+			p.Steps = append(p.Steps, Step{Line: i + 1, Text: m[1]})
 			continue
 		}
 		language, fenced := strings.CutPrefix(line, "```")

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const page = "# A page\n\nText.\n\n    indented\n\n```yaml\n# deploy/a.yaml\na: 1\n```\n\n" +
+const page = "# A page\n<!-- cluster: of its own, in a checkout -->\nText.\n\n    indented\n\n```yaml\n# deploy/a.yaml\na: 1\n```\n\n" +
 	"```console\n$ cat deploy/a.yaml\na: …\n$ seq 9 &&\n> false\n1\n...\n9\n(exit status 1)\n```\n\n" +
-	"```yaml\nname: of no file\n```\n\n```sh\nls deploy |\n  grep -q a.yaml\n```\n\n<!-- not run: needs a cloud -->\n```sh\ngcloud\n```\n\n```text\nanything\n```\n"
+	"```yaml\nname: of no file\n```\n\n```sh\nls deploy |\n  grep -q a.yaml\n```\n\n<!-- not run: needs a cloud -->\n```sh\ngcloud\n```\n\n```text\nanything\n```\n\n<!-- run: touch unseen -->\n"
 
 func TestParse(t *testing.T) {
 	got, err := Parse(page)
@@ -24,9 +24,11 @@ func TestParse(t *testing.T) {
 			{Line: 13, Text: "cat deploy/a.yaml", Shown: true, Want: []string{"a: …"}},
 			{Line: 15, Text: "seq 9 &&\nfalse", Shown: true, Want: []string{"1", "...", "9"}, Status: 1},
 			{Line: 28, Text: "ls deploy |\n  grep -q a.yaml"},
+			{Line: 41, Text: "touch unseen"},
 		},
 		NotRun:   []string{"needs a cloud"},
 		Indented: []int{5},
+		Cluster:  true, Own: true, Checkout: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -38,6 +40,7 @@ func TestParse_Faults(t *testing.T) {
 		"```sh\nls\n":           "does not end",
 		"```\nls\n```\n":        "without a language",
 		"```console\nls\n```\n": "output without a command",
+		"<!-- cluster: own -->\n": "write <!-- cluster -->",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)

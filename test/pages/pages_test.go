@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/envtest"
+	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/internal/transcript"
 )
 
@@ -28,7 +29,7 @@ type cluster struct {
 	env []string
 }
 
-// build builds the programs of `make run`, and the plugin, and returns the checkout and the folder that they are in.
+// build builds the programs of `make run`, the server among them, and the plugin, and returns the checkout and the folder that they are in.
 func build(t *testing.T) (root, bin string) {
 	t.Helper()
 	root, err := envtest.Root(t.Context())
@@ -45,6 +46,10 @@ func build(t *testing.T) (root, bin string) {
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
+	}
+	// `make run` builds the server again, with what is in Go's cache then.
+	if _, err := install.Build(t.Context(), bin); err != nil {
+		t.Fatal(err)
 	}
 	return root, bin
 }
@@ -88,14 +93,12 @@ func start(t *testing.T, root, bin string) *cluster {
 	return &cluster{env: append(os.Environ(), "KUBECONFIG="+found["KUBECONFIG"], "PATH="+path, "NO_COLOR=1", "KUBERC=off")}
 }
 
-// marker is what a page says that needs a cluster, and perhaps a checkout, or else it is followed in an empty folder.
-var marker = regexp.MustCompile(`(?m)^<!-- cluster(: in a checkout)? -->$`)
-
-// Each page that is marked so is followed from its top, on a cluster of its own, and prints what it shows.
+// Each page that is marked so is followed from its top, and prints what it shows.
 func TestPages(t *testing.T) {
 	root, bin := build(t)
+	shared := start(t, root, bin)
 	n := 0
-	for _, folder := range []string{"tutorials", "how-to"} {
+	for _, folder := range []string{"tutorials", "how-to", "explanation"} {
 		names, err := filepath.Glob(filepath.Join(root, "docs", folder, "*.md"))
 		if err != nil {
 			t.Fatal(err)
@@ -105,35 +108,46 @@ func TestPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			where := marker.FindSubmatch(text)
-			if where == nil {
+			if !bytes.Contains(text, []byte("\n<!-- cluster")) {
 				continue
+			}
+			page, err := transcript.Parse(string(text))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
 			n++
 			t.Run(folder+"/"+filepath.Base(name), func(t *testing.T) {
-				c := start(t, root, bin)
-				dir := t.TempDir()
-				if string(where[1]) == ": in a checkout" {
-					dir = root
+				c, dir := shared, t.TempDir()
+				if page.Own {
+					c = start(t, root, bin)
 				}
-				if err := c.follow(t, string(text), dir); err != nil {
+				if page.Checkout {
+					checkout(t, root, dir)
+				}
+				if err := c.follow(t, page, dir); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 	}
-	if n < 4 {
+	if n < 11 {
 		t.Errorf("only %d pages are marked as in need of a cluster", n)
 	}
 }
 
-// follow takes the steps of a page, and goes on after one that comes out otherwise than the page shows.
-func (c *cluster) follow(t *testing.T, text, dir string) error {
+// checkout copies into a folder what pages use of a checkout.
+func checkout(t *testing.T, root, dir string) {
 	t.Helper()
-	page, err := transcript.Parse(text)
-	if err != nil {
-		return err
+	for _, name := range []string{"charts", "examples", "manifests"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root, name))); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// follow takes the steps of a page, and goes on after one that comes out otherwise than the page shows.
+func (c *cluster) follow(t *testing.T, page transcript.Page, dir string) error {
+	t.Helper()
 	var errs []error
 	for _, step := range page.Steps {
 		errs = append(errs, c.take(t.Context(), step, dir))
