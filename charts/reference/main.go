@@ -44,9 +44,11 @@ func run(args []string) error {
 
 const head = `# Values of the Helm chart
 
-Every value with its default. ` + "`make generate`" + ` writes this page from [values.yaml](../../charts/shmkeeper/values.yaml); Helm refuses
-what [values.schema.json](../../charts/shmkeeper/values.schema.json) does not allow. [The chart's README](../../charts/shmkeeper/README.md)
-explains how the values go together, and [Install the webhooks](../how-to/install.md#with-helm) how to begin.
+Every value with its default. ` + "`make generate`" + ` writes this page from
+[values.yaml](../../charts/shmkeeper/values.yaml); Helm refuses what
+[values.schema.json](../../charts/shmkeeper/values.schema.json) does not allow. [The chart's
+README](../../charts/shmkeeper/README.md) explains how the values go together, and [Install the
+webhooks](../how-to/install.md#with-helm) how to begin.
 
 | value | type | default | meaning |
 |---|---|---|---|

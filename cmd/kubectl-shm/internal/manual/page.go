@@ -13,9 +13,9 @@ import (
 
 const head = `# Command line
 
-Every command of ` + "`kubectl shm`" + ` and every flag. ` + "`make generate`" + ` writes this page from the same texts as
-` + "`--help`" + `, and a [release](../how-to/release.md) has man pages of the same. Without kubectl the program is
-` + "`kubectl-shm`" + `.
+Every command of ` + "`kubectl shm`" + ` and every flag. ` + "`make generate`" + ` writes this page from the same texts
+as ` + "`--help`" + `, and a [release](../how-to/release.md) has man pages of the same. Without kubectl the
+program is ` + "`kubectl-shm`" + `.
 `
 
 // renderPage returns the page about verbs that need no cluster and verbs that ask one.
