@@ -37,9 +37,9 @@ func TestParse(t *testing.T) {
 
 func TestParse_Faults(t *testing.T) {
 	for text, want := range map[string]string{
-		"```sh\nls\n":           "does not end",
-		"```\nls\n```\n":        "without a language",
-		"```console\nls\n```\n": "output without a command",
+		"```sh\nls\n":             "does not end",
+		"```\nls\n```\n":          "without a language",
+		"```console\nls\n```\n":   "output without a command",
 		"<!-- cluster: own -->\n": "write <!-- cluster -->",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
