@@ -12,12 +12,12 @@ import (
 
 // elsewhere are the pages whose commands another test runs, by the test.
 var elsewhere = map[string]string{
-	"explanation/remedies.md":         "TestDocs_CommandsAndTheirOutput",
-	"how-to/audit.md":                 "TestDocs_CommandsAndTheirOutput",
-	"how-to/policy-tests.md":          "TestPages_CommandsWork",
-	"how-to/release.md":               "TestBuild",
-	"how-to/review.md":                "TestPages_CommandsWork",
-	"how-to/running-pods.md":          "TestRunningPods_CommandsAreThere",
+	"explanation/remedies.md": "TestDocs_CommandsAndTheirOutput",
+	"how-to/audit.md":         "TestDocs_CommandsAndTheirOutput",
+	"how-to/policy-tests.md":  "TestPages_CommandsWork",
+	"how-to/release.md":       "TestBuild",
+	"how-to/review.md":        "TestPages_CommandsWork",
+	"how-to/running-pods.md":  "TestRunningPods_CommandsAreThere",
 }
 
 // Each page for somebody with a task is followed from its top, in an empty folder, and prints what it
