@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -215,16 +214,28 @@ func (h *harness) serve() {
 // disconnect cuts the API server's connections to the replicas.
 func (h *harness) disconnect() { install.ServeReplicas(h.cp) }
 
-// reconnect has the API server open new connections to the replicas, between two Pods. The one that it opens first,
-// and may be content with, is to the first replica, if one is named.
-func (h *harness) reconnect(first ...*replica) {
+// reconnect has the API server open new connections to the replicas, between two Pods.
+func (h *harness) reconnect() {
 	h.stream.pause()
 	h.disconnect()
-	for _, r := range first {
-		h.replicas = append([]*replica{r}, slices.DeleteFunc(h.replicas, func(other *replica) bool { return other == r })...)
-	}
 	h.serve()
 	h.stream.resume()
+}
+
+// failAt has the API server reach nobody but one replica until a call of it has failed. With others to connect to, it may never
+// call that one.
+func (h *harness) failAt(t *testing.T, r *replica) {
+	t.Helper()
+	before, err := h.apiServerMetrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stream.pause()
+	h.disconnect()
+	install.ServeReplicas(h.cp, r.Replica)
+	h.stream.resume()
+	eventually(t, func() error { return anyFailed(t, h, beginning{apiServer: before}) })
+	h.serve()
 }
 
 // write creates a policy or changes it, and notes in the ledger what it demands.

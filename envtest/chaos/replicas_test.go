@@ -41,7 +41,7 @@ var replicaScenarios = []scenario{
 		fault: func(t *testing.T, h *harness) {
 			r := h.anyReplica()
 			h.signal(t, syscall.SIGSTOP, r)
-			h.reconnect(r) // or all connections may be to the other one
+			h.failAt(t, r)
 			h.waitProbesFail(t, r)
 			h.dropReplica(r)
 			h.waitRecovered(t, time.Now())
@@ -50,7 +50,7 @@ var replicaScenarios = []scenario{
 			h.replicas = append(h.replicas, r)
 			h.serve()
 		},
-		signs: []sign{oneOf(enforceFailed, mutateFailed, reportFailed)},
+		signs: []sign{anyFailed},
 	},
 	{
 		name: "a replica hangs, a policy changes, and it wakes", long: true, led: true, allowance: allowance{rejects: true},

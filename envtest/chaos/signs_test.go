@@ -59,6 +59,7 @@ var (
 	enforceFailed = apiServerCounts("apiserver_admission_webhook_rejection_count", `name="enforce.pods.shmkeeper.dev"`, `error_type="calling_webhook_error"`)
 	mutateFailed  = apiServerCounts("apiserver_admission_webhook_fail_open_count", `name="mutate.pods.shmkeeper.dev"`)
 	reportFailed  = apiServerCounts("apiserver_admission_webhook_fail_open_count", `name="report.pods.shmkeeper.dev"`)
+	anyFailed     = oneOf(enforceFailed, mutateFailed, reportFailed)
 )
 
 // oneOf wants any of some signs.
