@@ -180,7 +180,7 @@ func (c *cluster) errors(t *testing.T) {
 		want string
 	}{
 		"no policy":      {[]string{"other-0"}, `no policy matches Pod "other-0" (of the cluster's policies): name the one to use with -p`},
-		"no such Pod":    {[]string{"nobody"}, `read Pod "nobody" in namespace "shop": pods "nobody" not found`},
+		"no such Pod":    {[]string{"nobody"}, `read Pod "nobody" in namespace "shop": pods "nobody" not found: check the name, and the namespace with -n`},
 		"no name":        {nil, "kubectl shm resize takes the name of one Pod, and there are 0: kubectl get pods lists them"},
 		"an odd name":    {[]string{"Not/A Pod"}, `"Not/A Pod" is not the name of a Pod: kubectl get pods lists them`},
 		"an odd time":    {[]string{"able-0", "--timeout=0s"}, "--timeout: 0s is not above 0: write a time such as 90s"},

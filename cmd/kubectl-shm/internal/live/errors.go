@@ -42,6 +42,8 @@ func (c *Cluster) explain(doing string, err error) error {
 		return err // the user interrupted it, and knows
 	case apierrors.IsForbidden(err):
 		remedy = "ask for this right, choose other credentials with --context or --as, or look at a namespace of yours with -n"
+	case apierrors.IsNotFound(err):
+		remedy = "check the name, and the namespace with -n"
 	case apierrors.IsUnauthorized(err):
 		err = errors.New("the cluster does not accept the credentials (401 Unauthorized)")
 		remedy = "log in again, or choose others with --context or --user"
