@@ -46,6 +46,11 @@ func newAuthority(now time.Time, life, skew time.Duration) (*authority, error) {
 	return &authority{cert: cert, key: key}, nil
 }
 
+// validAt reports whether the CA has begun to be valid and has not expired. Nobody accepts what one signs that has not, or has.
+func (a *authority) validAt(now time.Time) bool {
+	return !now.Before(a.cert.NotBefore) && now.Before(a.cert.NotAfter)
+}
+
 // sign makes a key and a leaf for it that outlives neither life nor the CA, dated back like a CA. The key exists in the result only.
 func (a *authority) sign(dnsNames []string, now time.Time, life, skew time.Duration) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

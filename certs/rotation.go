@@ -15,7 +15,7 @@ var (
 	published      = rotationEvent{"CABundlePublished", "The bundle was found in every webhook configuration"}
 	unpublished    = rotationEvent{"CABundleOverwritten", "The bundle has vanished from a webhook configuration; the change of CA waits for it to return"}
 	promoted       = rotationEvent{"CAPromoted", "The next CA signs from now on; the old one stays trusted until its last leaf has expired"}
-	promotedEarly  = rotationEvent{"CAPromotedEarly", "The next CA signs although its bundle is not known to be published, since the old CA has expired"}
+	promotedEarly  = rotationEvent{"CAPromotedEarly", "The next CA signs although its bundle is not known to be published, since the old CA is not valid now"}
 	retired        = rotationEvent{"CARetired", "A previous CA has left the bundle"}
 	postponed      = rotationEvent{"CARetirementPostponed", "It is not known when the previous CA may leave the bundle; one leaf duration is waited from now"}
 	kept           = rotationEvent{"CAKept", "The CA of a leaf in use was missing from the Secret and stays trusted until that leaf has expired"}
@@ -49,10 +49,10 @@ func (r rotationPolicy) next(s caSecret, now time.Time, isPublished func(caSecre
 		s.previous = left
 		return s, &retired, nil
 	}
-	if !now.Before(s.signing.cert.NotAfter) {
-		return r.replaceExpired(s, now)
+	if !s.signing.validAt(now) {
+		return r.replaceInvalid(s, now)
 	}
-	if s.next == nil && !now.Before(r.renewal(s.signing.cert)) {
+	if s.next == nil && !now.Before(r.renewal(s.signing.cert)) || s.next != nil && now.Before(s.next.cert.NotBefore) {
 		return r.begin(s, now)
 	}
 	// A time in the future was written by a wrong clock, or by hand.
@@ -81,9 +81,10 @@ func (r rotationPolicy) stillTrusted(s caSecret, now time.Time) []*x509.Certific
 	return slices.DeleteFunc(slices.Clone(s.previous), func(cert *x509.Certificate) bool { return !now.Before(cert.NotAfter) })
 }
 
-// replaceExpired does not wait for anything: nobody accepts the old CA any more.
-func (r rotationPolicy) replaceExpired(s caSecret, now time.Time) (caSecret, *rotationEvent, error) {
-	if s.next != nil && now.Before(s.next.cert.NotAfter) {
+// replaceInvalid does not wait for anything: nobody accepts the old CA. It has expired, or was made by a clock that was ahead
+// and has been set right since.
+func (r rotationPolicy) replaceInvalid(s caSecret, now time.Time) (caSecret, *rotationEvent, error) {
+	if s.next != nil && s.next.validAt(now) {
 		s.signing, s.next = s.next, nil
 		return s, &promotedEarly, nil
 	}
@@ -92,6 +93,7 @@ func (r rotationPolicy) replaceExpired(s caSecret, now time.Time) (caSecret, *ro
 	return fresh, &created, err
 }
 
+// begin makes a next CA. One that is not valid yet was made by a clock that was ahead; it has signed nothing and leaves the bundle.
 func (r rotationPolicy) begin(s caSecret, now time.Time) (caSecret, *rotationEvent, error) {
 	next, err := newAuthority(now, r.caLife, r.skew)
 	s.next, s.published = next, time.Time{}

@@ -88,3 +88,45 @@ func TestSelfManaged_RotationSteps(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A clock that was ahead for a while leaves behind CAs that are not valid yet. Nobody accepts them, so they are replaced as soon
+// as the clock is right.
+func TestSelfManaged_ClockThatWasAhead(t *testing.T) {
+	for name, steps := range map[string][]time.Duration{
+		"beyond the end of the CA":              {366 * time.Hour},
+		"when a next CA is due":                 {17 * time.Hour},
+		"when a next CA is due, until it signs": {17 * time.Hour, 30 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
+			one, two := c.replica(t), c.replica(t)
+			synced := func() {
+				t.Helper()
+				syncOrFail(t, one, two)
+				injectOrFail(t, c.injector(one))
+				syncOrFail(t, one, two)
+			}
+			synced()
+			right := c.clock.Now().Add(time.Minute)
+			for _, step := range steps {
+				c.clock.Step(step)
+				synced()
+			}
+			for c.clock.SetTime(right); c.clock.Since(right) < 10*time.Hour; c.clock.Step(10 * time.Minute) {
+				synced()
+				later := c.replica(t)
+				syncOrFail(t, later)
+				for _, r := range []*SelfManaged{one, two, later} {
+					if err := c.connect(r, c.bundle(t)); err != nil {
+						t.Fatalf("%s after the clock was set right: %v", c.clock.Since(right), err)
+					}
+				}
+			}
+			for _, cert := range one.current.Load().state.authorities() {
+				if c.clock.Now().Before(cert.NotBefore) {
+					t.Errorf("a CA that is valid from %s is still trusted", cert.NotBefore)
+				}
+			}
+		})
+	}
+}

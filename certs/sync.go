@@ -77,8 +77,8 @@ func (s *SelfManaged) nextState(ctx context.Context, secret *corev1.Secret, now 
 	if old := s.current.Load(); old != nil && valid(old.leaf, now) == nil && !read.trusts(old.issuer) {
 		return read.trusting(s.rotation.lastLeaf(now), old.issuer), &kept, nil
 	}
-	// A CA that has expired can sign nothing; the step below replaces it.
-	if now.Before(read.signing.cert.NotAfter) {
+	// A CA that is not valid now can sign nothing; the step below replaces it.
+	if read.signing.validAt(now) {
 		if err := s.load(read, now); err != nil {
 			return read, nil, err
 		}
@@ -102,7 +102,7 @@ func (s *SelfManaged) recover(ctx context.Context, found []*x509.Certificate, no
 	}
 	var after caSecret
 	var err error
-	if old := s.current.Load(); old != nil && now.Before(old.state.signing.cert.NotAfter) {
+	if old := s.current.Load(); old != nil && old.state.signing.validAt(now) {
 		after, err = s.rotation.restore(old.state, now)
 		otherwise = &restored
 	} else {
