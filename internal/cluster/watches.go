@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -62,10 +63,13 @@ func (w *Watches) NewInformer(
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			events, err := source.WatchWithContext(ctx, o)
-			if err != nil {
-				w.failed(kind, err)
-			} else {
+			switch {
+			case err == nil:
 				w.runs(kind)
+			case o.SendInitialEvents != nil && apierrors.IsInvalid(err):
+				// Kubernetes 1.30 cannot begin a watch with a list; the reflector lists first then.
+			default:
+				w.failed(kind, err)
 			}
 			return events, err
 		},

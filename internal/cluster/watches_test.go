@@ -10,10 +10,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -24,6 +28,7 @@ type apiServer struct {
 	mu     sync.Mutex
 	err    error
 	stream *watch.FakeWatcher
+	older  bool // begins no watch with a list
 }
 
 // set has all that is asked from now on fail, and ends the watch that runs; nil has it answered.
@@ -48,6 +53,11 @@ func (a *apiServer) listWatch() *toolscache.ListWatch {
 			defer a.mu.Unlock()
 			if a.err != nil {
 				return nil, a.err
+			}
+			if a.older && o.SendInitialEvents != nil {
+				return nil, apierrors.NewInvalid(schema.GroupKind{Group: "meta.k8s.io", Kind: "ListOptions"}, "", field.ErrorList{
+					field.Forbidden(field.NewPath("sendInitialEvents"), "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"),
+				})
 			}
 			a.stream = watch.NewFake()
 			if o.SendInitialEvents != nil && *o.SendInitialEvents {
@@ -104,6 +114,28 @@ func TestWatches_SayForHowLongTheyAreInterrupted(t *testing.T) {
 		server.set(nil)
 		time.Sleep(2 * time.Minute)
 		interrupted(0, 0, "")
+	})
+}
+
+// An API server that begins no watch with a list, such as 1.30's, is asked for both, and nothing is logged as a fault.
+func TestWatches_ListAndWatchOfAnOlderAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged []string
+		w := NewWatches(clientgoscheme.Scheme, funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+		informer := w.NewInformer((&apiServer{older: true}).listWatch(), &corev1.LimitRange{}, 0, toolscache.Indexers{})
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); informer.RunWithContext(ctx) }()
+		time.Sleep(time.Second) // by the clock of the test
+		synctest.Wait()
+		if seconds := testutil.ToFloat64(w); !informer.HasSynced() || seconds != 0 || w.Failures() != "" {
+			t.Errorf("synced %t, interrupted for %v s, failures %q; want it synced and nothing interrupted", informer.HasSynced(), seconds, w.Failures())
+		}
+		cancel()
+		<-stopped
+		if len(logged) > 0 {
+			t.Errorf("logged: %q, want nothing", logged)
+		}
 	})
 }
 
