@@ -52,6 +52,7 @@ type SharedMemoryPolicySpec struct {
 	// between equals the name that sorts first.
 	// +optional
 	// +kubebuilder:default=0
+	// +kubebuilder:validation:XValidation:rule="self >= -2147483648 && self <= 2147483647",message="must be from -2147483648 to 2147483647"
 	Priority int32 `json:"priority,omitempty"`
 
 	// Which Pods the policy applies to: those that any entry matches.
