@@ -15,7 +15,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -255,17 +254,17 @@ func (n *serviceNetwork) lookup(ctx context.Context, address string) (servicePor
 	if client == nil {
 		return servicePort{}, errors.New("the control plane is still starting")
 	}
-	list, err := client.CoreV1().Services(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", host).String(),
-	})
+	// Kubernetes 1.30 cannot select by spec.clusterIP.
+	list, err := client.CoreV1().Services(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return servicePort{}, err
 	}
-	if len(list.Items) == 0 {
-		return servicePort{}, fmt.Errorf("no Service has the address %s", host)
+	for i := range list.Items {
+		if found := &list.Items[i]; found.Spec.ClusterIP == host {
+			return servicePort{namespace: found.Namespace, name: found.Name, port: int32(number)}, nil
+		}
 	}
-	found := list.Items[0]
-	return servicePort{namespace: found.Namespace, name: found.Name, port: int32(number)}, nil
+	return servicePort{}, fmt.Errorf("no Service has the address %s", host)
 }
 
 // pick returns the address whose turn it is.

@@ -53,6 +53,9 @@ func TestCreate_InvalidPolicies(t *testing.T) {
 			return // of a field that is unknown, or has another type
 		}
 		for _, line := range want {
+			if minor < newest && strings.HasPrefix(line, "<nil>: ") {
+				continue // a line about the type, beside one of a rule about the field
+			}
 			if !slices.ContainsFunc(status.Status().Details.Causes, says(line)) {
 				t.Errorf("%s: got %v", line, err)
 			}

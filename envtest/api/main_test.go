@@ -20,7 +20,11 @@ import (
 var (
 	plane      *envtest.ControlPlane
 	kubeClient client.Client
+	minor      int // 30 for Kubernetes 1.30
 )
+
+// newest is the minor version that the tests are written for. An older API server has other words in places.
+const newest = 37
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -46,6 +50,9 @@ func run(m *testing.M) (code int, err error) {
 			code, err = 1, stopErr
 		}
 	}()
+	if minor, err = plane.Programs.Minor(ctx); err != nil {
+		return 1, err
+	}
 	root, err := envtest.Root(ctx)
 	if err != nil {
 		return 1, err

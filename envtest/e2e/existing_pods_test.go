@@ -15,7 +15,6 @@ import (
 
 func TestResize_BelowWhatIsRequired(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
-	s.needs(t, 37, "the resize of a Memory emptyDir")
 	s.policies(t, webPolicy())
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
@@ -43,6 +42,9 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 			q := resource.MustParse(size)
 			p.Spec.Volumes[0].EmptyDir.SizeLimit = &q
 		}
+	}
+	if !s.resizes(t, ns, memory("288Mi", "128Mi"), size("128Mi"), memory("1Gi", "512Mi"), size("512Mi")) {
+		return
 	}
 	allowed := response{} // an update that is admitted is not noted
 	refused := func(detail string) response {
@@ -75,7 +77,6 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 // does not, and that is no reason to refuse the memory.
 func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
-	s.needs(t, 37, "the resize of a Memory emptyDir")
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`))
 	s.node(t)
 	ns := s.namespace(t, "enforce", nil)
@@ -94,14 +95,22 @@ func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.running(t, ns, "web")
+	change := func(limit, size string) func(*corev1.Pod) {
+		return func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
+			q := resource.MustParse(size)
+			pod.Spec.Volumes[0].EmptyDir.SizeLimit = &q
+		}
+	}
+	if !s.resizes(t, ns, change("2Gi", "255Mi"), change("2Gi", "256Mi")) {
+		return
+	}
 	resize := func(limit, size string) response {
 		pod, err := s.kube.CoreV1().Pods(ns).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse(limit)
-		q := resource.MustParse(size)
-		pod.Spec.Volumes[0].EmptyDir.SizeLimit = &q
+		change(limit, size)(pod)
 		return a.send(t, func() error {
 			_, err := a.kube.CoreV1().Pods(ns).UpdateResize(t.Context(), "web", pod, metav1.UpdateOptions{})
 			return err

@@ -115,14 +115,6 @@ func startControlPlane(ctx context.Context) (*envtest.ControlPlane, int, error) 
 	return cp, minor, err
 }
 
-// needs leaves a test out where the API server is older than 1.minor, which has what the test is about.
-func (s *suite) needs(t *testing.T, minor int, what string) {
-	t.Helper()
-	if s.minor < minor {
-		t.Skipf("Kubernetes 1.%d does not have %s, which is new in 1.%d", s.minor, what, minor)
-	}
-}
-
 func clients(config *rest.Config) (kubernetes.Interface, client.Client, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {

@@ -41,10 +41,18 @@ func TestPolicies_InvalidInTheWordsOfCompile(t *testing.T) {
 			}
 			var want []metav1.StatusCause
 			for _, e := range errs {
-				cause := metav1.StatusCause{Type: metav1.CauseType(e.Type), Field: e.Field, Message: e.ErrorBody()}
-				want = append(want, cause)
+				message := e.ErrorBody()
+				if !c.byWebhook {
+					message = shared.byRule(message)
+				}
+				want = append(want, metav1.StatusCause{Type: metav1.CauseType(e.Type), Field: e.Field, Message: message})
 			}
 			got := status.Status().Details.Causes
+			for i := range got {
+				if !c.byWebhook {
+					got[i].Message = shared.byRule(got[i].Message)
+				}
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("causes (-Compile +API server):\n%s", diff)
 			}

@@ -101,6 +101,10 @@ func TestPodLevelMemory_FilledIn(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
+	if pod := webPod("web", withPodLevelCPU); !s.knowsPodLevelResources(t, ns, pod) {
+		a.dropsPodLevelResources(t, ns, pod)
+		return
+	}
 	created := a.must(t, ns, webPod("web", withPodLevelCPU), response{Notes: mutated("web")})
 	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
@@ -153,9 +157,14 @@ func TestPodLevelMemory_WrittenByItsOwner(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
 	s.policies(t, webPolicy())
 	ns := s.namespace(t, "enforce", nil)
-	created := a.must(t, ns, webPod("web", func(p *corev1.Pod) {
+	pod := webPod("web", func(p *corev1.Pod) {
 		p.Spec.Resources = p.Spec.Containers[0].Resources.DeepCopy()
-	}), response{Notes: mutated("web")})
+	})
+	if !s.knowsPodLevelResources(t, ns, pod) {
+		a.dropsPodLevelResources(t, ns, pod)
+		return
+	}
+	created := a.must(t, ns, pod, response{Notes: mutated("web")})
 	if err := sized(created, "web", "256Mi", bytesText(raisedLimit), bytesText(raisedRequest)); err != nil {
 		t.Error(err)
 	}
