@@ -119,10 +119,8 @@ test: ## Run the tests of every module (RACE=1: under the race detector)
 # The API server, the controllers and kubectl are of the oldest release that shmkeeper is written for, and are built the first time.
 .PHONY: test-oldest
 test-oldest: export SHMKEEPER_ENVTEST_RELEASE = 1.30
-test-oldest: unexport KUBEBUILDER_ASSETS
 test-oldest: ## Run the tests on a real API server on Kubernetes 1.30, the oldest release that shmkeeper is written for
-	@$(GO) run ./envtest/cmd/binaries >/dev/null
-	@$(TEST) -count=1 ./envtest/e2e ./envtest/api
+	@unset KUBEBUILDER_ASSETS; $(GO) run ./envtest/cmd/binaries >/dev/null && $(TEST) -count=1 -v ./envtest/e2e ./envtest/api
 
 .PHONY: monitoring-test
 monitoring-test: ## Test the rules, alerts and dashboard of manifests/monitoring alone; make test does so too
