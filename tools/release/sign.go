@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -40,6 +41,9 @@ func (r *Release) newSigner(ctx context.Context, work string, progress io.Writer
 	if r.Key == "" && !r.Keyless {
 		return nil, nil //nolint:nilnil // there is none
 	}
+	if err := r.checkKey(); err != nil {
+		return nil, err
+	}
 	s := &signer{program: r.Cosign, work: work, flags: []string{"--yes"}}
 	if s.program == "" {
 		s.program = filepath.Join(work, "cosign")
@@ -50,11 +54,6 @@ func (r *Release) newSigner(ctx context.Context, work string, progress io.Writer
 	}
 	if r.Keyless {
 		return s, nil
-	}
-	if _, err := os.Stat(r.Key); err == nil { // and not the URI of a key that a service keeps
-		if _, found := os.LookupEnv(passwordEnv); !found {
-			return nil, fmt.Errorf("-key: %s is not set: set it to the password of %q, empty if it has none", passwordEnv, r.Key)
-		}
 	}
 	s.publicKey = filepath.Join(work, "cosign.pub")
 	if err := s.cosign(ctx, "public-key", "--key", r.Key, "--outfile", s.publicKey); err != nil {
@@ -67,6 +66,21 @@ func (r *Release) newSigner(ctx context.Context, work string, progress io.Writer
 	}
 	s.flags = append(s.flags, "--key", r.Key, "--signing-config", services)
 	return s, nil
+}
+
+// checkKey returns an error if the key is a file that is not there, or whose password is not known. It needs no cosign,
+// which may take minutes to build.
+func (r *Release) checkKey() error {
+	if r.Keyless || strings.Contains(r.Key, ":") { // the URI of a key that a service keeps
+		return nil
+	}
+	if _, err := os.Stat(r.Key); err != nil {
+		return fmt.Errorf("-key: %w: name a key that `cosign generate-key-pair` has written, or the URI of one that a service keeps", err)
+	}
+	if _, found := os.LookupEnv(passwordEnv); !found {
+		return fmt.Errorf("-key: %s is not set: set it to the password of %q, empty if it has none", passwordEnv, r.Key)
+	}
+	return nil
 }
 
 // buildProgram builds a program that a module below programs/ pins.
