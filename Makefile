@@ -50,14 +50,10 @@ TOOL       := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 NESTED     := $(sort $(patsubst ./%/go.mod,%,$(shell find . \( -name '.?*' -o -name testdata -o -path ./tools -o -path ./bin -o -path ./envtest/binaries \) -prune -o -name go.mod ! -path ./go.mod -print))) tools/release tools/site
 PINS       := tools $(sort $(patsubst ./%/go.mod,%,$(wildcard ./envtest/binaries/*/go.mod ./tools/release/programs/*/go.mod)))
 
-# The linter's cache stays in the repository, so that only Go's own caches are written outside.
-GOLANGCI_LINT_CACHE ?= $(CURDIR)/.cache/golangci-lint
-export GOLANGCI_LINT_CACHE
-
-# each runs a command in the root module and in every nested one, all of them even if one fails.
+# each runs a command in the root module and in every nested one, or in those of a second argument, all of them even if one fails.
 define each
 failed=; \
-for dir in . $(NESTED); do \
+for dir in $(or $(2),. $(NESTED)); do \
 	echo "# in $$dir: $(1)"; \
 	(cd "$$dir" && $(1)) || failed="$$failed\nmake $@: failed in $$dir; to repeat it: cd $$dir && $(1)"; \
 done; \
@@ -112,9 +108,10 @@ run: ## Start a real API server with shmkeeper in it, and leave it up until Ctrl
 .PHONY: test
 test: ## Run the tests of every module (RACE=1: under the race detector)
 	@$(GO) run ./envtest/cmd/binaries >/dev/null
-	@$(call each,$(TEST) ./...)
 	@# Go remembers results, and knows of no file outside of a module: the chart and the overlays are.
-	@cd test/chart && $(TEST) -count=1 ./...
+	@chart=0; (cd test/chart && $(TEST) -count=1 ./...) || chart=1; \
+	$(call each,$(TEST) ./...,. $(filter-out test/chart,$(NESTED))) && \
+	[ "$$chart" = 0 ] || { echo "make test: failed in test/chart; to repeat it: cd test/chart && $(TEST) -count=1 ./..." >&2; exit 1; }
 
 # The API server, the controllers and kubectl are of the oldest release that shmkeeper is written for, and are built the first time.
 .PHONY: test-oldest
@@ -160,13 +157,16 @@ chaos: ## Break what a running shmkeeper depends on, one thing after the other (
 chaos-short: ## The chaos scenarios that take seconds
 	@$(call chaos,-short)
 
+# The targets are read from the source: `go test -list` would build every test, and start what their TestMain starts.
 # Each package is built once for all of its targets. The new inputs that a run finds interesting are kept in Go's cache, as `go test` does.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s), those that match FUZZ
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && cache=$$($(GO) env GOCACHE)/fuzz && \
 	for dir in . $(NESTED); do \
-		listed=$$(cd "$$dir" && $(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
-		echo "$$listed" | awk -v dir="$$dir" '/^Fuzz/ {n[++k] = $$1} $$1 == "ok" {for (i = 1; i <= k; i++) print dir, $$2, n[i]; k = 0}' >>"$$tmp/all"; \
+		(cd "$$dir" && $(GO) list -f '{{range .TestGoFiles}}{{$$.ImportPath}} {{$$.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$$.ImportPath}} {{$$.Dir}}/{{.}}{{"\n"}}{{end}}' ./... >"$$tmp/files") || exit 1; \
+		while read -r pkg file; do \
+			[ -z "$$file" ] || sed -n "s|^func \(Fuzz[[:alnum:]_]*\)(.*|$$dir $$pkg \1|p" "$$file"; \
+		done <"$$tmp/files" >>"$$tmp/all"; \
 	done; \
 	grep -e '$(FUZZ)' "$$tmp/all" >"$$tmp/targets" || { echo "make fuzz: no fuzz target matches '$(FUZZ)'" >&2; exit 1; }; \
 	built=; while read -r dir pkg target; do \
