@@ -18,27 +18,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		panicWithControlPlane()
 	}
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (_ int, err error) {
-	begun := time.Now()
-	plane, err = Start(context.Background(), Options{LogDir: os.Getenv("SHMKEEPER_ENVTEST_TEST_LOGS")})
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if stopErr := plane.Stop(); err == nil {
-			err = stopErr
+	os.Exit(RunTests(m, func(ctx context.Context) (stop func() error, err error) {
+		begun := time.Now()
+		plane, err = Start(ctx, Options{LogDir: os.Getenv("SHMKEEPER_ENVTEST_TEST_LOGS")})
+		if err != nil {
+			return nil, err
 		}
-	}()
-	fmt.Fprintf(os.Stderr, "the control plane started in %s\n", time.Since(begun).Round(time.Millisecond))
-	return m.Run(), nil
+		fmt.Fprintf(os.Stderr, "the control plane started in %s\n", time.Since(begun).Round(time.Millisecond))
+		return plane.Stop, nil
+	}))
 }
 
 // eventually waits for what the control plane does in its own time.

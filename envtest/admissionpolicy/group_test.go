@@ -26,7 +26,7 @@ type group struct {
 	err     error // why there are none
 }
 
-// all are the sets of policies of all cases, by keyOf, once they are installed.
+// all are the sets of policies of all cases, by PoliciesKey, once they are installed.
 var all struct {
 	sync.Once
 	groups map[string]*group
@@ -39,7 +39,7 @@ func installed(t *testing.T) map[string]*group {
 		c, _ := newClient(t)
 		groups := map[string]*group{}
 		for _, tc := range policytest.Cases(t) {
-			if key := keyOf(t, tc); groups[key] == nil {
+			if key := tc.PoliciesKey(t); groups[key] == nil {
 				groups[key] = newGroup(t, fmt.Sprintf("g%d", len(groups)), tc.AllPolicies(t))
 			}
 		}

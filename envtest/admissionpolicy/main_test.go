@@ -2,7 +2,6 @@ package admissionpolicy
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -18,30 +17,18 @@ import (
 
 var plane *envtest.ControlPlane
 
-func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(envtest.RunTests(m, start)) }
 
-func run(m *testing.M) (code int, err error) {
+func start(ctx context.Context) (stop func() error, err error) {
 	ctrllog.SetLogger(logr.Discard()) // or controller-runtime prints a stack about it
-	plane, err = envtest.Start(context.Background(), envtest.Options{
+	plane, err = envtest.Start(ctx, envtest.Options{
 		AuditPolicy:              envtest.AuditNone,
 		WithoutControllerManager: true,
 	})
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() {
-		if stopErr := plane.Stop(); err == nil && stopErr != nil {
-			code, err = 1, stopErr
-		}
-	}()
-	return m.Run(), nil
+	return plane.Stop, nil
 }
 
 // newClient returns a client, and the warnings that it gets.

@@ -40,9 +40,9 @@ func TestExport_DecidesLikeTheEngine(t *testing.T) {
 	claimed, unclaimed := 0, map[string]int{}
 	for i, tc := range policytest.Cases(t) {
 		t.Run(tc.Name, func(t *testing.T) {
-			why := notClaimed(t, tc, groups[keyOf(t, tc)])
+			why := notClaimed(t, tc, groups[tc.PoliciesKey(t)])
 			if why == "" {
-				why = e.evaluate(t, fmt.Sprintf("case-%d", i), tc, groups[keyOf(t, tc)])
+				why = e.evaluate(t, fmt.Sprintf("case-%d", i), tc, groups[tc.PoliciesKey(t)])
 			}
 			if why != "" {
 				unclaimed[why]++
@@ -90,16 +90,6 @@ func notClaimed(t *testing.T, tc policytest.Case, g *group) string {
 		return "note: measured rates"
 	}
 	return ""
-}
-
-// keyOf returns what identifies the policies of a case.
-func keyOf(t *testing.T, tc policytest.Case) string {
-	t.Helper()
-	text, err := json.Marshal(tc.AllPolicies(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // evaluator has the API server admit Pods.

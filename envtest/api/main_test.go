@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,52 +25,40 @@ var (
 // newest is the minor version that the tests are written for. An older API server has other words in places.
 const newest = 37
 
-func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(envtest.RunTests(m, start)) }
 
-func run(m *testing.M) (code int, err error) {
-	ctx := context.Background()
+// start starts the control plane, with the CRD.
+func start(ctx context.Context) (stop func() error, err error) {
 	ctrllog.SetLogger(logr.Discard()) // or controller-runtime prints a stack about it
 	plane, err = envtest.Start(ctx, envtest.Options{
 		AuditPolicy:              envtest.AuditNone,
 		WithoutControllerManager: true,
 	})
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() {
-		if stopErr := plane.Stop(); err == nil && stopErr != nil {
-			code, err = 1, stopErr
-		}
-	}()
 	if minor, err = plane.Programs.Minor(ctx); err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
 	root, err := envtest.Root(ctx)
 	if err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
 	crd := filepath.Join(root, "manifests", "crd")
 	if _, err := plane.Kubectl(ctx, "apply", "-k", crd); err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
 	_, err = plane.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/sharedmemorypolicies.shmkeeper.dev")
 	if err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
 	if kubeClient, err = client.New(plane.Config, client.Options{Scheme: scheme}); err != nil {
-		return 1, err
+		return plane.Stop, err
 	}
-	return m.Run(), nil
+	return plane.Stop, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,8 +39,9 @@ type suite struct {
 	program string
 	dir     string
 	replica *install.Replica
-	audit   *auditLog
 	minor   int // 30 for Kubernetes 1.30
+
+	waiting sync.Map // the tests that wait for their Deployments to be deleted
 }
 
 var shared *suite
@@ -90,7 +92,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	}
 	defer func() { _ = shared.replica.Kill() }()
 	install.ServeReplicas(cp, replica)
-	shared = &suite{cp: cp, kube: kube, client: c, program: program, dir: dir, replica: replica, audit: &auditLog{path: cp.AuditLog}, minor: minor}
+	shared = &suite{cp: cp, kube: kube, client: c, program: program, dir: dir, replica: replica, minor: minor}
 	if err := shared.waitTrusted(ctx); err != nil {
 		return 1, err
 	}
@@ -164,7 +166,7 @@ func poll(ctx context.Context, within time.Duration, try func() error) error {
 	}
 }
 
-// eventually fails the test with the last error where it does not go away.
+// eventually fails the test with the last error if it does not go away.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
 	if err := poll(t.Context(), time.Minute, try); err != nil {
@@ -255,7 +257,17 @@ type auditLog struct {
 	offset int64
 }
 
-// lines returns the new ones.
+// newAuditLog returns one that leaves out what the log has already.
+func newAuditLog(t *testing.T, path string) *auditLog {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &auditLog{path: path, offset: info.Size()}
+}
+
+// lines returns the new ones. The first may be the end of one that was being written when the log was opened.
 func (a *auditLog) lines() ([][]byte, error) {
 	f, err := os.Open(filepath.Clean(a.path))
 	if err != nil {

@@ -31,20 +31,9 @@ import (
 //	go test ./envtest/e2e -run '^$' -bench ServerMemory -benchtime 1x -timeout 30m
 func BenchmarkServerMemory(b *testing.B) {
 	const namespaces, policies = 10_000, 1_000
-	cp, err := envtest.Start(b.Context(), envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
-	_, c, err := clients(cp.Config)
-	if err != nil {
-		b.Fatal(err)
-	}
-	pid := startWithLibrary(b, cp).Pid()
+	s := ownSuite(b, envtest.Options{WithoutControllerManager: true, AuditPolicy: envtest.AuditNone})
+	c := s.client
+	pid := startWithLibrary(b, s.cp).Pid()
 	settle(b, pid) // what starting needed is given back
 	b.ReportMetric(statusMiB(b, pid, "VmRSS"), "MiB-idle")
 	b.ReportMetric(statusMiB(b, pid, "RssAnon"), "MiB-idle-own")
@@ -52,7 +41,7 @@ func BenchmarkServerMemory(b *testing.B) {
 	createNamespaces(b, c, namespaces)
 	createPolicies(b, c, policies)
 	if err := poll(b.Context(), 5*time.Minute, func() error {
-		return (&suite{client: c}).accepted(context.WithoutCancel(b.Context()), fmt.Sprintf("policy-%04d", policies-1))
+		return s.accepted(context.WithoutCancel(b.Context()), fmt.Sprintf("policy-%04d", policies-1))
 	}); err != nil {
 		b.Fatal(err)
 	}

@@ -38,12 +38,12 @@ func attackFor() time.Duration {
 
 // Under its shipped memory limit a server answers ordinary requests while four clients at a time send it
 // bodies of 5.7 and 2.7 MB, and another sends such Pods through the API server. Nothing kills it, and
-// memory is given back.
+// memory is given back, which takes minutes: tests that do not need the shared cluster run meanwhile.
 func TestServer_LargeBodiesUnderMemoryLimit(t *testing.T) {
+	t.Parallel()
 	limit := shippedLimit(t)
 	group := newMemoryGroup(t, limit)
-	t.Setenv("GOMEMLIMIT", strconv.FormatInt(limit>>20, 10)+"000000") // as the Deployment does
-	replica, err := install.StartReplica(t.Context(), shared.cp, group.run(t, shared.program), t.TempDir(), "limited", sharedFlags...)
+	replica, err := install.StartReplica(t.Context(), shared.cp, group.run(t, shared.program, limit), t.TempDir(), "limited", sharedFlags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func sendReviews(ctx context.Context, t *testing.T, address string, body []byte)
 			}
 			return n
 		}
-		text, _ := io.ReadAll(response.Body) // what was cut off is no review
+		text, _ := io.ReadAll(response.Body) // what was cut off is not a review
 		_ = response.Body.Close()
 		if response.StatusCode == http.StatusOK && !json.Valid(text) || response.StatusCode >= 500 {
 			t.Errorf("answer %s: %.300s", response.Status, text)
@@ -200,14 +200,15 @@ func newMemoryGroup(t *testing.T, limit int64) *memoryGroup {
 	return &memoryGroup{}
 }
 
-// run returns a program that runs another one in the cgroup.
-func (g *memoryGroup) run(t *testing.T, program string) string {
+// run returns a program that runs another one in the cgroup, with the GOMEMLIMIT that the Deployment gives it.
+func (g *memoryGroup) run(t *testing.T, program string, limit int64) string {
 	t.Helper()
-	if g.folder == "" {
-		return program
+	text := fmt.Sprintf("#!/bin/sh\nset -e\nexport GOMEMLIMIT=%d000000\n", limit>>20)
+	if g.folder != "" {
+		text += fmt.Sprintf("echo $$ >%s/cgroup.procs\n", g.folder)
 	}
+	text += fmt.Sprintf("exec %s \"$@\"\n", program)
 	script := filepath.Join(t.TempDir(), "limited")
-	text := fmt.Sprintf("#!/bin/sh\necho $$ >%s/cgroup.procs && exec %s \"$@\"\n", g.folder, program)
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}

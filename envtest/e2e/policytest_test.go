@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,43 +9,37 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	"github.com/shmkeeper/shmkeeper/policy"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
 
-// apiServer evaluates by creating the Pod of a case.
+// apiServer evaluates by creating the Pod of a case, whose policies are in force.
 type apiServer struct {
 	*suite
-	kube     kubernetes.Interface
-	client   client.Client
-	warnings *warnings
+	api *apiClient
 }
 
+// Cases with the same policies run beside each other, each in a namespace of its own: until policies
+// are in force everywhere takes longer than a case.
 func TestAPIServer_EvaluatesLikeTheEngine(t *testing.T) {
-	config := rest.CopyConfig(shared.cp.Config)
-	w := &warnings{}
-	config.WarningHandler = w
-	kube, c, err := clients(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := apiServer{shared, kube, c, w}
 	ran := 0
-	for _, c := range policytest.Cases(t) {
-		if c.OfflineOnly != "" {
-			continue // the engine and the command line run it
-		}
-		ran++
-		t.Run(c.Name, func(t *testing.T) {
-			if !shared.knowsPodLevelResources(t, metav1.NamespaceDefault, c.Pod(t)) {
-				return
-			}
-			if diff := c.Diff(t, e.Evaluate(t, c)); diff != "" {
-				t.Error(diff)
+	for _, cases := range byPolicies(t, policytest.Cases(t)) {
+		t.Run(fmt.Sprintf("policies of %q", cases[0].Name), func(t *testing.T) {
+			shared.policies(t, cases[0].AllPolicies(t)...)
+			for _, c := range cases {
+				ran++
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					if !shared.knowsPodLevelResources(t, metav1.NamespaceDefault, c.Pod(t)) {
+						return
+					}
+					e := apiServer{shared, shared.apiClient(t)}
+					if diff := c.Diff(t, e.Evaluate(t, c)); diff != "" {
+						t.Error(diff)
+					}
+				})
 			}
 		})
 	}
@@ -55,11 +48,29 @@ func TestAPIServer_EvaluatesLikeTheEngine(t *testing.T) {
 	}
 }
 
+// byPolicies returns the cases that an API server can be asked about, those with the same policies together.
+func byPolicies(t *testing.T, all []policytest.Case) (groups [][]policytest.Case) {
+	t.Helper()
+	index := map[string]int{}
+	for _, c := range all {
+		if c.OfflineOnly != "" {
+			continue // the engine and the command line run it
+		}
+		key := c.PoliciesKey(t)
+		i, found := index[key]
+		if !found {
+			i = len(groups)
+			index[key], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], c)
+	}
+	return groups
+}
+
 // Evaluate makes a Pod of the case's object, or of its template, has the API server admit it by a
-// dry run until what comes of it is what is wanted (a policy takes a moment to arrive
+// dry run until the outcome is the wanted one (a namespace takes a moment to arrive
 // everywhere), and then creates it.
 func (a apiServer) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
-	a.policies(t, c.AllPolicies(t)...)
 	ns := a.namespace(t, "enforce", c.NamespaceLabels)
 	for i := range c.LimitRanges {
 		l := c.LimitRanges[i].DeepCopy()
@@ -87,23 +98,16 @@ func (a apiServer) Evaluate(t *testing.T, c policytest.Case) policytest.Result {
 	}); err != nil {
 		return got
 	}
-	return a.create(t, c, pod, "")
+	return a.create(t, c, pod)
 }
 
-// create creates the Pod and returns what came of it.
-func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryRun string) policytest.Result {
+// create creates the Pod and returns the outcome.
+func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryRun ...string) policytest.Result {
 	t.Helper()
-	if _, err := a.audit.lines(); err != nil { // up to here it is about others
-		t.Fatal(err)
-	}
-	options := metav1.CreateOptions{}
-	if dryRun != "" {
-		options.DryRun = []string{dryRun}
-	}
-	a.warnings.take()
-	created, err := a.kube.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, options)
+	a.api.warnings.take()
+	created, err := a.api.kube.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: dryRun})
 	got := policytest.Result{}
-	for _, warning := range a.warnings.take() {
+	for _, warning := range a.api.warnings.take() {
 		// What enforcing would do is what the engine says in its outcome.
 		if strings.HasPrefix(warning, "would violate SharedMemoryPolicy ") || strings.HasPrefix(warning, "would be changed by ") {
 			got.Messages = append(got.Messages, warning)
@@ -111,25 +115,25 @@ func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryR
 			got.Warnings = append(got.Warnings, warning)
 		}
 	}
-	told := a.auditEvent(t, pod.Namespace)
-	if told != nil {
-		got.Messages = append(got.Messages, told["detail"])
+	notes := podNotes(a.api.auditEvent(t, a.api.ids.last))
+	if notes != nil {
+		got.Messages = append(got.Messages, notes["detail"])
 	}
 	status := apierrors.APIStatus(nil)
 	switch {
 	case err == nil:
-		got.Outcome, got.Reason, got.Policy = policy.Outcome(told["outcome"]), policy.Reason(told["reason"]), told["policy"]
+		got.Outcome, got.Reason, got.Policy = policy.Outcome(notes["outcome"]), policy.Reason(notes["reason"]), notes["policy"]
 		got.Spec = &created.Spec
-		if told == nil {
+		if notes == nil {
 			// Why no policy matches a Pod is told to nobody.
 			got.Outcome, got.Reason = policy.NotMatched, c.Want.Reason
 		}
-		if told["mode"] != "enforce" && told != nil {
+		if notes["mode"] != "enforce" && notes != nil {
 			// Nothing was changed or denied, and the reasons are in no one's list.
 			got.Violations, got.Spec = c.Want.Violations, nil
 		}
 	case errors.As(err, &status) && strings.Contains(err.Error(), "shmkeeper.dev"):
-		got.Outcome, got.Policy, got.Spec = policy.Violating, told["policy"], &pod.Spec
+		got.Outcome, got.Policy, got.Spec = policy.Violating, notes["policy"], &pod.Spec
 		got.Messages = append(got.Messages, err.Error())
 		if details := status.Status().Details; details != nil {
 			for _, cause := range details.Causes {
@@ -137,50 +141,26 @@ func (a apiServer) create(t *testing.T, c policytest.Case, pod *corev1.Pod, dryR
 				got.Messages = append(got.Messages, cause.Message)
 			}
 		}
-		got.Reason = policy.Reason(told["reason"])
+		got.Reason = policy.Reason(notes["reason"])
 	default:
 		got.Outcome = policy.Outcome(fmt.Sprintf("refused by somebody else: %v", err))
 	}
 	return got
 }
 
-// auditEvent returns what the audit log has of the Pod that was created last in a namespace,
-// by the mutating webhook if that changed it, or else by the validating one; nil
-// where neither said anything.
-func (a apiServer) auditEvent(t *testing.T, namespace string) map[string]string {
-	t.Helper()
-	var told map[string]string
-	eventually(t, func() error {
-		lines, err := a.audit.lines()
-		if err != nil {
-			return err
+// podNotes returns what an event of the audit log has of a Pod, by the mutating webhook if that
+// changed it, or else by the validating one; nil if neither said anything.
+func podNotes(event auditv1.Event) map[string]string {
+	for _, webhook := range []string{"mutate", "enforce"} {
+		notes := map[string]string{}
+		for k, v := range event.Annotations {
+			if key, ok := strings.CutPrefix(k, webhook+".pods.shmkeeper.dev/"); ok {
+				notes[key] = v
+			}
 		}
-		for _, line := range lines {
-			var event struct {
-				Stage       string
-				Verb        string
-				Annotations map[string]string
-				ObjectRef   struct{ Resource, Namespace string }
-			}
-			if json.Unmarshal(line, &event) != nil || event.Stage != "ResponseComplete" || event.Verb != "create" ||
-				event.ObjectRef.Resource != "pods" || event.ObjectRef.Namespace != namespace {
-				continue
-			}
-			for _, webhook := range []string{"mutate", "enforce"} {
-				of := map[string]string{}
-				for k, v := range event.Annotations {
-					if key, ok := strings.CutPrefix(k, webhook+".pods.shmkeeper.dev/"); ok {
-						of[key] = v
-					}
-				}
-				if len(of) > 0 {
-					told = of
-					return nil
-				}
-			}
-			return nil
+		if len(notes) > 0 {
+			return notes
 		}
-		return errors.New("the audit log does not have the request yet")
-	})
-	return told
+	}
+	return nil
 }

@@ -85,7 +85,7 @@ func refusedForDisk(policy string) string {
 	return deniedBy("enforce.pods.shmkeeper.dev", fmt.Sprintf("violates SharedMemoryPolicy %q: %s", policy, diskDetail))
 }
 
-// apiClient asks the API server, and reads all that comes of it: the answer, the
+// apiClient sends requests to the API server, and reads all that follows: the answer, the
 // warnings, and the line in the audit log.
 type apiClient struct {
 	kube     kubernetes.Interface
@@ -111,7 +111,7 @@ func (a *auditIDs) RoundTrip(r *http.Request) (*http.Response, error) {
 // apiClient returns a client that sends one request after the other, as an administrator.
 func (s *suite) apiClient(t *testing.T) *apiClient {
 	t.Helper()
-	a := &apiClient{warnings: &warnings{}, audit: &auditLog{path: s.cp.AuditLog}, ids: &auditIDs{}}
+	a := &apiClient{warnings: &warnings{}, audit: newAuditLog(t, s.cp.AuditLog), ids: &auditIDs{}}
 	config := rest.CopyConfig(s.cp.Config)
 	config.WarningHandler = a.warnings
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -122,13 +122,10 @@ func (s *suite) apiClient(t *testing.T) *apiClient {
 	if a.kube, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.audit.lines(); err != nil { // up to here it is about others
-		t.Fatal(err)
-	}
 	return a
 }
 
-// response is what came of a request.
+// response is the outcome of a request.
 type response struct {
 	// Error is the message of a refusal, and Code its HTTP status.
 	Error string
@@ -143,7 +140,7 @@ type response struct {
 	pod   *corev1.Pod
 }
 
-// send sends one request and collects what comes of it.
+// send sends one request and collects its outcome.
 func (a *apiClient) send(t *testing.T, request func() error) response {
 	t.Helper()
 	a.warnings.take()

@@ -19,36 +19,24 @@ import (
 // The server runs while it is uninstalled, and must not put back what kubectl takes
 // away: nothing that is left may refuse a Pod, or keep the namespace from going.
 func TestUninstall_LeavesNothingThatBlocks(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
-	cp, err := envtest.Start(ctx, envtest.Options{AuditPolicy: envtest.AuditNone})
+	s := ownSuite(t, envtest.Options{AuditPolicy: envtest.AuditNone})
+	if err := install.Apply(ctx, s.cp, "default"); err != nil {
+		t.Fatal(err)
+	}
+	replica, err := install.StartReplica(ctx, s.cp, s.program, s.dir, "leaving")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := cp.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	kube, c, err := clients(cp.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := install.Apply(ctx, cp, "default"); err != nil {
-		t.Fatal(err)
-	}
-	replica, err := install.StartReplica(ctx, cp, shared.program, t.TempDir(), "leaving")
-	if err != nil {
-		t.Fatal(err)
-	}
-	install.ServeReplicas(cp, replica)
-	s := &suite{cp: cp, kube: kube, client: c}
+	install.ServeReplicas(s.cp, replica)
 	if err := s.waitTrusted(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s.policies(t, newPolicy("check", "{match: [{podSelector: {}}], sizing: {fixed: {size: 64Mi}}, mutation: Disabled}"))
 	ns := s.namespace(t, "enforce", nil)
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: ns}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}}}
-	if _, err := kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+	if _, err := s.kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
 		t.Fatalf("before the removal the Pod has to be refused: %v", err)
 	}
 
@@ -56,21 +44,21 @@ func TestUninstall_LeavesNothingThatBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cp.Kubectl(ctx, "delete", "-k", filepath.Join(root, "manifests", "default"), "--ignore-not-found", "--timeout=2m"); err != nil {
+	if _, err := s.cp.Kubectl(ctx, "delete", "-k", filepath.Join(root, "manifests", "default"), "--ignore-not-found", "--timeout=2m"); err != nil {
 		t.Fatal(err)
 	}
 	// A kubelet ends the Pods of the Deployment now.
 	if err := replica.Stop(); err != nil {
 		t.Error(err)
 	}
-	install.ServeReplicas(cp)
+	install.ServeReplicas(s.cp)
 
 	if err := poll(ctx, time.Minute, func() error { return nothingLeft(ctx, s) }); err != nil {
 		t.Error(err)
 	}
 	// The API server has a watch of its own on the webhook configurations.
 	eventually(t, func() error {
-		if _, err := kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		if _, err := s.kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("after the removal the Pod is refused: %w", err)
 		}
 		return nil

@@ -173,6 +173,7 @@ func volumeSeries(name, namespace, pod string) string {
 // The server measures volumes as it is installed: it asks the kubelets of each release, learns what is written, and gives a new
 // Pod of the workload the size of that. Nodes that hang, lie and vanish hurt nobody else.
 func TestUsage_FromTheKubeletsToANewPod(t *testing.T) {
+	t.Parallel()
 	a := newAuditedCluster(t)
 	a.apply(t, "-k", mustRoot(t)+"/manifests/default")
 	before := a.rights(t)

@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -43,28 +42,43 @@ func (s *suite) deployment(t *testing.T, namespace, name string) *appsv1.Deploym
 	return d
 }
 
-// deleteDeployment deletes one at the end of the test, and waits until nothing
-// creates Pods for it any more.
+// deleteDeployment deletes one at the end of the test. Once that is done for all Deployments of the test, it
+// waits until nothing creates Pods for them any more.
 func (s *suite) deleteDeployment(t *testing.T, namespace, name string) {
 	t.Helper()
+	deployments := s.kube.AppsV1().Deployments(namespace)
+	if _, waits := s.waiting.LoadOrStore(t, true); !waits {
+		t.Cleanup(func() { s.waitDeleted(t) }) // after all others
+	}
 	t.Cleanup(func() {
+		foreground := metav1.DeletePropagationForeground
 		ctx, cancel := cleanupContext()
 		defer cancel()
-		foreground := metav1.DeletePropagationForeground
-		if err := s.kube.AppsV1().Deployments(namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
-			t.Error(err)
-			return
-		}
-		if err := poll(ctx, time.Minute, func() error {
-			_, err := s.kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				return nil
-			}
-			return fmt.Errorf("Deployment %q is still there: %w", name, err)
-		}); err != nil {
+		if err := deployments.Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// waitDeleted waits until no Deployment is left that is being deleted.
+func (s *suite) waitDeleted(t *testing.T) {
+	t.Helper()
+	ctx, cancel := cleanupContext()
+	defer cancel()
+	if err := poll(ctx, time.Minute, func() error {
+		list, err := s.kube.AppsV1().Deployments(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			if d := &list.Items[i]; d.DeletionTimestamp != nil {
+				return fmt.Errorf("Deployment %q is still there", d.Name)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
 }
 
 // rolledPod returns the first Pod that the controllers make for a Deployment.

@@ -4,6 +4,7 @@ package policytest
 
 import (
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"testing"
@@ -24,7 +25,7 @@ import (
 //go:embed cases
 var files embed.FS
 
-// Case represents an object, the policies in force, and what has to come of it.
+// Case represents an object, the policies in force, and the wanted outcome.
 type Case testcase.Case
 
 type (
@@ -34,7 +35,7 @@ type (
 	Container = testcase.Container
 	// Memory is what a case wants of a container's memory.
 	Memory = testcase.Memory
-	// Result is what came of a case.
+	// Result is the outcome of a case.
 	Result = testcase.Result
 )
 
@@ -85,6 +86,16 @@ func (c Case) AllPolicies(tb testing.TB) []v1alpha1.SharedMemoryPolicy {
 		out = append(out, Library(tb, name))
 	}
 	return append(out, c.Policies...)
+}
+
+// PoliciesKey returns a text that is the same for cases with the same policies.
+func (c Case) PoliciesKey(tb testing.TB) string {
+	tb.Helper()
+	text, err := json.Marshal(c.AllPolicies(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(text)
 }
 
 // Library returns a policy of the library.
