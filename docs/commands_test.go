@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shmkeeper/shmkeeper/internal/runbooks"
 )
 
 // commandPages are the pages of which each command is run, in order, in one folder with these files.
@@ -87,17 +89,13 @@ func TestPages_CommandsWork(t *testing.T) {
 	}
 }
 
-// commandsOf returns the commands of a page: lines that are indented by four columns, outside of fences.
+// commandsOf returns the commands of a page that call kubectl shm: lines that are indented by four columns, outside of fences.
 func commandsOf(page string) []string {
 	var out []string
-	fenced := false
-	for line := range strings.Lines(page) {
-		if strings.HasPrefix(line, "```") {
-			fenced = !fenced
-		}
+	for line := range runbooks.Unfenced(page) {
 		rest, indented := strings.CutPrefix(line, "    ")
 		rest = strings.TrimSpace(rest)
-		if !fenced && indented && (strings.Contains(rest, "kubectl shm ") || strings.Contains(rest, "kubectl-shm ")) {
+		if indented && (strings.Contains(rest, "kubectl shm ") || strings.Contains(rest, "kubectl-shm ")) {
 			out = append(out, rest)
 		}
 	}

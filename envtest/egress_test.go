@@ -167,14 +167,21 @@ func TestServeService_ServersTakeTurns(t *testing.T) {
 	wantRefusal(t, client, ns, "no, says one")
 }
 
-func TestServeService_NoServersCutOpenConnections(t *testing.T) {
-	client := clientFor(t, plane.Config)
-	ns := namespace(t, client)
+// servedRefuser serves a refuser as a webhook of a namespace, and returns when it is called.
+func servedRefuser(t *testing.T, client kubernetes.Interface) (f *refuser, ns, addr string) {
+	t.Helper()
+	ns = namespace(t, client)
 	webhookFor(t, client, ns, "refuser")
-	f := &refuser{words: "no"}
-	addr := f.serve(t, "refuser."+ns+".svc", true)
+	f = &refuser{words: "no"}
+	addr = f.serve(t, "refuser."+ns+".svc", true)
 	plane.ServeService(ns, "refuser", 443, addr)
 	wantRefusal(t, client, ns, "denied the request: no")
+	return f, ns, addr
+}
+
+func TestServeService_NoServersCutOpenConnections(t *testing.T) {
+	client := clientFor(t, plane.Config)
+	f, ns, addr := servedRefuser(t, client)
 	asked := f.calls.Load()
 
 	plane.ServeService(ns, "refuser", 443)
@@ -243,12 +250,7 @@ func TestServiceNetwork_ACutReturnsWhenTheClientHasClosed(t *testing.T) {
 
 func TestServeService_NoRequestIsLostToAConnectionThatWasCut(t *testing.T) {
 	client := clientFor(t, plane.Config)
-	ns := namespace(t, client)
-	webhookFor(t, client, ns, "refuser")
-	f := &refuser{words: "no"}
-	addr := f.serve(t, "refuser."+ns+".svc", true)
-	plane.ServeService(ns, "refuser", 443, addr)
-	wantRefusal(t, client, ns, "denied the request: no")
+	_, ns, addr := servedRefuser(t, client)
 	for range 100 {
 		plane.ServeService(ns, "refuser", 443)
 		plane.ServeService(ns, "refuser", 443, addr)

@@ -3,6 +3,7 @@
 package runbooks
 
 import (
+	"iter"
 	"regexp"
 	"strings"
 )
@@ -17,14 +18,7 @@ var (
 // fences, and those within the text. The verbs that the text names without arguments are not among them.
 func Commands(page string) []string {
 	var out []string
-	fenced := false
-	for line := range strings.Lines(page) {
-		if strings.HasPrefix(line, "```") {
-			fenced = !fenced
-		}
-		if fenced {
-			continue
-		}
+	for line := range Unfenced(page) {
 		if command, indented := strings.CutPrefix(line, "    "); indented {
 			out = append(out, strings.TrimSpace(command))
 			continue
@@ -36,4 +30,20 @@ func Commands(page string) []string {
 		}
 	}
 	return out
+}
+
+// Unfenced returns the lines of a page that are outside of fences.
+func Unfenced(page string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		fenced := false
+		for line := range strings.Lines(page) {
+			if strings.HasPrefix(line, "```") {
+				fenced = !fenced
+				continue
+			}
+			if !fenced && !yield(line) {
+				return
+			}
+		}
+	}
 }

@@ -30,7 +30,7 @@ type cluster struct {
 	replica *install.Replica
 }
 
-// start starts the control plane, installs shmkeeper and starts its server. What it started needs stop, also when it fails.
+// start starts the control plane, installs shmkeeper and starts its server. What it started needs stop, even when it fails.
 func (c *cluster) start(ctx context.Context) (err error) {
 	if c.root, err = envtest.Root(ctx); err != nil {
 		return err
@@ -101,7 +101,7 @@ the incident: a container that names no memory gets a limit of 256Mi and a reque
 // configurations and the labels take a moment to reach the API server's caches.
 func (c *cluster) waitInForce(ctx context.Context) error {
 	mutated := []string{"create", "--dry-run=server", "-f", podFile, "-o", "jsonpath={.spec.volumes[*].emptyDir.medium}"}
-	if _, err := c.eventually(ctx, mutated, func(answer string, err error) bool { return err == nil && answer != "" }); err != nil {
+	if _, err := c.eventually(ctx, mutated, func(output string, err error) bool { return err == nil && output != "" }); err != nil {
 		return err
 	}
 	_, err := c.eventually(ctx, []string{"create", "--dry-run=server", "-n", enforced, "-f", onDisk}, rejectedByShmkeeper)

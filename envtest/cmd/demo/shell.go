@@ -28,15 +28,20 @@ func (s *shell) heading(text string) { fmt.Fprintf(s.out, "== %s\n\n", text) }
 
 func (s *shell) say(text string) { fmt.Fprintf(s.out, "%s\n\n", text) }
 
-// kubectl shows a command and what it prints, warnings and all.
-func (s *shell) kubectl(ctx context.Context, args ...string) error {
+// display shows a command and what it prints, warnings and all, and returns how it ended.
+func (s *shell) display(ctx context.Context, args []string) error {
 	s.prompt(args)
 	cmd := s.command(ctx, args)
-	var answer bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &answer, &answer
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	err := cmd.Run()
-	s.say(wrap(answer.String()))
-	if err != nil {
+	s.say(wrap(output.String()))
+	return err
+}
+
+// kubectl shows a command that has to succeed.
+func (s *shell) kubectl(ctx context.Context, args ...string) error {
+	if err := s.display(ctx, args); err != nil {
 		return fmt.Errorf("the command above: %w; fix what it says and run the demo again", err)
 	}
 	return nil
@@ -44,13 +49,7 @@ func (s *shell) kubectl(ctx context.Context, args ...string) error {
 
 // rejected shows a command that has to fail.
 func (s *shell) rejected(ctx context.Context, args ...string) error {
-	s.prompt(args)
-	cmd := s.command(ctx, args)
-	var answer bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &answer, &answer
-	err := cmd.Run()
-	s.say(wrap(answer.String()))
-	if err == nil {
+	if err := s.display(ctx, args); err == nil {
 		return errors.New("the command above should have been rejected: run 'make run' and read the server's log")
 	}
 	return ctx.Err()
@@ -59,19 +58,19 @@ func (s *shell) rejected(ctx context.Context, args ...string) error {
 // summary shows a command and, instead of a line for each object, how many there are.
 func (s *shell) summary(ctx context.Context, args ...string) error {
 	s.prompt(args)
-	answer, err := s.run(ctx, args)
+	output, err := s.run(ctx, args)
 	if err != nil {
 		return err
 	}
-	s.say(tally(answer))
+	s.say(tally(output))
 	return nil
 }
 
 // tally counts kubectl's lines by what they say of an object: "clusterrole.../shmkeeper created".
-func tally(answer string) string {
+func tally(output string) string {
 	var order []string
 	count := map[string]int{}
-	for line := range strings.Lines(answer) {
+	for line := range strings.Lines(output) {
 		_, what, found := strings.Cut(strings.TrimSpace(line), " ")
 		if !found {
 			continue
@@ -95,27 +94,27 @@ func tally(answer string) string {
 // long name is in a variable.
 func (s *shell) field(ctx context.Context, pod, path string) error {
 	fmt.Fprintf(s.out, "$ kubectl get -n %s $pod -o %s\n", enforced, quote("jsonpath="+path))
-	answer, err := s.run(ctx, []string{"get", "-n", enforced, pod, "-o", "jsonpath=" + path})
+	output, err := s.run(ctx, []string{"get", "-n", enforced, pod, "-o", "jsonpath=" + path})
 	if err != nil {
 		return err
 	}
-	s.say(answer)
+	s.say(output)
 	return nil
 }
 
-// eventually tries a command, without showing it, until its answer will do.
-func (s *shell) eventually(ctx context.Context, args []string, done func(answer string, err error) bool) (string, error) {
+// eventually tries a command, without showing it, until its output will do.
+func (s *shell) eventually(ctx context.Context, args []string, done func(output string, err error) bool) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		answer, err := s.run(ctx, args)
-		if ctx.Err() == nil && done(answer, err) {
-			return answer, nil
+		output, err := s.run(ctx, args)
+		if ctx.Err() == nil && done(output, err) {
+			return output, nil
 		}
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("kubectl %s did not answer as it should within %s (%q, %w); "+
-				"run 'make run' and read the server's log", line(args), patience, answer, err)
+				"run 'make run' and read the server's log", line(args), patience, output, err)
 		case <-time.After(pollEvery):
 		}
 	}

@@ -22,7 +22,7 @@ func (c *cluster) show(ctx context.Context) error {
 	return nil
 }
 
-// showAdmission creates the incident's Deployment and shows the Pod that comes of it.
+// showAdmission creates the incident's Deployment and shows its Pod.
 func (c *cluster) showAdmission(ctx context.Context) error {
 	c.heading("1. The incident's outpost: its Pod gets its /dev/shm, and the memory for it")
 	c.say(`The Deployment is as authentik writes it, with no volume and no memory limit. What its Pods
@@ -30,8 +30,8 @@ will get is said at once, as a warning; the Deployment itself is not changed.`)
 	if err := c.kubectl(ctx, "apply", "-f", deployment); err != nil {
 		return err
 	}
-	name, err := c.eventually(ctx, []string{"get", "pods", "-n", enforced, "-o", "name"}, func(answer string, err error) bool {
-		return err == nil && answer != ""
+	name, err := c.eventually(ctx, []string{"get", "pods", "-n", enforced, "-o", "name"}, func(output string, err error) bool {
+		return err == nil && output != ""
 	})
 	if err != nil {
 		return err
@@ -62,13 +62,13 @@ will get is said at once, as a warning; the Deployment itself is not changed.`)
 
 // explainMemory says what the Pod's memory is made of.
 func (c *cluster) explainMemory(ctx context.Context, name string) error {
-	answer, err := c.run(ctx, []string{"get", "-n", enforced, name, "-o", "json"})
+	output, err := c.run(ctx, []string{"get", "-n", enforced, name, "-o", "json"})
 	if err != nil {
 		return err
 	}
 	var pod corev1.Pod
-	if err := json.Unmarshal([]byte(answer), &pod); err != nil {
-		return fmt.Errorf("kubectl's answer: %w; run the demo again", err)
+	if err := json.Unmarshal([]byte(output), &pod); err != nil {
+		return fmt.Errorf("kubectl's output: %w; run the demo again", err)
 	}
 	resources := pod.Spec.Containers[0].Resources
 	limit, request := mebibytes(*resources.Limits.Memory()), mebibytes(*resources.Requests.Memory())

@@ -204,19 +204,8 @@ func TestSaturated_FillsWhenPredicted(t *testing.T) {
 		}
 		return nil
 	})
-	// Full is not out of memory: the charge has been added to the limit. Each refused session
-	// leaves an empty file until it is swept, so as many as a retention brings are added; their
-	// kernel memory has to fit in what the container had before.
-	empty := int(size.MeanFiles) - int(v.Files)
-	if got := o.fill(empty, 0, "long", "e"); got != empty {
-		t.Errorf("%d of %d empty files could be created", got, empty)
-	}
-	for range 100 {
-		if status, err := o.session(t.Context()); err != nil || status != http.StatusBadRequest {
-			t.Fatalf("at the end of a week a request is answered %d, %v; want 400", status, err)
-		}
-	}
-	o.mustNotHaveRestarted()
+	// Full is not out of memory: the charge has been added to the limit.
+	o.mustOutliveAWeek(t, int(size.MeanFiles)-int(v.Files))
 	record(4, "cut by max: 256Mi", fmt.Sprintf("full after %.1f days, as predicted", l.fullAfter().Hours()/24), samples)
 }
 
