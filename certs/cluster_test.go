@@ -175,7 +175,7 @@ func (c *cluster) replica(t *testing.T, edit ...func(*Options)) *SelfManaged {
 	t.Helper()
 	options := Options{
 		Client: c, Namespace: namespace, DNSNames: ServiceNames("shmkeeper-webhook", namespace),
-		CADuration: 24 * time.Hour, LeafDuration: 3 * time.Hour, Settle: 20 * time.Minute, Resync: 10 * time.Minute,
+		CADuration: 24 * time.Hour, CertDuration: 3 * time.Hour, Settle: 20 * time.Minute, Resync: 10 * time.Minute,
 		Publisher: c.publication(), Recorder: c.events, Clock: c.clock,
 		Log: funcr.New(func(prefix, args string) { c.mu.Lock(); defer c.mu.Unlock(); c.logs.WriteString(prefix + args + "\n") }, funcr.Options{Verbosity: 10}),
 	}

@@ -132,7 +132,7 @@ func (d *Directory) NotAfter() time.Time {
 }
 
 // CANotAfter implements Source. It reads ca.crt, which cert-manager puts beside the certificate,
-// and takes the earliest end where there are several.
+// and takes the earliest end if there are several.
 func (d *Directory) CANotAfter() time.Time {
 	content, err := os.ReadFile(d.file("ca.crt"))
 	if err != nil {

@@ -172,7 +172,7 @@ func TestDirectory_LogsAnOutageOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	mount(t, dir, a, now, time.Hour)
-	watching := d.follow(ended) // ends with its context, which is no outage
+	watching := d.follow(ended) // ends with its context, which is not an outage
 	if err := d.Ready(); err != nil {
 		t.Fatal(err, watching)
 	}

@@ -10,7 +10,7 @@ var (
 	servingExpiry = prometheus.NewDesc("shmkeeper_serving_certificate_expiry_timestamp_seconds",
 		"When the certificate that this replica serves expires, in seconds since 1970; 0 while there is none.", nil, nil)
 	caExpiry = prometheus.NewDesc("shmkeeper_ca_expiry_timestamp_seconds",
-		"When the CA that signed the serving certificate expires, in seconds since 1970; absent where it is not known.", nil, nil)
+		"When the CA that signed the serving certificate expires, in seconds since 1970; absent if it is not known.", nil, nil)
 )
 
 // RegisterMetrics registers the expiry of what source serves, read at each scrape.

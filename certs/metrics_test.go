@@ -14,7 +14,7 @@ func TestRegisterMetrics(t *testing.T) {
 # TYPE shmkeeper_serving_certificate_expiry_timestamp_seconds gauge
 shmkeeper_serving_certificate_expiry_timestamp_seconds %s
 `
-	const helpCA = `# HELP shmkeeper_ca_expiry_timestamp_seconds When the CA that signed the serving certificate expires, in seconds since 1970; absent where it is not known.
+	const helpCA = `# HELP shmkeeper_ca_expiry_timestamp_seconds When the CA that signed the serving certificate expires, in seconds since 1970; absent if it is not known.
 # TYPE shmkeeper_ca_expiry_timestamp_seconds gauge
 shmkeeper_ca_expiry_timestamp_seconds %s
 `

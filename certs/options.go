@@ -35,8 +35,8 @@ type Options struct {
 
 	// CADuration is the life of a CA; it is changed after two thirds of it. Default 365 days.
 	CADuration time.Duration
-	// LeafDuration is the life of a leaf; it is replaced after two thirds of it. Default 7 days. All replicas should have the same.
-	LeafDuration time.Duration
+	// CertDuration is the life of a leaf; it is replaced after two thirds of it. Default 7 days. All replicas should have the same.
+	CertDuration time.Duration
 	// Settle is how long after its publication a bundle is taken to be known to every API server. Default 1 minute.
 	Settle time.Duration
 	// Resync is how often the Secret is read. Default 30 s.
@@ -60,7 +60,7 @@ func (o Options) withDefaults() Options {
 		value time.Duration
 	}{
 		{&o.CADuration, 365 * 24 * time.Hour},
-		{&o.LeafDuration, 7 * 24 * time.Hour},
+		{&o.CertDuration, 7 * 24 * time.Hour},
 		{&o.Settle, time.Minute},
 		{&o.Resync, 30 * time.Second},
 	} {
@@ -82,14 +82,14 @@ func (o Options) validate() error {
 		return errors.New("the self-managed certificates have no namespace for their Secret: give Options.Namespace")
 	case len(o.DNSNames) == 0:
 		return errors.New("the self-managed certificates have no name: give Options.DNSNames, for instance those of ServiceNames")
-	case o.CADuration < 0 || o.LeafDuration < 0 || o.Settle < 0 || o.Resync < 0:
+	case o.CADuration < 0 || o.CertDuration < 0 || o.Settle < 0 || o.Resync < 0:
 		return errors.New("a duration of the self-managed certificates is negative: give a positive one, or 0 for the default")
-	case o.Resync > o.LeafDuration/6:
-		return fmt.Errorf("a leaf of %s cannot be replaced in time when the Secret is read every %s: give a LeafDuration of at least %s",
-			o.LeafDuration, o.Resync, 6*o.Resync)
-	case o.CADuration/3 < o.LeafDuration+o.Settle+o.Resync:
+	case o.Resync > o.CertDuration/6:
+		return fmt.Errorf("a leaf of %s cannot be replaced in time when the Secret is read every %s: give a CertDuration of at least %s",
+			o.CertDuration, o.Resync, 6*o.Resync)
+	case o.CADuration/3 < o.CertDuration+o.Settle+o.Resync:
 		return fmt.Errorf("a CA of %s leaves no time to change it before a leaf of %s outlives it: give a CADuration of at least %s",
-			o.CADuration, o.LeafDuration, 3*(o.LeafDuration+o.Settle+o.Resync))
+			o.CADuration, o.CertDuration, 3*(o.CertDuration+o.Settle+o.Resync))
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestSelfManaged_Start(t *testing.T) {
 	c := newCluster(t, mutatingHooks("a.shmkeeper.dev"), validatingHooks("b.shmkeeper.dev"))
 	r := c.replica(t, func(o *Options) {
 		o.Clock, o.Resync, o.Settle = nil, 20*time.Millisecond, 20*time.Millisecond
-		o.LeafDuration, o.CADuration = 3*time.Second, time.Minute
+		o.CertDuration, o.CADuration = 3*time.Second, time.Minute
 	})
 	i := c.injector(r)
 	i.Now = nil

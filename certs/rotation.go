@@ -34,7 +34,7 @@ type rotationPolicy struct {
 const maxSkew = 5 * time.Minute
 
 func rotationPolicyOf(o Options) rotationPolicy {
-	return rotationPolicy{caLife: o.CADuration, leafLife: o.LeafDuration, settle: o.Settle, skew: min(maxSkew, o.LeafDuration/10)}
+	return rotationPolicy{caLife: o.CADuration, leafLife: o.CertDuration, settle: o.Settle, skew: min(maxSkew, o.CertDuration/10)}
 }
 
 // lastLeaf returns when every leaf signed by now has expired, on every clock.

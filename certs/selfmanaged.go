@@ -19,7 +19,7 @@ type SelfManaged struct {
 	options  Options
 	rotation rotationPolicy
 
-	syncing sync.Mutex // one sync at a time: the loop's, or that of who publishes the bundle
+	syncing sync.Mutex // one sync at a time: the loop's, or that of the publisher of the bundle
 	current atomic.Pointer[snapshot]
 	lastErr atomic.Pointer[error]
 

@@ -356,8 +356,8 @@ func TestNewSelfManaged_InvalidOptions(t *testing.T) {
 			o.DNSNames = nil
 		},
 		"a duration of the self-managed certificates is negative: give a positive one, or 0 for the default": func(o *Options) { o.Settle = -1 },
-		"a leaf of 1m0s cannot be replaced in time when the Secret is read every 30s: give a LeafDuration of at least 3m0s": func(o *Options) {
-			o.LeafDuration = time.Minute
+		"a leaf of 1m0s cannot be replaced in time when the Secret is read every 30s: give a CertDuration of at least 3m0s": func(o *Options) {
+			o.CertDuration = time.Minute
 		},
 		"a CA of 168h0m0s leaves no time to change it before a leaf of 168h0m0s outlives it: give a CADuration of at least 504h4m30s": func(o *Options) {
 			o.CADuration = 168 * time.Hour

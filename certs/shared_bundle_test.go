@@ -52,7 +52,7 @@ func (s sharedBundle) live(t *testing.T) []byte {
 	return live.Webhooks[0].ClientConfig.CABundle
 }
 
-// after returns what becomes of a bundle that somebody has written.
+// after returns what happens to a bundle that somebody has written.
 func (s sharedBundle) after(t *testing.T, bundle []byte) []byte {
 	t.Helper()
 	hooks := s.AdmissionregistrationV1().MutatingWebhookConfigurations()

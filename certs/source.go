@@ -20,7 +20,7 @@ type Source interface {
 	NeedLeaderElection() bool
 	// NotAfter is the end of the serving certificate, zero while there is none.
 	NotAfter() time.Time
-	// CANotAfter is the end of the CA that signed the serving certificate, zero where it is not known.
+	// CANotAfter is the end of the CA that signed the serving certificate, zero if it is not known.
 	CANotAfter() time.Time
 }
 

@@ -63,7 +63,7 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 	return true, nil
 }
 
-// nextState loads what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil where there is none.
+// nextState loads what was read, and returns the state to be written, and why; nil if nothing is due. secret is nil if there is none.
 func (s *SelfManaged) nextState(ctx context.Context, secret *corev1.Secret, now time.Time) (caSecret, *rotationEvent, error) {
 	if secret == nil {
 		return s.recover(ctx, nil, now, &created)

@@ -142,7 +142,7 @@ func TestThreatModel_TestsExist(t *testing.T) {
 	}
 	for _, name := range names {
 		if !strings.Contains(tests, "\nfunc "+name[1]+"(") {
-			t.Errorf("explanation/threat-model.md names %s, which is no test", name[1])
+			t.Errorf("explanation/threat-model.md names %s, which is not a test", name[1])
 		}
 	}
 }

@@ -35,7 +35,7 @@ type Options struct {
 	WithoutControllerManager bool
 	// WithNodes is for kubelets on this machine. The API server then listens at port 443 of all
 	// addresses, ServiceAddress among them, which is how Pods find it where nothing forwards; it
-	// connects to kubelets and, through the Pods behind them, to Services by itself, so that
+	// connects to kubelets and, through the Pods behind them, to Services on its own, so that
 	// ServeService has no effect; and the controllers that look after nodes run too. It needs a
 	// network namespace that nobody else uses.
 	WithNodes bool
@@ -154,7 +154,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, layout layout, opts 
 	if err != nil {
 		return nil, err
 	}
-	// The API server waits for etcd by itself, so both start at once.
+	// The API server waits for etcd on its own, so both start at once.
 	for _, c := range []command{etcd.command, apiServer.command} {
 		if err := cp.run(c); err != nil {
 			return nil, err

@@ -44,7 +44,7 @@
 //
 // # Services without nodes
 //
-// Nothing forwards the address of a Service to a Pod where there are no nodes. The API server is
+// Nothing forwards the address of a Service to a Pod if there are no nodes. The API server is
 // therefore configured, by an egress selector, to open all connections to the cluster's network
 // through a proxy in this process, which asks the API server whose address it is and connects to
 // what ServeService named. The webhook configurations that ship, which name a Service, are used as

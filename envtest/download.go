@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Where there is no network, the wait for a download is not to cost more than it saves; where there is, it goes on for as long as it needs.
+// If there is no network, the wait for a download is not to cost more than it saves; if there is, it goes on for as long as it needs.
 const (
 	indexTimeout    = 20 * time.Second
 	downloadTimeout = 5 * time.Minute

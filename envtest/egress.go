@@ -42,7 +42,7 @@ type servicePort struct {
 
 func (s servicePort) String() string { return fmt.Sprintf("%s.%s.svc:%d", s.name, s.namespace, s.port) }
 
-// serviceNetwork is what kube-proxy is in a cluster: it connects those who call the address of a Service with who answers there.
+// serviceNetwork is what kube-proxy is in a cluster: it connects callers of the address of a Service with a server behind it.
 // It is an HTTP proxy that knows the method CONNECT, on a Unix socket, so that nobody but this user reaches it.
 type serviceNetwork struct {
 	socket string
@@ -178,7 +178,7 @@ func (n *serviceNetwork) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// dial connects to who answers at the address of a Service.
+// dial connects to a server behind the address of a Service.
 func (n *serviceNetwork) dial(ctx context.Context, address string) (servicePort, net.Conn, error) {
 	s, err := n.lookup(ctx, address)
 	if err != nil {

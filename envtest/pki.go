@@ -168,7 +168,7 @@ func (cp *ControlPlane) KubeletCertificate(node string, address net.IP) (tls.Cer
 
 // User returns the configuration of a client with this name and these groups, proven by a client
 // certificate and without a rate limit. It may do what RBAC grants the name or a group; the group
-// "system:authenticated" comes by itself.
+// "system:authenticated" comes on its own.
 func (cp *ControlPlane) User(name string, groups ...string) (*rest.Config, error) {
 	cert, key, err := cp.pki.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: name, Organization: groups},

@@ -10,7 +10,7 @@ import (
 // OOMBeforeFull: a writer's memory limit, or the Pod's, does not hold the memory cost of what it
 // can write to and the policy's memory.reserve. The memory cost is what full volumes take: their
 // pages and the kernel memory of their files. The container is then OOM-killed before it ever
-// sees "no space left on device", and the files outlive it: what becomes of its restarts depends
+// sees "no space left on device", and the files outlive it: what happens to its restarts depends
 // on the Pod's memory limit (afterOOM). A volume below the mount path counts like the one at it;
 // one without sizeLimit counts in no sum. A policy with memory.handling: Ignore warns.
 func checkOOM(v *view) []Violation {
@@ -21,7 +21,7 @@ func checkOOM(v *view) []Violation {
 }
 
 func (v *view) oomBeforeFull() []Violation {
-	if len(v.uses) == 0 {
+	if len(v.writerVolumes) == 0 {
 		return nil
 	}
 	var out findings
@@ -51,7 +51,7 @@ func stalled(f *fullSum, limit sizing.Bytes) string {
 	return " (where the kubelet sets memoryThrottlingFactor, the writer stalls before it is killed)"
 }
 
-// afterOOM returns what becomes of a container that is restarted after the OOM kill. What it wrote
+// afterOOM returns what happens to a container that is restarted after the OOM kill. What it wrote
 // counts against the Pod's cgroup from then on, and not against the new container's (measured on
 // cgroup v1 and v2). The limit is the Pod's; 0 for none.
 func (v *view) afterOOM(all *fullSum, limit sizing.Bytes) string {
@@ -105,7 +105,7 @@ func (v *view) fullVolumes() fullVolumes {
 	full := fullVolumes{each: make([]fullSum, len(v.containers))}
 	bound := v.mounted(0)
 	counted := make([]bool, len(v.volumes))
-	for _, u := range v.uses {
+	for _, u := range v.writerVolumes {
 		v.step()
 		vol := &v.volumes[u.volume]
 		if !vol.memory || vol.size == 0 {

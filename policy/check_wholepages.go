@@ -5,7 +5,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// NotWholePages: the sizeLimit of the Memory emptyDir at the mount path of a writer is no whole
+// NotWholePages: the sizeLimit of the Memory emptyDir at the mount path of a writer is not a whole
 // number of pages (500M, 1G). The kernel rounds it up, and the kubelet evicts a Pod that uses the
 // difference. Under existing: Leave it is a warning.
 func checkWholePages(v *view) []Violation {

@@ -64,10 +64,10 @@ func (p Policy) MountPath() string { return p.orNothing().mountPath }
 // an annotation or resources), and for a policy without sizing.
 func (p Policy) Size() (s sizing.Size, ok bool) {
 	m := p.orNothing().model
-	if m == nil || m.static == nil {
+	if m == nil || m.podIndependent == nil {
 		return sizing.Size{}, false
 	}
-	return *m.static, true
+	return *m.podIndependent, true
 }
 
 // SizeWarning returns the field that keeps the size that the policy gives from being enough, and a

@@ -120,8 +120,8 @@ const (
 	fileSizeMessage = "must be greater than 0 and at most 1Pi, such as 1500 or 16Ki"
 )
 
-func (c *compiler) fixed(at *field.Path, f *v1alpha1.Fixed, largest *resource.Quantity) sizing.Static {
-	out := sizing.Static{
+func (c *compiler) fixed(at *field.Path, f *v1alpha1.Fixed, largest *resource.Quantity) sizing.Requirement {
+	out := sizing.Requirement{
 		Required:   c.quantity(at.Child("size"), &f.Size, 1, sizeMessage),
 		FileSize:   c.quantity(at.Child("fileSize"), f.FileSize, 1, fileSizeMessage),
 		UsePercent: c.usePercent(at, f.ExpectedUsePercent),

@@ -41,7 +41,7 @@ func TestSubject_WithoutDefaults(t *testing.T) {
 			"{" + two + ", resources: {limits: {memory: 512Mi}, requests: {memory: 128Mi}}}",
 			`{"f:spec":{"f:resources":{"f:limits":{"f:memory":{}},"f:requests":{"f:memory":{}}}}}`, "", "{limits: {memory: 512Mi}, requests: {memory: 128Mi}}",
 		},
-		"figures that are no sums, of another webhook": {
+		"figures that are not sums, of another webhook": {
 			"{" + two + ", resources: {limits: {memory: 600Mi}, requests: {memory: 200Mi}}}", nothing, "", "{limits: {memory: 600Mi}, requests: {memory: 200Mi}}",
 		},
 		"a limit where a container names none": {

@@ -23,8 +23,8 @@ type Evaluation struct {
 	// Both are empty if none matches.
 	Policy string
 	Mode   v1alpha1.Mode
-	// Guess reports whether the policy matches by nothing but the texts of the containers.
-	// Then nothing that is there is changed or a violation.
+	// Guess reports whether the policy matches by the texts of the containers alone.
+	// Existing fields are then neither changed nor violations.
 	Guess bool
 	// Size is the size computed for the subject; zero if no policy matches or none was
 	// computed.

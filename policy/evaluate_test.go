@@ -10,7 +10,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// What comes of a Pod, and why, where neither a plan nor a violation says so.
+// The outcome for a Pod, and its reason, if neither a plan nor a violation says so.
 func TestEvaluate_Outcomes(t *testing.T) {
 	const (
 		fixed   = "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, memory: {handling: Ignore}}"

@@ -55,7 +55,7 @@ func TestEvaluation_Sizes(t *testing.T) {
 		"one that was added, of today's size":  {web, pod(ours, emptyDir("{medium: Memory, sizeLimit: 256Mi}"), a+", "+at), policy.Compliant, 256 * mi, 256 * mi},
 		"another one was added":                {web, pod(`{shmkeeper.dev/injected: '{"volume":"other"}'}`, emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},
 		"a note without a volume":              {web, pod(`{shmkeeper.dev/injected: '{}'}`, emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},
-		"a note that is none":                  {web, pod(`{shmkeeper.dev/injected: 'shm'}`, emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},
+		"an invalid note":                      {web, pod(`{shmkeeper.dev/injected: 'shm'}`, emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},
 		"a note that begins well":              {web, pod(`{shmkeeper.dev/injected: '{"volume":"shm","pod":1}'}`, emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},
 		"the longest note":                     {web, pod(injected(16<<10), emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 256 * mi},
 		"a longer note":                        {web, pod(injected(16<<10+1), emptyDir(memory), a+", "+at), policy.Compliant, 512 * mi, 512 * mi},

@@ -108,7 +108,7 @@ func TestEvaluate_Figures(t *testing.T) {
 			policy.Mutated,
 			map[string]string{"web": "-/-", "other": "1Gi/10Mi", "pod": "-/330Mi"},
 		},
-		"a ratio over the Pod of one, with a limit that is no whole MiB": { // 769Mi and 100.5Mi
+		"a ratio over the Pod of one, with a limit that is not a whole MiB": { // 769Mi and 100.5Mi
 			unused, pod("{requests: {memory: 612.5Mi}}", container("web", "512Mi", "512Mi"), container("other", "100.5Mi", "100.5Mi")), ratio("Pod", "1"),
 			policy.Mutated,
 			map[string]string{"web": "769Mi/512Mi", "other": "102912Ki/102912Ki", "pod": "-/870Mi"},
@@ -129,7 +129,7 @@ func TestEvaluate_Figures(t *testing.T) {
 			map[string]string{"web": "512Mi/64Mi", "other": "4Gi/64Mi"},
 		},
 		// Written figures are whole MiB. 300M are 286.1Mi.
-		"a limit alone that is no whole MiB, of which nothing is in use": {
+		"a limit alone that is not a whole MiB, of which nothing is in use": {
 			unused, pod("", container("web", "300M", "")), "",
 			policy.Mutated,
 			map[string]string{"web": "543Mi/287Mi"},

@@ -74,7 +74,7 @@ func anyMatches(globs []glob, name string) bool {
 }
 
 // longestRepository is the longest name that the reference grammar of images allows. A
-// longer one cannot be pulled, and so needs not be compared with patterns.
+// longer one cannot be pulled, and so need not be compared with patterns.
 const longestRepository = 255
 
 // anyImageMatches reports whether one of the patterns matches a repository.

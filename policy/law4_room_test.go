@@ -114,10 +114,10 @@ func (in *room) warnedOf(t *rapid.T, c *corev1.Container, volumes map[string]int
 	e, l := &in.e, memoryLimit(&c.Resources)
 	costs := totalCost(modelOf(in.policy), volumes)
 	required, sized := in.required(in.policy)
-	use := raiseFor(in.policy, required, volumes, volumes).useBefore
+	useBefore := raiseFor(in.policy, required, volumes, volumes).useBefore
 	request := effectiveRequest(&c.Resources)
-	beside := requestedBeside(request, use)
-	if request >= up(use, mib) {
+	beside := requestedBeside(request, useBefore)
+	if request >= up(useBefore, mib) {
 		// It counts on the volume, so that the kernel memory on top is no surprise.
 		for _, size := range volumes {
 			costs = size
@@ -151,9 +151,9 @@ func (in *room) limitOfPod(t *rapid.T) {
 
 // requestedBeside returns what is requested for a container itself: a request that holds the average
 // use of the volume, in whole MiB as it is written, includes it.
-func requestedBeside(request, use int64) int64 {
-	if use = up(use, mib); request >= use {
-		return request - use
+func requestedBeside(request, useBefore int64) int64 {
+	if useBefore = up(useBefore, mib); request >= useBefore {
+		return request - useBefore
 	}
 	return request
 }

@@ -31,8 +31,9 @@ type matching struct {
 	// decide about the Pod, and neither does a debug container's.
 	repos []string
 	// sorted holds the same in order, for a Pod of many containers, when it is first asked for.
-	sorted  []string
-	answers []answer
+	sorted []string
+	// checked are the checks that were made so far.
+	checked []checkedPath
 	// tried has a bit for each policy that was tried, so that none is tried twice.
 	tried []uint64
 }
@@ -40,15 +41,16 @@ type matching struct {
 // fewRepos is how many repositories are compared one by one.
 const fewRepos = 32
 
-// question is what policies ask of a Pod: whether a path is named, or mounted.
-type question struct {
+// pathCheck is whether a container of a Pod mounts something at or below a path or, if mounted is
+// false, names a path at or under it.
+type pathCheck struct {
 	dir     string
 	mounted bool
 }
 
-type answer struct {
-	question
-	yes bool
+type checkedPath struct {
+	pathCheck
+	found bool
 }
 
 func newMatching(s *Subject, mirrors Mirrors) matching {
@@ -67,24 +69,24 @@ func newMatching(s *Subject, mirrors Mirrors) matching {
 
 // names reports whether a container names a path at or under dir.
 func (m *matching) names(dir string) bool {
-	return m.once(question{dir: dir}, func(c *ContainerView) bool { return c.namesPath(dir) })
+	return m.once(pathCheck{dir: dir}, func(c *ContainerView) bool { return c.namesPath(dir) })
 }
 
 // mounts reports whether a container mounts something at dir or below it.
 func (m *matching) mounts(dir string) bool {
-	return m.once(question{dir: dir, mounted: true}, func(c *ContainerView) bool { return c.mounts(dir) })
+	return m.once(pathCheck{dir: dir, mounted: true}, func(c *ContainerView) bool { return c.mounts(dir) })
 }
 
-// once reports whether f holds for a container, and asks f only if the question is new.
-func (m *matching) once(q question, f func(*ContainerView) bool) bool {
-	for _, a := range m.answers {
-		if a.question == q {
-			return a.yes
+// once reports whether f holds for a container. It calls f only if the check was not made before.
+func (m *matching) once(check pathCheck, f func(*ContainerView) bool) bool {
+	for _, c := range m.checked {
+		if c.pathCheck == check {
+			return c.found
 		}
 	}
-	yes := m.any(f)
-	m.answers = append(m.answers, answer{q, yes})
-	return yes
+	found := m.any(f)
+	m.checked = append(m.checked, checkedPath{check, found})
+	return found
 }
 
 // any reports whether f holds for a container or init container.

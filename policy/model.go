@@ -15,13 +15,13 @@ type model struct {
 	bounds sizing.Bounds
 
 	files         *sizing.Files
-	fixed         *sizing.Static
+	fixed         *sizing.Requirement
 	memoryPercent *memoryPercent
 	units         *units
 
-	// static is the size if no Pod changes it, computed once; nil for a model that needs a
+	// podIndependent is the size if no Pod changes it, computed once; nil for a model that needs a
 	// Pod to compute it.
-	static *sizing.Size
+	podIndependent *sizing.Size
 	// observed are the sizes that measured figures give, for each workload; nil if they do not
 	// count.
 	observed map[workload]*sizing.Size
@@ -40,27 +40,27 @@ type units struct {
 	absent     int64
 }
 
-// precompute sets static for the models that need no Pod.
+// precompute sets podIndependent for the models that need no Pod.
 func (m *model) precompute() {
 	switch {
 	case m.files != nil:
-		m.static = new(m.files.Size(m.bounds))
+		m.podIndependent = new(m.files.Size(m.bounds))
 	case m.fixed != nil:
-		m.static = new(m.fixed.Size(m.bounds))
+		m.podIndependent = new(m.fixed.Size(m.bounds))
 	case m.units != nil && m.units.literal > 0:
-		m.static = m.sizeOfUnits(m.units.literal)
+		m.podIndependent = m.sizeOfUnits(m.units.literal)
 	}
 }
 
-func (m *model) staticSize(required sizing.Bytes, usePercent int64) *sizing.Size {
-	return new(sizing.Static{Required: required, UsePercent: usePercent}.Size(m.bounds))
+func (m *model) sizeOfRequirement(required sizing.Bytes, usePercent int64) *sizing.Size {
+	return new(sizing.Requirement{Required: required, UsePercent: usePercent}.Size(m.bounds))
 }
 
 func (m *model) sizeOfUnits(count int64) *sizing.Size {
-	return m.staticSize(m.units.base.Plus(m.units.each.Times(count)), m.units.usePercent)
+	return m.sizeOfRequirement(m.units.base.Plus(m.units.each.Times(count)), m.units.usePercent)
 }
 
-// size is the size of the volume for one Pod, and what there is to say about it.
+// size is the size of the volume for one Pod, and the warnings about it.
 type size struct {
 	*sizing.Size
 	// noBasis reports whether nothing was known that the size could be computed from.
@@ -83,15 +83,15 @@ func (v *view) sizeFor() size {
 	m := v.policy.model
 	if m == nil {
 		// Without a model nothing is required, and a full volume is one large file.
-		return size{Size: new(sizing.Static{}.Size(sizing.Bounds{Max: sizing.MaxBytes}))}
+		return size{Size: new(sizing.Requirement{}.Size(sizing.Bounds{Max: sizing.MaxBytes}))}
 	}
 	var out size
 	observed := v.observedSize(m)
 	switch {
 	case observed != nil:
 		out.Size = observed
-	case m.static != nil:
-		out.Size = m.static
+	case m.podIndependent != nil:
+		out.Size = m.podIndependent
 	case m.memoryPercent != nil:
 		out = v.percentOfMemory(m)
 	default:
@@ -106,11 +106,11 @@ func (v *view) sizeFor() size {
 // volume does not make itself larger. A raised limit always has room for the reserve
 // beside the volume, so the percentage is of at least the reserve.
 func (v *view) percentOfMemory(m *model) size {
-	probe := size{Size: m.staticSize(0, 0)}
+	probe := size{Size: m.sizeOfRequirement(0, 0)}
 	base, found := v.memoryBase(&probe)
 	if !found {
 		return size{
-			Size: m.staticSize(m.bounds.Min, m.memoryPercent.usePercent), noBasis: true,
+			Size: m.sizeOfRequirement(m.bounds.Min, m.memoryPercent.usePercent), noBasis: true,
 			warnings: []string{fmt.Sprintf(
 				"policy %s takes %d%% of the memory limit, and no writer has a limit or request, so the size is the smallest that the policy gives, %s: set a memory limit",
 				quote(v.policy.name), m.memoryPercent.percent, m.bounds.Min)},
@@ -120,7 +120,7 @@ func (v *view) percentOfMemory(m *model) size {
 		base = max(base, v.policy.reserve)
 	}
 	required := (base.Times(m.memoryPercent.percent) / 100).RoundDown(sizing.MiB)
-	return size{Size: m.staticSize(required, m.memoryPercent.usePercent)}
+	return size{Size: m.sizeOfRequirement(required, m.memoryPercent.usePercent)}
 }
 
 func (v *view) memoryBase(probe *size) (base sizing.Bytes, found bool) {

@@ -20,18 +20,18 @@ type view struct {
 	containers []container
 	mounts     []mount
 	volumes    []volume
-	// uses are the volumes that the writers can use, in the Pod's order.
-	uses []use
+	// writerVolumes are the volumes that the writers can use, in the Pod's order.
+	writerVolumes []writerVolume
 	// pod is the pod-level memory.
 	pod      memory
 	overhead sizing.Bytes
 
 	// few holds the lists of a small Pod, so that its view is one allocation.
 	few struct {
-		containers [2]container
-		mounts     [2]mount
-		volumes    [1]volume
-		uses       [1]use
+		containers    [2]container
+		mounts        [2]mount
+		volumes       [1]volume
+		writerVolumes [1]writerVolume
 	}
 
 	// steps counts the elements that were looked at, for the tests of the bounds.
@@ -139,7 +139,7 @@ const (
 func observe(s *Subject, p *compiled, why *grounds, mirrors Mirrors) *view {
 	spec := &s.Pod.Spec
 	v := &view{subject: s, policy: p, overhead: memoryIn(spec.Overhead)}
-	v.containers, v.mounts, v.volumes, v.uses = v.few.containers[:0], v.few.mounts[:0], v.few.volumes[:0], v.few.uses[:0]
+	v.containers, v.mounts, v.volumes, v.writerVolumes = v.few.containers[:0], v.few.mounts[:0], v.few.volumes[:0], v.few.writerVolumes[:0]
 	if spec.Resources != nil {
 		v.pod = newMemory(spec.Resources)
 	}
@@ -323,7 +323,7 @@ func (v *view) markVolumes(find *finder) {
 		}
 		if last[m.volume] <= m.container {
 			last[m.volume] = m.container + 1
-			v.uses = append(v.uses, use{container: m.container, volume: m.volume})
+			v.writerVolumes = append(v.writerVolumes, writerVolume{container: m.container, volume: m.volume})
 		}
 	}
 	for i := range v.containers {

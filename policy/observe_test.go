@@ -53,7 +53,7 @@ func TestEvaluate_FindsTheVolume(t *testing.T) {
 	}
 }
 
-// A volume that several containers mount is one, also if many others are mounted before it.
+// A volume that several containers mount is one, even if many others are mounted before it.
 func TestEvaluate_VolumeOfTwoContainers(t *testing.T) {
 	for before := range 12 {
 		w := readWorld(t, "{match: [{podSelector: {}}], sizing: {fixed: {size: 256Mi}}, writers: {names: [web, helper]}, memory: {handling: Ignore}}",

@@ -22,7 +22,7 @@ func (m *model) observe(observations []v1alpha1.Observation, floor v1alpha1.Obse
 		if !ok {
 			continue
 		}
-		if floor != v1alpha1.ObservedFloorMin && s.Required < m.static.Required {
+		if floor != v1alpha1.ObservedFloorMin && s.Required < m.podIndependent.Required {
 			continue // the declared size counts
 		}
 		m.observed[workload{o.Namespace, o.Workload}] = &s
@@ -30,7 +30,7 @@ func (m *model) observe(observations []v1alpha1.Observation, floor v1alpha1.Obse
 }
 
 // sizeOfFiles returns the size of a files model with measured figures in place of the declared
-// ones. ok is false if there is no rate, or a figure that is none: the
+// ones. ok is false if there is no rate, or an invalid figure: the
 // declared ones then count.
 func (m *model) sizeOfFiles(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
 	files := *m.files
@@ -65,11 +65,11 @@ func (p Policy) SizeOf(o *v1alpha1.Observation) (s sizing.Size, ok bool) {
 	}
 	bounds := p.model.bounds
 	bounds.HeadroomPercent = max(bounds.HeadroomPercent, DefaultFilesHeadroom)
-	static := sizing.Static{Required: sizing.BytesOf(*o.Peak), UsePercent: 100}
+	peak := sizing.Requirement{Required: sizing.BytesOf(*o.Peak), UsePercent: 100}
 	if p.model.fixed != nil {
-		static.FileSize = p.model.fixed.FileSize
+		peak.FileSize = p.model.fixed.FileSize
 	}
-	return static.Size(bounds), true
+	return peak.Size(bounds), true
 }
 
 // Recommend says what a volume of a size is, measured by the size that measured figures give: too
@@ -94,15 +94,16 @@ func (v *view) observedSize(m *model) *sizing.Size {
 	}
 	name := v.subject.Kind + "/" + v.subject.Name
 	if v.subject.Pointer == "" {
-		name = WorkloadOf(&v.subject.Pod.Metadata)
+		name = TopWorkloadOf(&v.subject.Pod.Metadata)
 	}
 	return m.observed[workload{v.subject.Namespace, name}]
 }
 
-// WorkloadOf returns the workload of a Pod as Kind/name: the controller that owns it, and for a
-// ReplicaSet of a Deployment, or a Job of a CronJob, that one, as the names tell: a Deployment adds
-// pod-template-hash to its name, and a CronJob the minute. A Pod without a controller is its own.
-func WorkloadOf(m *MetadataView) string {
+// TopWorkloadOf returns the topmost workload of a Pod as Kind/name: its controller or, if that is the
+// ReplicaSet of a Deployment or the Job of a CronJob, the Deployment or the CronJob. It goes by the
+// names: a Deployment adds pod-template-hash to its own, and a CronJob the minute. A Pod without a
+// controller is its own workload. (audit.WorkloadOf stops at the Job.)
+func TopWorkloadOf(m *MetadataView) string {
 	owner := m.Controller()
 	if owner == nil {
 		return "Pod/" + m.Name

@@ -19,7 +19,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-func TestWorkloadOf(t *testing.T) {
+func TestTopWorkloadOf(t *testing.T) {
 	for name, tc := range map[string]struct {
 		kind, owner, hash, want string
 	}{
@@ -36,7 +36,7 @@ func TestWorkloadOf(t *testing.T) {
 		if tc.kind != "" {
 			meta.OwnerReferences = []policy.OwnerView{{Kind: "Node", Name: "n"}, {Kind: tc.kind, Name: tc.owner, Controller: new(true)}}
 		}
-		if got := policy.WorkloadOf(meta); got != tc.want {
+		if got := policy.TopWorkloadOf(meta); got != tc.want {
 			t.Errorf("%s: %q; want %q", name, got, tc.want)
 		}
 	}
@@ -137,7 +137,7 @@ func TestEvaluate_ObservedFigures(t *testing.T) {
 func TestEvaluate_ObservedFigures_OfSeveralWorkloads(t *testing.T) {
 	const files = `{createdPerMinute: "18", retention: 24h, fileSize: 1500, source: Observed}`
 	for name, before := range map[string]string{
-		"figures that are none":           `{namespace: apps, workload: Deployment/other, createdPerMinute: "-"}`,
+		"invalid figures":                 `{namespace: apps, workload: Deployment/other, createdPerMinute: "-"}`,
 		"figures below the declared ones": `{namespace: apps, workload: Deployment/other, createdPerMinute: "1"}`,
 	} {
 		p := observedPolicy(t, files, `createdPerMinute: "54.5"`)

@@ -93,7 +93,7 @@ func (v *view) copy() *view {
 	out.containers = append(out.few.containers[:0], v.containers...)
 	out.mounts = append(out.few.mounts[:0], v.mounts...)
 	out.volumes = append(out.few.volumes[:0], v.volumes...)
-	out.uses = append(out.few.uses[:0], v.uses...)
+	out.writerVolumes = append(out.few.writerVolumes[:0], v.writerVolumes...)
 	return &out
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// use is a volume that a writer can use, at the mount path or below it.
-type use struct{ container, volume int }
+// writerVolume is a volume that a writer can use, at the mount path or below it.
+type writerVolume struct{ container, volume int }
 
 // costs are the memory costs of volumes in whole MiB, and what is in use of them on average,
 // all in bytes: as they were written and as they are planned.
@@ -48,15 +48,15 @@ func (c *costs) limit(limit, reserve sizing.Bytes) sizing.Bytes {
 		c.after.Plus(reserve).RoundUp(sizing.MiB))
 }
 
-// use returns how much more is in use on average than before.
-func (c *costs) use() sizing.Bytes { return c.useAfter.Minus(c.useBefore) }
+// addedUse returns how much more is in use on average than before, in bytes.
+func (c *costs) addedUse() sizing.Bytes { return c.useAfter.Minus(c.useBefore) }
 
 // costsOfWriters returns the costs for each container, and for the Pod as a whole, of volumes up
 // to a size. The average use of a volume is counted for its first writer, and once for the Pod.
 func (v *view) costsOfWriters(payable sizing.Bytes) (each []costs, pod costs) {
 	each = make([]costs, len(v.containers))
 	counted := make([]bool, len(v.volumes))
-	for _, u := range v.uses {
+	for _, u := range v.writerVolumes {
 		vol, c := &v.volumes[u.volume], &v.containers[u.container]
 		first := !counted[u.volume]
 		each[u.container].add(v, vol, payable, first, c.memory.autoscaled)
@@ -72,7 +72,7 @@ func (v *view) costsOfWriters(payable sizing.Bytes) (each []costs, pod costs) {
 // bytes.
 func (v *view) written(s *size) []sizing.Bytes {
 	each := make([]sizing.Bytes, len(v.containers))
-	for _, u := range v.uses {
+	for _, u := range v.writerVolumes {
 		each[u.container] = each[u.container].Plus(s.cost(v.volumes[u.volume].written))
 	}
 	return each
@@ -114,18 +114,18 @@ func (v *view) planMemory(before *view, p *Plan) {
 func (v *view) raise(m *memory, c *costs, mayRequest, guaranteed bool) {
 	from := *m
 	m.limit = c.limit(from.limit, v.policy.reserve)
-	use := c.use()
+	addedUse := c.addedUse()
 	filledIn := !from.namesRequest && from.limit > 0 // an API server makes the request the limit
 	switch {
 	case from.limit == 0 && from.namesLimit, // the API server takes it for a limit, which no request may exceed
-		from.limit == 0 && from.request == 0 && (use == 0 || !mayRequest),
-		use == 0 && m.limit == from.limit:
+		from.limit == 0 && from.request == 0 && (addedUse == 0 || !mayRequest),
+		addedUse == 0 && m.limit == from.limit:
 		return
 	}
 	request := requestOf(&from)
 	to := request
-	if use > 0 || filledIn {
-		to = request.Plus(use).RoundUp(sizing.MiB)
+	if addedUse > 0 || filledIn {
+		to = request.Plus(addedUse).RoundUp(sizing.MiB)
 	}
 	if m.limit > 0 {
 		if m.limit > from.limit {
@@ -146,7 +146,7 @@ func (v *view) raise(m *memory, c *costs, mayRequest, guaranteed bool) {
 	m.request, m.namesRequest = to, true
 }
 
-// mayRequest reports whether a request may be written where there is neither a request nor a
+// mayRequest reports whether a request may be written if there is neither a request nor a
 // limit: not in a Pod that has no memory figures at all, which keeps its QoS class, and not
 // beside pod-level figures, which count for all containers.
 func (v *view) mayRequest() bool {
@@ -165,8 +165,8 @@ func (v *view) raisePod(before *view, pod *costs, guaranteed bool) {
 		to.limit = max(pod.limit(from.limit, v.policy.reserve), v.highestRaised(before))
 	}
 	if from.namesRequest {
-		if use := pod.use(); use > 0 && before.hasMemory() && !(from.namesLimit && from.limit == 0) {
-			to.request = from.request.Plus(use).RoundUp(sizing.MiB)
+		if addedUse := pod.addedUse(); addedUse > 0 && before.hasMemory() && !(from.namesLimit && from.limit == 0) {
+			to.request = from.request.Plus(addedUse).RoundUp(sizing.MiB)
 		}
 		to.request = max(to.request, sum)
 	}

@@ -72,7 +72,7 @@ func (v *view) planMounts(p *Plan) {
 		c.mounted = true
 		v.mounts = append(v.mounts, mount{container: i, volume: at})
 		if c.writer {
-			v.uses = append(v.uses, use{container: i, volume: at})
+			v.writerVolumes = append(v.writerVolumes, writerVolume{container: i, volume: at})
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (v *view) newVolume() volume {
 }
 
 // runtimeSize returns how large the runtime makes what the writers would have without a volume,
-// in bytes: 0 if that is no tmpfs of its own.
+// in bytes: 0 if that is not tmpfs of its own.
 func (v *view) runtimeSize() sizing.Bytes {
 	if !v.shares() {
 		return 0

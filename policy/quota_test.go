@@ -134,11 +134,11 @@ func TestEvaluate_QuotaArithmetic(t *testing.T) {
 			"{spec: {resources: {limits: {memory: 1Gi}}, containers: [{name: web, image: web}]}}",
 			status("requests.memory: 1280Mi", "requests.memory: 0"), policy.Violating,
 		},
-		"a pod-level request alone is no limit": {
+		"a pod-level request alone is not a limit": {
 			"{spec: {resources: {requests: {memory: 600Mi}}, containers: [{name: web, image: web}]}}",
 			status("limits.memory: 700Mi", "limits.memory: 0"), policy.Mutated,
 		},
-		"overhead is no limit": { // 64Mi + 100Mi fit in what is left of the requests, and 256Mi more do not
+		"overhead is not a limit": { // 64Mi + 100Mi fit in what is left of the requests, and 256Mi more do not
 			"{spec: {overhead: {memory: 100Mi}, resources: {requests: {memory: 64Mi}}, containers: [{name: web, image: web}]}}",
 			status("limits.memory: 50Mi, requests.memory: 200Mi", "limits.memory: 0, requests.memory: 0"), policy.Violating,
 		},

@@ -171,7 +171,7 @@ func TestEvaluate_NamesEightBlockers(t *testing.T) {
 	}
 }
 
-// LimitRanger compares thousandths, and whole numbers where there are too many.
+// LimitRanger compares thousandths, and whole numbers if there are too many.
 func TestExceedsRatio(t *testing.T) {
 	const huge = 9_300_000_000_000_000 // more than 2^63 / 1000
 	for _, c := range []struct {

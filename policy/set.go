@@ -33,9 +33,9 @@ func (s Set) WithImageMirrors(m Mirrors) Set {
 // Policies returns the policies of the set, the one of the highest rank first.
 func (s Set) Policies() []Policy { return slices.Clone(s.policies) }
 
-// find returns the policy that decides about a subject, with why it matches, and the one
-// that would size it if that one were not there; nil for none. One that only checks is no such
-// policy: what it checks, the one that decides checks too.
+// find returns the policy that decides about a subject, with why it matches, and the next one
+// that would size it; nil for none. A policy that only checks is never the second: the first makes
+// the same checks.
 func (s *Set) find(subject *Subject) (first, second *compiled, why grounds) {
 	if len(s.policies) == 0 {
 		return nil, nil, grounds{}

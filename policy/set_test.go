@@ -91,7 +91,7 @@ func TestReason_ID(t *testing.T) {
 	}
 	for _, reason := range []policy.Reason{"AddVolume", "Windows", ""} {
 		if id := reason.ID(); id != "" {
-			t.Errorf("%q is no violation and has the identifier %s", reason, id)
+			t.Errorf("%q is not a violation and has the identifier %s", reason, id)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Sizes returns how large the file system at the mount path is for the writers, the smallest of
 // several, and how large it would be if the Pod were created again from what its owner wrote. Both
-// are in bytes, and as the kubelet mounts it; 0 if nothing that is known bounds it, if it is no tmpfs
+// are in bytes, and as the kubelet mounts it; 0 if nothing that is known bounds it, if it is not tmpfs
 // of the Pod's own, and for a subject that is not evaluated. Of a Violating subject the second is the
 // size that its policy asks for.
 func (e *Evaluation) Sizes() (current, given sizing.Bytes) {
@@ -85,7 +85,7 @@ func (v *view) addedBefore() bool {
 	return false
 }
 
-// Recreated returns the subject for a question about a running Pod: what would become of it if it
+// Recreated returns the subject for a question about a running Pod: what would happen to it if it
 // were deleted and created again now? The quotas are those of its namespace. What the Pod takes of
 // them is free again then.
 func (s Subject) Recreated(quotas []*corev1.ResourceQuota) Subject {

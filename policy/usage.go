@@ -27,7 +27,7 @@ func (e *Evaluation) Usage() (before, after Usage, ok bool) {
 func (u quotaUsage) exported() Usage { return Usage{Requests: u.requests, Limits: u.limits} }
 
 // CountedBy reports whether the scopes of a quota hold for the subject with its plan. It is false
-// where that cannot be known, and for a subject that was not looked at.
+// if that cannot be known, and for a subject that was not looked at.
 func (e *Evaluation) CountedBy(quota *corev1.ResourceQuota) bool {
 	v := e.before
 	if e.after != nil {

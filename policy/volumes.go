@@ -53,7 +53,7 @@ func (v *view) memoryVolume(index int) MemoryVolume {
 		Name: vol.name, Path: vol.path, SizeLimit: vol.size,
 		Mounted: v.mounted(vol.size), PodLimit: v.podMemoryLimit(),
 	}
-	for _, u := range v.uses {
+	for _, u := range v.writerVolumes {
 		if u.volume == index {
 			c := &v.containers[u.container]
 			out.Writers = append(out.Writers, WriterLimit{Container: c.name, Limit: c.memory.limit})

@@ -215,8 +215,8 @@ func (v *view) warnAboutMemory(w *warnings, before *view) {
 		// A request that holds the average use includes it, as far as anybody can tell, and what
 		// kernel memory comes on top is then no reason to warn.
 		var known sizing.Bytes
-		if use := each[i].useBefore.RoundUp(sizing.MiB); request >= use {
-			request, known = request.Minus(use), each[i].before.Minus(each[i].sizeBefore)
+		if useBefore := each[i].useBefore.RoundUp(sizing.MiB); request >= useBefore {
+			request, known = request.Minus(useBefore), each[i].before.Minus(each[i].sizeBefore)
 		}
 		if each[i].after.Plus(request).Minus(known) > limit {
 			w.add("the memory limit of container %s, %s, is less than what a full %s costs, %s, and what it requests for itself, %s: raise the limit to %s",

@@ -113,7 +113,7 @@ func TestEvaluate_Warnings(t *testing.T) {
 			leave, pod("{name: web, "+at+"}", volume("shm", "255Mi")), nil,
 			[]string{`volume "shm" of 255Mi at /dev/shm is smaller than the 256Mi that are required: set its sizeLimit to 256Mi`},
 		},
-		"under Leave a volume that is no whole pages": {
+		"under Leave a volume that is not whole pages": {
 			leave, pod("{name: web, "+at+"}", volume("shm", "500M")), nil,
 			[]string{`volume "shm" of 476.8Mi at /dev/shm is not a whole number of pages, so the kubelet evicts the Pod when it is full: set its sizeLimit to 477Mi`},
 		},

@@ -51,9 +51,9 @@ func BenchmarkValidate(b *testing.B) {
 		b.Run("evaluation/"+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				q := question{call: createPod, is: set.Evaluate(subject.WithoutDefaults())}
-				if q.needsViolations() {
-					q.violations = q.is.Before()
+				a := attributes{call: createPod, evaluation: set.Evaluate(subject.WithoutDefaults())}
+				if a.needsViolations() {
+					a.violations = a.evaluation.Before()
 				}
 			}
 		})

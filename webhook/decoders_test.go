@@ -299,7 +299,7 @@ func TestDecoders_FastOneReadsWhatAPIServersWrite(t *testing.T) {
 		if !bytes.Contains(body, []byte(`"kind":{"group":"","version":"v1","kind":"Pod"}`)) {
 			h = ps[3].fast
 		}
-		if _, err := h.answer(t.Context(), &cursor{}, body); err != nil {
+		if _, err := h.onePass(t.Context(), &cursor{}, body); err != nil {
 			t.Errorf("declined: %v: %s", err, body)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Events takes what happens to the Pods of a workload as they are created, to write it down where the
-// workload's owner looks: who creates a Deployment does not hear what becomes of its Pods. It may be
+// workload's owner looks: the user who creates a Deployment does not hear what happens to its Pods. It may be
 // called concurrently. A workloadevents.Recorder is one.
 type Events interface {
 	// Record takes an event and returns at once, whether or not it is written.
@@ -36,23 +36,23 @@ const (
 	quietForRejections = 5 * time.Minute
 )
 
-// recordEvent records what becomes of a new Pod that has a controller: the user who creates one by hand
+// recordEvent records what happens to a new Pod that has a controller: the user who creates one by hand
 // reads it in the answer. Nothing is recorded of a dry run, and of what the API server is still to
 // ask about once more.
-func (o *Options) recordEvent(q *question, v *verdict, subject *policy.Subject) {
-	if o.Events == nil || q.dryRun || q.call != mutatePod && q.call != createPod {
+func (o *Options) recordEvent(a *attributes, v *verdict, subject *policy.Subject) {
+	if o.Events == nil || a.dryRun || a.call != mutatePod && a.call != createPod {
 		return
 	}
 	controller := subject.Pod.Metadata.Controller()
 	if controller == nil {
 		return
 	}
-	reason, note := v.event(q)
+	reason, note := v.event(a)
 	if reason == "" {
 		return
 	}
 	e := &workloadevents.Event{
-		Namespace: subject.Namespace, Controller: *controller, Workload: policy.WorkloadOf(&subject.Pod.Metadata),
+		Namespace: subject.Namespace, Controller: *controller, Workload: policy.TopWorkloadOf(&subject.Pod.Metadata),
 		Type: corev1.EventTypeNormal, Reason: reason, Note: note, Topic: note, Quiet: quietForChanges,
 	}
 	switch reason {
@@ -66,18 +66,18 @@ func (o *Options) recordEvent(q *question, v *verdict, subject *policy.Subject) 
 
 // event returns what a workload's owner should know of a verdict on a new Pod; the reason is empty if
 // that is nothing.
-func (v *verdict) event(q *question) (reason, note string) {
+func (v *verdict) event(a *attributes) (reason, note string) {
 	switch {
-	case v.answer == answerPatch:
-		return ReasonChanged, fmt.Sprintf("Pods are changed as they are created: SharedMemoryPolicy %q %s", q.is.Policy, q.is.Detail)
-	case v.answer == answerDeny:
+	case v.action == actionPatch:
+		return ReasonChanged, fmt.Sprintf("Pods are changed as they are created: SharedMemoryPolicy %q %s", a.evaluation.Policy, a.evaluation.Detail)
+	case v.action == actionDeny:
 		return ReasonRejected, "a Pod was rejected: it " + v.message
-	case q.call != createPod:
+	case a.call != createPod:
 		return "", "" // the validating webhook sees the Pod in its final state
 	case v.outcome == policy.Violating:
-		return ReasonWouldBeRejected, "in mode enforce Pods would be rejected: each " + q.is.Sentence(false, v.violations...)
+		return ReasonWouldBeRejected, "in mode enforce Pods would be rejected: each " + a.evaluation.Sentence(false, v.violations...)
 	case v.outcome == policy.Mutated:
-		return ReasonWouldBeChanged, fmt.Sprintf("in mode enforce Pods would be changed as they are created: SharedMemoryPolicy %q %s", q.is.Policy, q.is.Detail)
+		return ReasonWouldBeChanged, fmt.Sprintf("in mode enforce Pods would be changed as they are created: SharedMemoryPolicy %q %s", a.evaluation.Policy, a.evaluation.Detail)
 	default:
 		return "", ""
 	}

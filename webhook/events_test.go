@@ -94,7 +94,7 @@ func TestEvents_WhatBecomesOfTheWorkloadsPods(t *testing.T) {
 			if diff := cmp.Diff(c.want, events.take()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			// The answer to a dry run is the same, and nothing comes of it.
+			// The answer to a dry run is the same, and no event is recorded.
 			r.DryRun = new(true)
 			handle(t, c.handler(o), r)
 			if got := events.take(); len(got) > 0 {
@@ -113,7 +113,7 @@ func TestEvents_NoneOfADryRun(t *testing.T) {
 	body := reviewOf(t, podKind, "enforce", pod, nil)
 	dry := bytes.Replace(body, []byte(`"dryRun":false`), []byte(`"dryRun":true`), 1)
 	if bytes.Equal(body, dry) {
-		t.Fatalf("the review does not say that it is no dry run: %s", body)
+		t.Fatalf("the review does not say that it is not a dry run: %s", body)
 	}
 	o, events := options(t, fixed), &heard{}
 	o.Events = events

@@ -65,9 +65,9 @@ func (h *handler) Handle(ctx context.Context, req admission.Request) admission.R
 	return response
 }
 
-// answer reads an AdmissionReview in one pass, answers it, and returns its uid. The error says why
+// onePass reads an AdmissionReview in one pass and returns the response to it. The error says why
 // the full decoder must read it.
-func (h *handler) answer(ctx context.Context, c *cursor, body []byte) (*admission.Response, error) {
+func (h *handler) onePass(ctx context.Context, c *cursor, body []byte) (*admission.Response, error) {
 	c.reset(body)
 	r := &reviewRequest{}
 	response, err := recovered(func() (admission.Response, error) {

@@ -18,12 +18,12 @@ type RunningPods interface {
 	// mode enforce, the names of the first few, and when the scan began that found them. It is 0
 	// if none is known.
 	CouldNotBeCreated(namespace string) (pods int32, names []string, at time.Time)
-	// LeavesOutUnlabelled reports whether the scan did not look at namespaces without the label of a
+	// LeavesOutUnlabelled reports whether the scan skipped namespaces without the label of a
 	// mode; false if no scan is known.
 	LeavesOutUnlabelled() bool
 }
 
-// warnModes warns who sets the label of a namespace to enforce that running Pods there could not be
+// warnModes warns the user who sets the label of a namespace to enforce that running Pods there could not be
 // created again. It rejects nothing. FAILS OPEN.
 func warnModes(o Options) *handler {
 	return &handler{name: "modes", options: &o, onError: failOpen, handle: o.warnMode}

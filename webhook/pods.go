@@ -35,9 +35,9 @@ func (o *Options) mutatePod(req *reviewRequest) (admission.Response, error) {
 	if err != nil {
 		return admission.Response{}, err
 	}
-	q := question{call: mutatePod, dryRun: req.dryRun, is: o.Cluster.Policies().Evaluate(subject)}
-	q.mode = policy.EffectiveMode(o.MaxMode, q.is.Mode)
-	return o.respond("mutate", &q, &subject, nil), nil
+	a := attributes{call: mutatePod, dryRun: req.dryRun, evaluation: o.Cluster.Policies().Evaluate(subject)}
+	a.mode = policy.EffectiveMode(o.MaxMode, a.evaluation.Mode)
+	return o.respond("mutate", &a, &subject, nil), nil
 }
 
 func (o *Options) enforcePod(req *reviewRequest) (admission.Response, error) {
@@ -78,31 +78,31 @@ func (o *Options) validatePod(
 	}
 	subject = subject.WithoutDefaults()
 	policies := o.Cluster.Policies()
-	q := question{call: createPod, dryRun: req.dryRun, is: policies.Evaluate(subject)}
-	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)
+	a := attributes{call: createPod, dryRun: req.dryRun, evaluation: policies.Evaluate(subject)}
+	a.mode = policy.EffectiveMode(o.MaxMode, namespace, a.evaluation.Mode)
 	if req.operation == admissionv1.Update {
-		q.call = updatePod
-		q.was.deleted = subject.Pod.Metadata.DeletionTimestamp != nil
+		a.call = updatePod
+		a.previous.deleted = subject.Pod.Metadata.DeletionTimestamp != nil
 	}
-	if q.needsViolations() {
-		q.violations = q.is.Before()
+	if a.needsViolations() {
+		a.violations = a.evaluation.Before()
 	}
-	if q.call == updatePod && len(q.violations) > 0 {
-		if err := o.findPrevious(req, policies, &subject, &q.was); err != nil {
+	if a.call == updatePod && len(a.violations) > 0 {
+		if err := o.findPrevious(req, policies, &subject, &a.previous); err != nil {
 			return admission.Response{}, err
 		}
 	}
-	return o.respond(webhook, &q, &subject, warnings), nil
+	return o.respond(webhook, &a, &subject, warnings), nil
 }
 
 // needsViolations reports whether the verdict depends on what is wrong with the object as it is:
 // of a new one that no plan fixes, the evaluation says what remains.
-func (q *question) needsViolations() bool {
-	switch q.is.Outcome {
+func (a *attributes) needsViolations() bool {
+	switch a.evaluation.Outcome {
 	case policy.Mutated:
-		return !q.was.deleted
+		return !a.previous.deleted
 	case policy.Violating:
-		return q.call == updatePod && !q.was.deleted
+		return a.call == updatePod && !a.previous.deleted
 	default:
 		return false
 	}

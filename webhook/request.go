@@ -21,7 +21,7 @@ type reviewRequest struct {
 	kind            metav1.GroupVersionKind
 	name, namespace string
 	operation       admissionv1.Operation
-	// dryRun reports whether nothing comes of the request.
+	// dryRun reports whether the request changes nothing.
 	dryRun bool
 	// object and old return the object and the one that an update replaces, without what is known
 	// of their namespace.

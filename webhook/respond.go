@@ -17,29 +17,29 @@ import (
 
 // Every response is built here.
 
-// respond judges a question, counts the verdict, and returns it as a response. warnings come
-// before those of the verdict.
+// respond judges a request by its attributes, counts the verdict, and returns it as a response.
+// warnings come before those of the verdict.
 func (o *Options) respond(
-	webhook string, q *question, subject *policy.Subject, warnings []string,
+	webhook string, a *attributes, subject *policy.Subject, warnings []string,
 ) admission.Response {
-	v := judge(q)
+	v := judge(a)
 	// Anyone who reaches the port can name a namespace that does not exist.
 	if _, known := o.Cluster.NamespaceLabels(subject.Namespace); known {
-		o.recordEvent(q, &v, subject)
+		o.recordEvent(a, &v, subject)
 		if v.counted {
-			o.Metrics.decided(webhook, q.is.Policy, v.outcome, q.mode)
+			o.Metrics.decided(webhook, a.evaluation.Policy, v.outcome, a.mode)
 		}
-		o.Metrics.violated(webhook, q.is.Policy, v.violations)
+		o.Metrics.violated(webhook, a.evaluation.Policy, v.violations)
 	}
 	warnings = append(warnings, v.warnings...)
 	var annotations map[string]string
 	if v.annotated {
-		annotations = v.annotations(q)
+		annotations = v.annotations(a)
 	}
-	switch v.answer {
-	case answerPatch:
-		return patch(q.is.Plan.Patch(*subject), annotations, warnings)
-	case answerDeny:
+	switch v.action {
+	case actionPatch:
+		return patch(a.evaluation.Plan.Patch(*subject), annotations, warnings)
+	case actionDeny:
 		return deny(v.message, v.violations, annotations, warnings)
 	default:
 		return allow(annotations, warnings)
@@ -48,16 +48,16 @@ func (o *Options) respond(
 
 // annotations returns what the audit log has of an object that a policy matches: the API server
 // puts the webhook's name before each key.
-func (v *verdict) annotations(q *question) map[string]string {
+func (v *verdict) annotations(a *attributes) map[string]string {
 	out := map[string]string{
-		"policy":  q.is.Policy,
-		"mode":    lower(q.mode),
+		"policy":  a.evaluation.Policy,
+		"mode":    lower(a.mode),
 		"outcome": string(v.outcome),
 		"reason":  string(v.reason),
 		"detail":  v.detail,
 	}
-	if q.is.Size.Limit > 0 {
-		out["size-limit"] = q.is.Size.Limit.Quantity().String()
+	if a.evaluation.Size.Limit > 0 {
+		out["size-limit"] = a.evaluation.Size.Limit.Quantity().String()
 	}
 	return out
 }

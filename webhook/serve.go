@@ -223,7 +223,7 @@ func (h *httpHandler) serve(w http.ResponseWriter, r *http.Request, e *exchange)
 
 // encode makes the reply to a request. The error says why the full decoder must read it.
 func (h *httpHandler) encode(ctx context.Context, e *exchange) error {
-	response, err := h.answer(ctx, &e.cursor, e.body.Bytes())
+	response, err := h.onePass(ctx, &e.cursor, e.body.Bytes())
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func serveBenchmark() int {
 	return 0
 }
 
-// fatal is a testing.TB for a program that is no test.
+// fatal is a testing.TB for a program that is not a test.
 type fatal struct{ testing.TB }
 
 func (fatal) Helper()           {}

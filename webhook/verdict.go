@@ -42,19 +42,19 @@ const (
 	applyWorkload
 )
 
-// question is everything that a verdict depends on.
-type question struct {
+// attributes are all that a verdict depends on, as in an API server those of a request are.
+type attributes struct {
 	call call
 	// mode is the effective one.
 	mode v1alpha1.Mode
-	// is is the evaluation of the object, and violations are those of the object as it is.
-	is         policy.Evaluation
+	// evaluation is that of the object, and violations are those of the object without the plan.
+	evaluation policy.Evaluation
 	violations []policy.Violation
-	// was is what an update replaces.
-	was previous
+	// previous is what an update replaces.
+	previous previous
 	// kind is that of a workload.
 	kind string
-	// dryRun reports whether nothing comes of the request. The verdict is the same.
+	// dryRun reports whether the request changes nothing. The verdict is the same.
 	dryRun bool
 }
 
@@ -68,19 +68,19 @@ type previous struct {
 	change change
 }
 
-// answer is what becomes of a request.
-type answer uint8
+// action is what is done with a request.
+type action uint8
 
 const (
-	answerAllow answer = iota
-	answerPatch
-	answerDeny
+	actionAllow action = iota
+	actionPatch
+	actionDeny
 )
 
-// verdict is what becomes of a request, and what is said about it. The zero value allows and is
+// verdict is what happens to a request, and what is said about it. The zero value allows and is
 // silent.
 type verdict struct {
-	answer answer
+	action action
 	// message is what the client of a denied request reads.
 	message  string
 	warnings []string
@@ -95,24 +95,24 @@ type verdict struct {
 	detail             string
 }
 
-// judge returns what becomes of a request.
-func judge(q *question) verdict {
-	if q.is.Outcome == policy.NotMatched {
+// judge returns what happens to a request.
+func judge(a *attributes) verdict {
+	if a.evaluation.Outcome == policy.NotMatched {
 		return verdict{}
 	}
 	v := verdict{
 		counted: true, annotated: true,
-		outcome: q.is.Outcome, reason: q.is.Reason, detail: q.is.Detail,
+		outcome: a.evaluation.Outcome, reason: a.evaluation.Reason, detail: a.evaluation.Detail,
 	}
-	switch q.call {
+	switch a.call {
 	case mutatePod:
-		v.mutate(q)
+		v.mutate(a)
 	case createPod:
-		v.create(q)
+		v.create(a)
 	case updatePod:
-		return q.update()
+		return a.update()
 	case applyWorkload:
-		v.apply(q)
+		v.apply(a)
 	}
 	return v
 }
@@ -120,32 +120,32 @@ func judge(q *question) verdict {
 // mutate patches, and says what the owner should know. The API server calls it once more if another
 // webhook changes the Pod later, and a validating webhook could not tell what the owner wrote from
 // what was raised.
-func (v *verdict) mutate(q *question) {
+func (v *verdict) mutate(a *attributes) {
 	v.annotated = false // the validating webhook sees the Pod in its final state
-	if q.mode != v1alpha1.Enforce || q.is.Outcome == policy.Violating {
+	if a.mode != v1alpha1.Enforce || a.evaluation.Outcome == policy.Violating {
 		return
 	}
-	v.warnings = q.is.Warnings
-	if q.is.Outcome == policy.Mutated {
-		v.answer, v.annotated = answerPatch, true
+	v.warnings = a.evaluation.Warnings
+	if a.evaluation.Outcome == policy.Mutated {
+		v.action, v.annotated = actionPatch, true
 	}
 }
 
-func (v *verdict) create(q *question) {
+func (v *verdict) create(a *attributes) {
 	switch {
-	case q.is.Outcome == policy.Violating:
-		v.reject(q, q.is.After, "")
-	case q.is.Outcome == policy.Mutated && len(q.violations) > 0:
-		v.reject(q, q.violations, notMutated)
-	case q.is.Outcome == policy.Mutated && q.mode == v1alpha1.Enforce:
+	case a.evaluation.Outcome == policy.Violating:
+		v.reject(a, a.evaluation.After, "")
+	case a.evaluation.Outcome == policy.Mutated && len(a.violations) > 0:
+		v.reject(a, a.violations, notMutated)
+	case a.evaluation.Outcome == policy.Mutated && a.mode == v1alpha1.Enforce:
 		// What the plan would change violates nothing.
 		v.outcome, v.reason, v.detail = policy.Compliant, policy.AlreadySized, "nothing has to change"
-	case q.is.Outcome == policy.Mutated && q.mode == v1alpha1.Warn:
+	case a.evaluation.Outcome == policy.Mutated && a.mode == v1alpha1.Warn:
 		v.warnings = []string{fmt.Sprintf(
-			"would be changed by SharedMemoryPolicy %q, which in mode enforce %s", q.is.Policy, q.is.Detail)}
+			"would be changed by SharedMemoryPolicy %q, which in mode enforce %s", a.evaluation.Policy, a.evaluation.Detail)}
 	}
-	if q.mode == v1alpha1.Warn || v.answer == answerDeny {
-		v.warnings = append(v.warnings, q.is.Warnings...)
+	if a.mode == v1alpha1.Warn || v.action == actionDeny {
+		v.warnings = append(v.warnings, a.evaluation.Warnings...)
 	}
 }
 
@@ -154,38 +154,38 @@ const notMutated = "; shmkeeper fixes this when a Pod is created, but its mutati
 	"or another webhook undid the change: try again, or tell shmkeeper's administrator"
 
 // reject denies the request in mode Enforce, and says in mode Warn that it would be denied.
-func (v *verdict) reject(q *question, violations []policy.Violation, remark string) {
+func (v *verdict) reject(a *attributes, violations []policy.Violation, remark string) {
 	v.violations = violations
-	switch q.mode {
+	switch a.mode {
 	case v1alpha1.Enforce:
-		v.answer = answerDeny
-		v.message = q.is.Sentence(true, violations...) + remark
+		v.action = actionDeny
+		v.message = a.evaluation.Sentence(true, violations...) + remark
 	case v1alpha1.Warn:
-		v.warnings = q.wouldViolate(violations)
+		v.warnings = a.wouldViolate(violations)
 	}
 }
 
 // wouldViolate returns the warnings about what enforcing would fix or deny.
-func (q *question) wouldViolate(violations []policy.Violation) []string {
-	if q.call == createPod && q.is.Outcome == policy.Mutated {
+func (a *attributes) wouldViolate(violations []policy.Violation) []string {
+	if a.call == createPod && a.evaluation.Outcome == policy.Mutated {
 		return []string{fmt.Sprintf(
-			"would violate SharedMemoryPolicy %q, which in mode enforce %s", q.is.Policy, q.is.Detail)}
+			"would violate SharedMemoryPolicy %q, which in mode enforce %s", a.evaluation.Policy, a.evaluation.Detail)}
 	}
 	out := make([]string, len(violations))
 	for i, x := range violations {
-		out[i] = q.is.Sentence(false, x)
+		out[i] = a.evaluation.Sentence(false, x)
 	}
 	return out
 }
 
-// update returns what becomes of an update. It is rejected for what it brings about and for
+// update returns what happens to an update. It is rejected for what it brings about and for
 // nothing else: a Pod that was there before its policy can still be labelled, debugged,
 // resized, finished and deleted.
-func (q *question) update() verdict {
-	if q.was.deleted {
+func (a *attributes) update() verdict {
+	if a.previous.deleted {
 		return verdict{}
 	}
-	found := q.newViolations()
+	found := a.newViolations()
 	if len(found) == 0 {
 		return verdict{}
 	}
@@ -193,24 +193,24 @@ func (q *question) update() verdict {
 		counted: true, annotated: true,
 		outcome: policy.Violating, reason: found[0].Reason, detail: policy.Details(found),
 	}
-	v.reject(q, found, "")
+	v.reject(a, found, "")
 	return v
 }
 
 // newViolations returns the violations that an update brings about: those of a reason and a
 // container for which the Pod had none.
-func (q *question) newViolations() []policy.Violation {
+func (a *attributes) newViolations() []policy.Violation {
 	type kind struct {
 		reason    policy.Reason
 		container string
 	}
-	had := make(map[kind]bool, len(q.was.violations))
-	for _, x := range q.was.violations {
+	had := make(map[kind]bool, len(a.previous.violations))
+	for _, x := range a.previous.violations {
 		had[kind{x.Reason, x.Container}] = true
 	}
 	var found []policy.Violation
-	for _, x := range q.violations {
-		if !had[kind{x.Reason, x.Container}] && !q.grewWithMemory(x.Reason) {
+	for _, x := range a.violations {
+		if !had[kind{x.Reason, x.Container}] && !a.grewWithMemory(x.Reason) {
 			found = append(found, x)
 		}
 	}
@@ -220,42 +220,42 @@ func (q *question) newViolations() []policy.Violation {
 // grewWithMemory reports whether a violation is there only because the Pod was given more
 // memory, of which its policy's size is a part: the volume is as large as it was, and holds what
 // it held.
-func (q *question) grewWithMemory(reason policy.Reason) bool {
-	if c := q.was.change; q.was.policy != q.is.Policy || c.volumeShrank || !c.memoryRose {
+func (a *attributes) grewWithMemory(reason policy.Reason) bool {
+	if c := a.previous.change; a.previous.policy != a.evaluation.Policy || c.volumeShrank || !c.memoryRose {
 		return false
 	}
 	switch reason {
 	case policy.TooSmall:
 		return true
 	case policy.ClampedByMemoryLimit:
-		return !q.was.change.memoryFell
+		return !a.previous.change.memoryFell
 	default:
 		return false
 	}
 }
 
-// apply says what becomes of the Pods of a workload. A workload is never denied or changed, so
+// apply says what happens to the Pods of a workload. A workload is never denied or changed, so
 // that a GitOps tool sees no drift.
-func (v *verdict) apply(q *question) {
-	if q.mode == v1alpha1.Audit {
+func (v *verdict) apply(a *attributes) {
+	if a.mode == v1alpha1.Audit {
 		return
 	}
-	enforced := q.mode == v1alpha1.Enforce
+	enforced := a.mode == v1alpha1.Enforce
 	switch {
-	case q.is.Outcome == policy.Violating:
-		for _, x := range q.is.After {
-			text := fmt.Sprintf("Pods of this %s %s", q.kind, q.is.Sentence(false, x))
+	case a.evaluation.Outcome == policy.Violating:
+		for _, x := range a.evaluation.After {
+			text := fmt.Sprintf("Pods of this %s %s", a.kind, a.evaluation.Sentence(false, x))
 			if enforced {
-				text = fmt.Sprintf("Pods of this %s will be rejected, because they violate SharedMemoryPolicy %q: %s", q.kind, q.is.Policy, x.Detail)
+				text = fmt.Sprintf("Pods of this %s will be rejected, because they violate SharedMemoryPolicy %q: %s", a.kind, a.evaluation.Policy, x.Detail)
 			}
 			v.warnings = append(v.warnings, text)
 		}
-	case q.is.Outcome == policy.Mutated:
+	case a.evaluation.Outcome == policy.Mutated:
 		words := "Pods of this %s would be changed in mode enforce by SharedMemoryPolicy %q, which %s"
 		if enforced {
 			words = "Pods of this %s will be changed by SharedMemoryPolicy %q, which %s"
 		}
-		v.warnings = append(v.warnings, fmt.Sprintf(words, q.kind, q.is.Policy, q.is.Detail))
+		v.warnings = append(v.warnings, fmt.Sprintf(words, a.kind, a.evaluation.Policy, a.evaluation.Detail))
 	}
-	v.warnings = append(v.warnings, q.is.Warnings...)
+	v.warnings = append(v.warnings, a.evaluation.Warnings...)
 }

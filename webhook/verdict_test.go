@@ -22,7 +22,7 @@ var (
 
 // said is what a verdict says, in short: who is denied what, and what is noted of it.
 type said struct {
-	answer     answer
+	action     action
 	message    string
 	warnings   []string
 	violations []policy.Violation
@@ -33,7 +33,7 @@ type said struct {
 }
 
 func sayingOf(v verdict) said {
-	s := said{answer: v.answer, message: v.message, warnings: v.warnings, violations: v.violations}
+	s := said{action: v.action, message: v.message, warnings: v.warnings, violations: v.violations}
 	if v.counted {
 		s.outcome = v.outcome
 	}
@@ -94,7 +94,7 @@ func rejected(noted, words, remark string, warnings []string, found ...policy.Vi
 	outcome, _, _ := strings.Cut(noted, " ")
 	base := said{outcome: policy.Outcome(outcome), noted: noted, violations: found}
 	enforce, warn := base, base
-	enforce.answer = answerDeny
+	enforce.action = actionDeny
 	enforce.message = `violates SharedMemoryPolicy "p": ` + words + remark
 	enforce.warnings = warnings
 	for _, x := range found {
@@ -108,7 +108,7 @@ func rejected(noted, words, remark string, warnings []string, found ...policy.Vi
 func patchedPod() byMode {
 	out := onlyCounted(policy.Mutated)
 	out[v1alpha1.Enforce] = said{
-		answer: answerPatch, warnings: []string{"beware"}, outcome: policy.Mutated, noted: "Mutated Why: adds a volume",
+		action: actionPatch, warnings: []string{"beware"}, outcome: policy.Mutated, noted: "Mutated Why: adds a volume",
 	}
 	return out
 }
@@ -269,15 +269,15 @@ func TestJudge(t *testing.T) {
 		covered[combination(row.call, row.outcome, len(row.violations) > 0)] = true
 		for _, mode := range []v1alpha1.Mode{v1alpha1.Enforce, v1alpha1.Warn, v1alpha1.Audit} {
 			t.Run(name+"/"+string(mode), func(t *testing.T) {
-				q := &question{
+				a := &attributes{
 					call: row.call, mode: mode, kind: "Job",
-					is: evaluated(row.outcome, row.after...), violations: row.violations, was: row.was,
+					evaluation: evaluated(row.outcome, row.after...), violations: row.violations, previous: row.was,
 				}
 				want, found := row.want[mode]
 				if !found {
 					t.Fatal("the row does not say what happens in this mode")
 				}
-				if diff := cmp.Diff(want, sayingOf(judge(q)), cmp.AllowUnexported(said{})); diff != "" {
+				if diff := cmp.Diff(want, sayingOf(judge(a)), cmp.AllowUnexported(said{})); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			})
@@ -318,7 +318,7 @@ func TestJudge_LongDetails(t *testing.T) {
 	for range 500 {
 		after = append(after, policy.Violation{Reason: policy.NoMount, Detail: strings.Repeat("x", 500)})
 	}
-	v := judge(&question{call: createPod, mode: v1alpha1.Enforce, is: evaluated(policy.Violating, after...)})
+	v := judge(&attributes{call: createPod, mode: v1alpha1.Enforce, evaluation: evaluated(policy.Violating, after...)})
 	if len(v.message) > 4<<10 || !strings.HasSuffix(v.message, "; and 494 more") {
 		t.Errorf("the message has %d bytes and ends in %q", len(v.message), v.message[len(v.message)-40:])
 	}
@@ -360,8 +360,8 @@ spec:
 		"a higher request beside a limit":     {"requests: {memory: 128Mi}", "requests: {memory: 129Mi}", change{}},
 		"a higher request without a limit":    {"requests: {memory: 64Mi}", "requests: {memory: 65Mi}", change{memoryRose: true}},
 		"a lower request without a limit":     {"requests: {memory: 64Mi}", "requests: {memory: 63Mi}", change{memoryFell: true}},
-		"memory where there was none":         {"{name: c}", "{name: c, resources: {limits: {memory: 1Mi}}}", change{memoryRose: true}},
-		"no memory where there was some":      {", resources: {requests: {memory: 64Mi}}", "", change{memoryFell: true}},
+		"memory if there was none":            {"{name: c}", "{name: c, resources: {limits: {memory: 1Mi}}}", change{memoryRose: true}},
+		"no memory if there was some":         {", resources: {requests: {memory: 64Mi}}", "", change{memoryFell: true}},
 		"a pod-level limit":                   {"spec:\n", "spec:\n  resources: {limits: {memory: 1Gi}}\n", change{memoryRose: true}},
 		"a debug container":                   {"spec:\n", "spec:\n  ephemeralContainers: [{name: d}]\n", change{}},
 	} {

@@ -38,10 +38,10 @@ func (o *Options) warnWorkload(req *reviewRequest) (admission.Response, error) {
 	}
 	// What a template leaves out a LimitRange gives its Pods, before they are evaluated.
 	subject, _ = limitrange.Apply(subject)
-	q := question{call: applyWorkload, kind: req.kind.Kind, is: o.Cluster.Policies().Evaluate(subject)}
+	a := attributes{call: applyWorkload, kind: req.kind.Kind, evaluation: o.Cluster.Policies().Evaluate(subject)}
 	namespace, warnings := namespaceMode(subject.NamespaceLabels)
-	q.mode = policy.EffectiveMode(o.MaxMode, namespace, q.is.Mode)
-	return o.respond("templates", &q, &subject, warnings), nil
+	a.mode = policy.EffectiveMode(o.MaxMode, namespace, a.evaluation.Mode)
+	return o.respond("templates", &a, &subject, warnings), nil
 }
 
 // sameTemplate reports whether two versions of a workload make the same Pods as far as decisions

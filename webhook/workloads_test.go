@@ -19,7 +19,7 @@ import (
 )
 
 // Each shared case that is about a workload, as its API server sends it: the warnings say what
-// comes of its Pods, and nothing is denied or changed.
+// happens to its Pods, and nothing is denied or changed.
 func TestWarnWorkloads_EachKind(t *testing.T) {
 	kinds := map[string]bool{}
 	for _, c := range policytest.Cases(t) {

@@ -17,7 +17,7 @@ import (
 
 func main() {
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
-	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 if it is no terminal
+	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 if it is not a terminal
 	// It runs for seconds: memory that a server would collect is worth less than the time.
 	debug.SetGCPercent(400)
 	args := os.Args[1:]

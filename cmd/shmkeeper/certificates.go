@@ -37,7 +37,7 @@ func newSource(ctx context.Context, config *rest.Config, kube kubernetes.Interfa
 		Client: kube, Namespace: o.Namespace, DNSNames: certs.ServiceNames(webhookService, o.Namespace), Log: log,
 		Publisher:  webhookconfig.Publication{Reader: direct, Name: configurationName, Service: o.service()},
 		Recorder:   sink.NewRecorder(scheme, "shmkeeper"),
-		CADuration: o.CADuration, LeafDuration: o.LeafDuration, Settle: o.CASettle, Resync: o.CAResync,
+		CADuration: o.CADuration, CertDuration: o.CertDuration, Settle: o.CASettle, Resync: o.CAResync,
 	})
 }
 

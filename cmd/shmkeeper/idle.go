@@ -12,7 +12,7 @@ import (
 // connections that ask for nothing.
 const mostIdle = mostConnections * 3 / 4
 
-// idleConnections closes connections that are idle where there are too many: of the address that has
+// idleConnections closes connections that are idle if there are too many: of the address that has
 // most of them, the one that is idle the longest. It knows nothing of requests, so an API server that has
 // just begun to send one on it sees it fail; an API server has a few dozen, and not the most.
 type idleConnections struct {
@@ -35,7 +35,7 @@ func (i *idleConnections) observe(c net.Conn, state http.ConnState) {
 			if t, ok := surplus.(*tls.Conn); ok {
 				surplus = t.NetConn() // to say goodbye could take seconds
 			}
-			_ = surplus.Close() // it may have ended by itself
+			_ = surplus.Close() // it may have ended on its own
 		}
 	case http.StateNew, http.StateActive, http.StateClosed, http.StateHijacked:
 		i.remove(c)

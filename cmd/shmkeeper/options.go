@@ -31,7 +31,7 @@ type Options struct {
 	CertSource    string
 	CertDir       string
 	CADuration    time.Duration
-	LeafDuration  time.Duration
+	CertDuration  time.Duration
 	CASettle      time.Duration
 	CAResync      time.Duration
 	WebhookHost   string
@@ -63,7 +63,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.CertSource, "cert-source", selfManaged, "where the serving certificate is from: self-managed (a CA of its own in a Secret) or directory (tls.crt and tls.key in --cert-dir, such as cert-manager writes)")
 	f.StringVar(&o.CertDir, "cert-dir", "", "folder with tls.crt and tls.key, for --cert-source=directory; they are read again when they change")
 	f.DurationVar(&o.CADuration, "ca-duration", 365*24*time.Hour, "how long a CA of our own is valid; it is changed after two thirds of that. For --cert-source=self-managed, like the next three")
-	f.DurationVar(&o.LeafDuration, "cert-duration", 7*24*time.Hour, "how long a serving certificate is valid; it is replaced after two thirds of that")
+	f.DurationVar(&o.CertDuration, "cert-duration", 7*24*time.Hour, "how long a serving certificate is valid; it is replaced after two thirds of that")
 	f.DurationVar(&o.CASettle, "ca-settle", time.Minute, "how long after a new CA is published every API server is taken to know it")
 	f.DurationVar(&o.CAResync, "ca-resync", 30*time.Second, "how often the Secret of the CA is read")
 	f.StringVar(&o.WebhookHost, "webhook-host", "", "address on which the webhooks listen; empty for all")
@@ -117,10 +117,10 @@ func (o *Options) Validate(args []string) error {
 		wrong("cert-source", o.CertSource, "is unknown: write self-managed or directory")
 	}
 	if o.CertSource == selfManaged {
-		if least := 6 * o.CAResync; o.CAResync <= 0 || o.LeafDuration < least {
-			wrong("cert-duration", o.LeafDuration.String(), fmt.Sprintf("leaves no time to replace a certificate when the Secret is read every %s: write at least %s, or a smaller positive --ca-resync", o.CAResync, least))
+		if least := 6 * o.CAResync; o.CAResync <= 0 || o.CertDuration < least {
+			wrong("cert-duration", o.CertDuration.String(), fmt.Sprintf("leaves no time to replace a certificate when the Secret is read every %s: write at least %s, or a smaller positive --ca-resync", o.CAResync, least))
 		}
-		if least := 3 * (o.LeafDuration + o.CASettle + o.CAResync); o.CASettle < 0 || o.CADuration < least {
+		if least := 3 * (o.CertDuration + o.CASettle + o.CAResync); o.CASettle < 0 || o.CADuration < least {
 			wrong("ca-duration", o.CADuration.String(), fmt.Sprintf("leaves no time to change a CA before certificates of it outlive it: write at least %s, or a smaller --cert-duration", least))
 		}
 	}

@@ -102,15 +102,15 @@ func TestValidate_NamesFlagAndRemedy(t *testing.T) {
 		"a namespace that cannot be": {
 			"--excluded-namespaces=kube_system", `--excluded-namespaces: "kube_system" is not the name of a namespace: write names such as cert-manager, separated by commas`,
 		},
-		"an audit that never rests":      {"--audit-interval=1ms", `--audit-interval: "1ms" is too short: write a duration of at least 1s, or 0 for none`},
-		"an audit of negative time":      {"--audit-interval=-1s", `--audit-interval: "-1s" is too short: write a duration of at least 1s, or 0 for none`},
-		"no audit of more namespaces":    {"--audit-interval=0 --audit-unlabelled", `--audit-unlabelled: "true" has no effect with --audit-interval=0: write an interval, or leave it out`},
-		"a negative delay":               {"--shutdown-delay=-1s", `--shutdown-delay: "-1s" is out of range: write a duration from 0s to 1m`},
-		"a delay that is too long":       {"--shutdown-delay=61s", `--shutdown-delay: "1m1s" is out of range: write a duration from 0s to 1m`},
-		"volumes, too often":             {"--usage-interval=10ms", `--usage-interval: "10ms" is out of range: write a duration from 1s to 1h`},
-		"volumes, too rarely":            {"--usage-interval=2h", `--usage-interval: "2h0m0s" is out of range: write a duration from 1s to 1h`},
-		"no volumes":                     {"--usage-max-volumes=0", `--usage-max-volumes: "0" is out of range: write a number from 1 to 100000`},
-		"a CA of kubelets that is no CA": {"--usage-kubelet-ca-file=options_test.go", `--usage-kubelet-ca-file: "options_test.go" is not a file with certificates in PEM: name one with the CA that signs the kubelets' certificates`},
+		"an audit that never rests":         {"--audit-interval=1ms", `--audit-interval: "1ms" is too short: write a duration of at least 1s, or 0 for none`},
+		"an audit of negative time":         {"--audit-interval=-1s", `--audit-interval: "-1s" is too short: write a duration of at least 1s, or 0 for none`},
+		"no audit of more namespaces":       {"--audit-interval=0 --audit-unlabelled", `--audit-unlabelled: "true" has no effect with --audit-interval=0: write an interval, or leave it out`},
+		"a negative delay":                  {"--shutdown-delay=-1s", `--shutdown-delay: "-1s" is out of range: write a duration from 0s to 1m`},
+		"a delay that is too long":          {"--shutdown-delay=61s", `--shutdown-delay: "1m1s" is out of range: write a duration from 0s to 1m`},
+		"volumes, too often":                {"--usage-interval=10ms", `--usage-interval: "10ms" is out of range: write a duration from 1s to 1h`},
+		"volumes, too rarely":               {"--usage-interval=2h", `--usage-interval: "2h0m0s" is out of range: write a duration from 1s to 1h`},
+		"no volumes":                        {"--usage-max-volumes=0", `--usage-max-volumes: "0" is out of range: write a number from 1 to 100000`},
+		"a CA of kubelets that is not a CA": {"--usage-kubelet-ca-file=options_test.go", `--usage-kubelet-ca-file: "options_test.go" is not a file with certificates in PEM: name one with the CA that signs the kubelets' certificates`},
 		"a CA of kubelets that is not looked at": {
 			"--usage-kubelet-ca-file=ca.crt --usage-kubelet-insecure-tls", `--usage-kubelet-ca-file: "ca.crt" has no effect with --usage-kubelet-insecure-tls: leave one of the two out`,
 		},
@@ -198,7 +198,7 @@ func TestMain_ExitStatus(t *testing.T) {
 		status int
 		want   string
 	}{
-		"the version is no mistake": {"--version", 0, ""},
+		"the version is not a mistake": {"--version", 0, ""},
 		"a flag that does not exist": {
 			"--mode=audit", 2, "error: unknown flag: --mode: see --help for the flags\n",
 		},

@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) error {
 		case <-stopping.Done():
 		}
 	})
-	defer stop(nil) // where the manager ends by itself
+	defer stop(nil) // when the manager ends on its own
 	err = mgr.Start(stopping)
 	if cause := context.Cause(stopping); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause

@@ -150,7 +150,7 @@ func TestScrapers_RemembersForAWhile(t *testing.T) {
 	}
 }
 
-// A failure is no answer, and is not remembered.
+// A failure is not an answer, and is not remembered.
 func TestScrapers_APIServerDown(t *testing.T) {
 	r := newScrapeReviewer()
 	h := newScraped(t, r, clocktesting.NewFakeClock(time.Unix(0, 0)))

@@ -59,7 +59,7 @@ func writeForATerm(ctx context.Context, start newWriter, log logr.Logger) error 
 	if err := <-ended; err != nil {
 		why = err.Error()
 	}
-	log.Info("This replica leads no more", "because", why)
+	log.Info("This replica no longer leads", "because", why)
 	return nil
 }
 

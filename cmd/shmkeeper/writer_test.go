@@ -100,11 +100,11 @@ func TestWriteWhenElected_AManagerForEachTerm(t *testing.T) {
 		stop()
 		<-done
 		const want = `level=INFO msg="This replica leads"
-level=INFO msg="This replica leads no more" because="leader election lost"
+level=INFO msg="This replica no longer leads" because="leader election lost"
 level=ERROR msg="This replica cannot stand for election; trying again" err="no route to host" in=2s
 level=ERROR msg="This replica cannot stand for election; trying again" err="caches never synced" in=2s
 level=INFO msg="This replica leads"
-level=INFO msg="This replica leads no more" because="it stops"
+level=INFO msg="This replica no longer leads" because="it stops"
 `
 		if got := log.String(); got != want {
 			t.Errorf("logged:\n%swant:\n%s", got, want)

@@ -146,7 +146,7 @@ func get[T client.Object](t *testing.T, c *cluster, namespace, name string, into
 	return into
 }
 
-// eventually fails the test with the last error where it does not go away.
+// eventually fails the test with the last error if it does not go away.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)

@@ -4,6 +4,6 @@
 //
 // The controllers are cert-manager's own packages at the version that go.mod pins, with the
 // settings that its commands have by default. They run in this process, with the rights of a
-// cluster administrator. Left out are its admission webhook, of which the code is no package that
+// cluster administrator. Left out are its admission webhook, of which the code is not a package that
 // others may import, and all issuers but the two that the overlay uses: selfSigned and ca.
 package certmanager

@@ -24,7 +24,7 @@ var (
 	update  = flag.Bool("update", false, "write the table of docs/explanation/resilience.md")
 )
 
-// scenario is something that goes wrong, and what may come of it.
+// scenario is something that goes wrong, and what it may cause.
 type scenario struct {
 	name string
 	long bool // left out of the short form

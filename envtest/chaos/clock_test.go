@@ -52,7 +52,7 @@ func (h *harness) age(t *testing.T) func(*corev1.Secret) error {
 	namespace := kinds[0].namespace()
 	source, err := certs.NewSelfManaged(certs.Options{
 		Client: h.kube, Namespace: namespace, SecretName: name, DNSNames: certs.ServiceNames(install.Service, install.Namespace),
-		CADuration: h.certificates.ca(), LeafDuration: h.certificates.leaf, Settle: h.certificates.settle, Resync: h.certificates.resync,
+		CADuration: h.certificates.ca(), CertDuration: h.certificates.leaf, Settle: h.certificates.settle, Resync: h.certificates.resync,
 		Clock: clocktesting.NewFakeClock(time.Now().AddDate(-1, 0, 0)), Log: logr.Discard(),
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ type harness struct {
 	client       client.Client
 	program, dir string
 	certificates lives
-	token        string // of who may read metrics
+	token        string // of an account that may read metrics
 
 	replicas []*replica // those that are served
 	started  int

@@ -15,7 +15,7 @@ import (
 )
 
 // What happens at a memory limit. The kernel has to let this process make memory cgroups, so these
-// are left out where it does not.
+// are left out if it does not.
 var memoryScenarios = []scenario{
 	{
 		name: "reviews of 5.7 MB, eight at once, at the shipped memory limit", long: true,

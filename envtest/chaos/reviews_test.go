@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// What callers send that are no API servers.
+// What callers send that are not API servers.
 var reviewScenarios = []scenario{
 	{
 		name: "reviews that are garbage, truncated, deep or of another version",

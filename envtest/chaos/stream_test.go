@@ -84,7 +84,7 @@ func (s *stream) burst(k kind, n int) {
 	open.Wait()
 }
 
-// create creates one Pod and notes what became of it.
+// create creates one Pod and notes the outcome.
 func (s *stream) create(k kind) *creation {
 	c := &creation{kind: k, name: fmt.Sprintf("%s-%d", k.name, s.count.Add(1)), begin: time.Now()}
 	s.mu.Lock()

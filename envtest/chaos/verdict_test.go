@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// outcome is what became of a creation.
+// outcome represents how a creation ended.
 type outcome string
 
 const (
@@ -214,7 +214,7 @@ func TestCreation_Wrong(t *testing.T) {
 		"rejected in mode warn":                      {"warned-disk", rejected, allowance{rejects: true, outage: true}, kept},
 		"not called for what no policy matches":      {"unmatched", uncalled, allowance{rejects: true, outage: true}, kept},
 		"rejected elsewhere, by somebody's edit":     {"unlabelled-disk", rejected, allowance{elsewhere: true}, ""},
-		"failed by itself":                           {"warned", failed, allowance{rejects: true}, down},
+		"failed on its own":                          {"warned", failed, allowance{rejects: true}, down},
 		"failed in an outage":                        {"warned", failed, allowance{outage: true}, ""},
 	} {
 		name, overtaken := strings.CutSuffix(c.kind, " overtaken")

@@ -234,7 +234,7 @@ func (a *auditedCluster) checkCost(t *testing.T, pid int, idleMiB float64) {
 	}
 	used := (cpuSeconds(t, pid) - before) / scans
 	share := used / (5 * time.Minute).Seconds()
-	t.Logf("the audit of %d Pods: %.1f MiB idle, %.1f MiB above that at the most, %.2f s of a core for a scan: %.2f %% of a core at an interval of 5 minutes (%d scans in %s)",
+	t.Logf("the audit of %d Pods: %.1f MiB idle, %.1f MiB above that at most, %.2f s of a core for a scan: %.2f %% of a core at an interval of 5 minutes (%d scans in %s)",
 		auditedNamespaces*podsOfEach, idleMiB, peak-idleMiB, used, 100*share, scans, time.Since(begun).Round(time.Second))
 	if peak-idleMiB > 60 {
 		t.Errorf("the audit takes %.1f MiB above the %.1f MiB of an idle server, want at most 60", peak-idleMiB, idleMiB)

@@ -81,7 +81,7 @@ func (s *suite) mustFail(t *testing.T, d *appsv1.Deployment) {
 	})
 }
 
-// What becomes of the Pods of a Deployment is said about the Deployment, once however many Pods it has, in the words of the mode.
+// What happens to the Pods of a Deployment is said about the Deployment, once however many Pods it has, in the words of the mode.
 func TestEvents_WhatBecomesOfPodsIsSaidAboutTheWorkload(t *testing.T) {
 	s := shared
 	s.policies(t, webPolicy())

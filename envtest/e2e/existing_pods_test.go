@@ -74,7 +74,7 @@ func TestResize_BelowWhatIsRequired(t *testing.T) {
 }
 
 // A size that is a part of the memory grows when the memory does. The volume of the running Pod
-// does not, and that is no reason to refuse the memory.
+// does not, and that is not a reason to refuse the memory.
 func TestResize_MemoryOfWhichTheSizeIsAPart(t *testing.T) {
 	s, a := shared, shared.apiClient(t)
 	s.policies(t, newPolicy("web", `{match: [{podSelector: {matchLabels: {app: web}}}], sizing: {memoryPercent: {percent: 50}}}`))
@@ -156,7 +156,7 @@ func TestEphemeralContainers_Volume(t *testing.T) {
 	for name, c := range map[string]corev1.EphemeralContainerCommon{
 		"plain": {},
 		"sized": {VolumeMounts: []corev1.VolumeMount{{Name: "shmkeeper-shm", MountPath: "/dev/shm"}}},
-		// It is no writer of the policy, and what it writes is its own affair.
+		// It is not a writer of the policy, which leaves alone what it writes.
 		"scratch": {VolumeMounts: []corev1.VolumeMount{{Name: "scratch", MountPath: "/dev/shm"}}},
 	} {
 		c.Name = name

@@ -33,8 +33,8 @@ func TestModeGuard_OnlySetters(t *testing.T) {
 	}
 	create := func(who kubernetes.Interface, name string) error { return createWithMode(t, who, name) }
 	finalize := func(who kubernetes.Interface, name string) error { return finalizeWithMode(t, who, name) }
-	// The rights have arrived when other labels can be changed: that is no business
-	// of the guard, not even where the namespace has the label.
+	// The rights have arrived when other labels can be changed, which the guard
+	// does not look at, even if the namespace has the label.
 	for _, who := range []kubernetes.Interface{editor, setter} {
 		eventually(t, func() error { return patch(who, plain, `{"team":"a"}`) })
 		eventually(t, func() error { return patch(who, labelled, `{"team":"a"}`) })

@@ -61,7 +61,7 @@ func (w *writingPod) at(now time.Time) (at time.Time, files int64) {
 		at = now
 	}
 	expected := at.Sub(w.started).Minutes() * w.perMinute
-	// Each file comes by itself: what came until a moment is the same whenever it is asked for.
+	// Each file comes on its own: what came until a moment is the same whenever it is asked for.
 	random := rand.New(rand.NewPCG(uint64(at.Unix()), 12))
 	return at, int64(max(0, expected+random.NormFloat64()*w.chance))
 }

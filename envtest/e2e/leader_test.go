@@ -66,7 +66,7 @@ func TestLeader_LostLease(t *testing.T) {
 			t.Errorf("a replica has ended, or is not ready: %s", answer)
 		}
 	}
-	if text := logOf(t, s.replica, other); !strings.Contains(text, `"msg":"This replica leads no more"`) {
+	if text := logOf(t, s.replica, other); !strings.Contains(text, `"msg":"This replica no longer leads"`) {
 		t.Errorf("no replica tells that it lost the lease:\n%s", text)
 	}
 	wantNoErrors(t, other)

@@ -108,11 +108,11 @@ func TestMetrics_RequireTheRight(t *testing.T) {
 		token string
 		code  int
 	}{
-		"no token":                         {"", http.StatusUnauthorized},
-		"a token whose owner may not":      {s.token(t, ns, "stranger"), http.StatusForbidden},
-		"a token of who may view all else": {s.viewer(t, ns), http.StatusForbidden},
-		"a token that is none":             {"word", http.StatusUnauthorized},
-		"a token that is for others only":  {s.token(t, ns, "elsewhere", "https://example.org"), http.StatusUnauthorized},
+		"no token":                    {"", http.StatusUnauthorized},
+		"a token whose owner may not": {s.token(t, ns, "stranger"), http.StatusForbidden},
+		"a token of an account that may view all else": {s.viewer(t, ns), http.StatusForbidden},
+		"an invalid token":                {"word", http.StatusUnauthorized},
+		"a token that is for others only": {s.token(t, ns, "elsewhere", "https://example.org"), http.StatusUnauthorized},
 	} {
 		if code, body := scraper.scrape(t, c.token); code != c.code || strings.Contains(body, "shmkeeper_") {
 			t.Errorf("%s: %d %q, want %d and no metrics", name, code, body, c.code)

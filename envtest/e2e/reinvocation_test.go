@@ -182,7 +182,7 @@ func (s *suite) later(t *testing.T, namespace string, change func(*corev1.Pod) [
 		var review admissionv1.AdmissionReview
 		var pod corev1.Pod
 		if json.NewDecoder(r.Body).Decode(&review) != nil || json.Unmarshal(review.Request.Object.Raw, &pod) != nil {
-			http.Error(w, "this is no review of a Pod", http.StatusBadRequest)
+			http.Error(w, "this is not a review of a Pod", http.StatusBadRequest)
 			return
 		}
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}

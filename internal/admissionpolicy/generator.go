@@ -30,7 +30,7 @@ func newGenerator(p Policy) *generator {
 		reserve: sizing.BytesOf(*source.Spec.Memory.Reserve),
 	}
 	// A policy without sizing asks for no size, and a full volume is one large file.
-	spec, model := g.spec.Sizing, sizing.Static{}.Size(sizing.Bounds{})
+	spec, model := g.spec.Sizing, sizing.Requirement{}.Size(sizing.Bounds{})
 	if spec == nil {
 		spec = &v1alpha1.Sizing{}
 		with := v1alpha1.SharedMemoryPolicy{Spec: v1alpha1.SharedMemoryPolicySpec{Sizing: spec}}
@@ -51,7 +51,7 @@ func (g *generator) modelOfCosts() sizing.Size {
 	if k := g.spec.Sizing.KernelBytesPerFile; k != nil {
 		bounds.KernelBytesPerFile = sizing.Bytes(*k)
 	}
-	return sizing.Static{}.Size(bounds)
+	return sizing.Requirement{}.Size(bounds)
 }
 
 // handling returns what happens to the memory of the writers.

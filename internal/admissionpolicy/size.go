@@ -13,8 +13,8 @@ import (
 type figures struct {
 	least, most, pageSize sizing.Bytes
 	headroomPercent       int64
-	usePercent            int64 // of a static size
-	static                bool  // not of files
+	usePercent            int64 // of what is required, unless ofFiles
+	ofFiles               bool
 	// fileSize is 0 for one large file, bytesPerFile what one occupies, and kernelBytes the kernel
 	// memory of a file of one page.
 	fileSize, bytesPerFile, kernelBytesPerFile, kernelBytes sizing.Bytes
@@ -24,7 +24,7 @@ type figures struct {
 func figuresOf(spec *v1alpha1.Sizing, s *sizing.Size) figures {
 	f := figures{
 		least: sizing.BytesOf(*spec.Min), most: sizing.BytesOf(*spec.Max), pageSize: sizing.BytesOf(*spec.PageSize),
-		static: spec.Files == nil, bytesPerFile: s.BytesPerFile, kernelBytesPerFile: s.KernelBytesPerFile,
+		ofFiles: spec.Files != nil, bytesPerFile: s.BytesPerFile, kernelBytesPerFile: s.KernelBytesPerFile,
 		kernelBytes: s.MemoryCostOf(1) - 1,
 	}
 	if spec.HeadroomPercent != nil {
@@ -93,7 +93,7 @@ func (g *generator) setSize() {
 	g.set("limit", "$overridden ? $asked : $givenLimit")
 	g.set("minimum", "$overridden ? $asked : $givenMinimum")
 	average := "$givenAverage"
-	if f.static {
+	if !f.ofFiles {
 		average = percent("$asked", f.usePercent)
 	}
 	g.set("average", "$overridden ? "+average+" : $givenAverage")

@@ -24,7 +24,7 @@ type View interface {
 	ResourceQuotas(namespace string) []*corev1.ResourceQuota
 }
 
-// Finding is what there is to say about one Pod.
+// Finding represents what an audit finds out about one Pod.
 type Finding struct {
 	Namespace, Pod string
 	Workload       Workload
@@ -38,7 +38,7 @@ type Finding struct {
 	PolicyMode v1alpha1.Mode
 	// Guess reports whether the policy only guesses that the Pod writes there.
 	Guess bool
-	// Outcome is what would become of the Pod in mode Enforce if it were created again.
+	// Outcome is what would happen to the Pod in mode Enforce if it were created again.
 	// Reason is why in one word, and Detail in a sentence of bounded length.
 	Outcome policy.Outcome
 	Reason  policy.Reason

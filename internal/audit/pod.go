@@ -53,10 +53,11 @@ type Workload struct {
 // String returns the workload as kind/name, such as Deployment/outpost.
 func (w Workload) String() string { return w.Kind + "/" + w.Name }
 
-// WorkloadOf returns the controller of a Pod, or the Pod if it has none. Of the ReplicaSet of a
-// Deployment it is the Deployment, of which the name is known: the Deployment controller puts the
-// label pod-template-hash on its Pods, and ends the names of its ReplicaSets in the same
-// (k8s.io/kubernetes, pkg/controller/deployment, getNewReplicaSet).
+// WorkloadOf returns the controller of a Pod, or the Pod if it has none. If the controller is the
+// ReplicaSet of a Deployment, it returns the Deployment, whose name is known: the Deployment controller
+// puts the label pod-template-hash on its Pods, and ends the names of its ReplicaSets in the same
+// (k8s.io/kubernetes, pkg/controller/deployment, getNewReplicaSet). The Job of a CronJob is returned
+// itself, unlike by policy.TopWorkloadOf.
 func WorkloadOf(pod *Pod) Workload {
 	owner := pod.Metadata.Controller()
 	if owner == nil {

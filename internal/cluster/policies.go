@@ -38,7 +38,7 @@ type storedPolicy struct {
 	state      PolicyState                  // of current
 }
 
-// PolicyState says what became of one version of a policy.
+// PolicyState represents the state of one version of a policy.
 type PolicyState struct {
 	// Errors says what is wrong with the version.
 	Errors field.ErrorList

@@ -146,7 +146,7 @@ func TestPolicyStore_ImageMirrors(t *testing.T) {
 	}
 	subject, ok := policy.NewSubject(pod)
 	if !ok {
-		t.Fatal("a Pod is no subject")
+		t.Fatal("a Pod is not a subject")
 	}
 	for name, tc := range map[string]struct {
 		mirrors policy.Mirrors

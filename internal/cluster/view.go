@@ -108,7 +108,7 @@ func (v *View) MatchCondition() (condition MatchCondition, ok bool) {
 	return MatchCondition{}, false
 }
 
-// PolicyState returns what became of a version of a policy; ok is false while this
+// PolicyState returns the state of a version of a policy; ok is false while this
 // replica has not seen the version, or has seen a newer one.
 func (v *View) PolicyState(p *v1alpha1.SharedMemoryPolicy) (state PolicyState, ok bool) {
 	state, ok = v.store.lookup(p)

@@ -22,7 +22,7 @@ func TestFigures(t *testing.T) {
 		"half a tenth is rounded to the even one": {human.MiB(1 << 18), "0.2"},
 		"nearly full is not full":                 {human.Percent(16383, 16384), "99 %"},
 		"full is full":                            {human.Percent(16384, 16384), "100 %"},
-		"a part of nothing is no percentage":      {human.Percent(0, 0), "-"},
+		"a part of nothing is not a percentage":   {human.Percent(0, 0), "-"},
 		"one thing is singular":                   {human.Plural(1, "policy"), "1 policy"},
 		"no things are plural":                    {human.Plural(0, "policy"), "0 policies"},
 		"a value is quoted":                       {human.Quote("a\n", 2), `"a\n"`},

@@ -1,5 +1,5 @@
 // Package limitrange gives a Pod what the LimitRanges of its namespace give it in a
-// cluster, where there is none.
+// cluster, if there is none.
 package limitrange
 
 import (

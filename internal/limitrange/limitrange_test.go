@@ -22,7 +22,7 @@ func TestApply_GivesWhatTheLimitRangerPluginGives(t *testing.T) {
 		want        string // the resources of a, b and i
 		told        string
 	}{
-		"nothing where there are none": {
+		"nothing if there are none": {
 			pod:  two,
 			want: "a {}, b {limits: {memory: 1Gi}}, i {}",
 		},

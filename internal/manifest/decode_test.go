@@ -33,7 +33,7 @@ func TestDecode_NamesTheField(t *testing.T) {
 		want string
 	}{
 		"a Pod that fits":                    {in: pod + "    resources: {limits: {memory: 256Mi, cpu: 1}}\n", into: &corev1.Pod{}},
-		"a quantity that is none":            {in: pod + "    resources:\n      limits:\n        memory: 12Q\n", into: &corev1.Pod{}, want: `in.yaml:8: spec.containers[0].resources.limits.memory: "12Q" is not a quantity: write a quantity such as 512Mi`},
+		"an invalid quantity":                {in: pod + "    resources:\n      limits:\n        memory: 12Q\n", into: &corev1.Pod{}, want: `in.yaml:8: spec.containers[0].resources.limits.memory: "12Q" is not a quantity: write a quantity such as 512Mi`},
 		"a quantity with a long exponent":    {in: pod + "    resources: {limits: {memory: 1e2147483647}}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].resources.limits.memory: "1e2147483647" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
 		"a quantity beyond all others":       {in: pod + "    resources: {limits: {memory: 1e400}}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].resources.limits.memory: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
 		"a quantity that is a mapping":       {in: pod + "    resources: {limits: {memory: {}}}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].resources.limits.memory: a mapping is not a quantity: write a quantity such as 512Mi`},
@@ -55,7 +55,7 @@ func TestDecode_NamesTheField(t *testing.T) {
 		"a boolean in quotes":                {in: pod + "    tty: \"true\"\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].tty: "true" is not true or false: write true or false without quotes`},
 		"a list that is a mapping":           {in: pod + "    env: {A: b}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].env: a mapping is not a list: begin each element with "- "`},
 		"a mapping that is a string":         {in: pod + "    resources: big\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].resources: "big" is not a mapping: write it with keys and values`},
-		"a time that is none":                {in: "apiVersion: v1\nkind: Pod\nmetadata: {creationTimestamp: soon}\n", into: &corev1.Pod{}, want: `in.yaml:3: metadata.creationTimestamp: "soon" is not a time: write a time such as 2006-01-02T15:04:05Z`},
+		"an invalid time":                    {in: "apiVersion: v1\nkind: Pod\nmetadata: {creationTimestamp: soon}\n", into: &corev1.Pod{}, want: `in.yaml:3: metadata.creationTimestamp: "soon" is not a time: write a time such as 2006-01-02T15:04:05Z`},
 		"a port that is neither of two":      {in: pod + "    livenessProbe: {httpGet: {port: [1]}}\n", into: &corev1.Pod{}, want: `in.yaml:6: spec.containers[0].livenessProbe.httpGet.port: a list is neither a number nor a string: write one of them`},
 		"bytes that are not base64":          {in: set + "key: '*'\n", into: &settings{}, want: `in.yaml:3: key: "*" is not base64 text: encode the bytes as base64`},
 		"an unknown field near a known one":  {in: set + "podselector: {}\nretentoin: 1h\n", into: &settings{}, want: "in.yaml:3: podselector: unknown field: did you mean \"podSelector\"?\nin.yaml:4: retentoin: unknown field: did you mean \"retention\"?"},
@@ -67,7 +67,7 @@ func TestDecode_NamesTheField(t *testing.T) {
 		"an item of a List":                  {in: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  spec: {nodeName: 1}\n", into: &corev1.Pod{}, want: `in.yaml:6: items[0].spec.nodeName: "1" is not a string: put it in quotes`},
 		"a template":                         {in: "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: many}\n", into: &appsv1.Deployment{}, want: `in.yaml:3: spec.replicas: "many" is not a whole number: write a whole number without quotes`},
 		"null anywhere is no value at all":   {in: "apiVersion: v1\nkind: Pod\nmetadata: ~\nspec: {containers: ~, nodeName: ~, activeDeadlineSeconds: ~, overhead: {memory: ~}}\n", into: &corev1.Pod{}},
-		"into that is no pointer":            {in: set, into: settings{}, want: "manifest.Decode: into is not a pointer to decode into"},
+		"into that is not a pointer":         {in: set, into: settings{}, want: "manifest.Decode: into is not a pointer to decode into"},
 		"more mistakes than anybody can use": {in: set + "podSelector:\n" + strings.Repeat("  ", 1) + "a: 1\n", into: &settings{}, want: `in.yaml:4: podSelector.a: "1" is not a string: put it in quotes`},
 	}
 	for name, c := range cases {

@@ -201,7 +201,7 @@ func TestPatch_Refuses(t *testing.T) {
 		want string // what the error names
 	}{
 		"an operation that there is not":     {"a: 1\n", op("mix", "/a", nil), "mix"},
-		"a path that is no pointer":          {"a: 1\n", op("add", "a", 1), `"a"`},
+		"a path that is not a pointer":       {"a: 1\n", op("add", "a", 1), `"a"`},
 		"a parent that is not there":         {"a: 1\n", op("add", "/b/c", 1), "/b/c"},
 		"a parent that is a string":          {"a: x\n", op("add", "/a/c", 1), "/a/c"},
 		"a key to replace that is not there": {"a: 1\n", op("replace", "/b", 1), "/b"},
@@ -210,7 +210,7 @@ func TestPatch_Refuses(t *testing.T) {
 		"an index before the beginning":      {"a: [1]\n", op("replace", "/a/-1", 1), "/a/-1"},
 		"an index to replace at the end":     {"a: [1]\n", op("replace", "/a/-", 1), "/a/-"},
 		"the removal of everything":          {"a: 1\n", op("remove", "", nil), "remove"},
-		"a value that is no JSON":            {"a: 1\n", op("add", "/a", func() {}), "func()"},
+		"a value that is not JSON":           {"a: 1\n", op("add", "/a", func() {}), "func()"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -129,7 +129,7 @@ func manifests(path string, recursive bool) ([]string, error) {
 		if entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 			return nil
 		}
-		// A link to a directory, a socket or a pipe is no manifest, whatever it is called.
+		// A link to a directory, a socket or a pipe is not a manifest, whatever it is called.
 		target, err := os.Stat(file)
 		switch {
 		case err != nil:

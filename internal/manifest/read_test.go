@@ -25,7 +25,7 @@ func TestRead_SplitsAsKubectlDoes(t *testing.T) {
 		"a separator may carry white space":                              {in: "a: 1\n---\t \nb: 2\n", want: []string{"1:a: 1\n", "3:b: 2\n"}},
 		"a separator at the end opens an empty document":                 {in: "a: 1\n---\n", want: []string{"1:a: 1\n", "3:"}},
 		"Windows line ends are kept":                                     {in: "a: 1\r\n---\r\nb: 2\r\n", want: []string{"1:a: 1\r\n", "3:b: 2\r\n"}},
-		"a byte order mark is no content":                                {in: "\ufeffa: 1\n", want: []string{"1:a: 1\n"}},
+		"a byte order mark is not content":                               {in: "\ufeffa: 1\n", want: []string{"1:a: 1\n"}},
 		"a byte order mark may stand before a separator":                 {in: "\ufeff---\na: 1\n", want: []string{"2:a: 1\n"}},
 		"directives belong to the document behind them":                  {in: "%YAML 1.2\n---\na: 1\n", want: []string{"3:a: 1\n"}},
 		"an end marker ends a document":                                  {in: "a: 1\n...\n# tail\n---\nb: 2\n... # end\n", want: []string{"1:a: 1\n", "5:b: 2\n"}},
@@ -64,8 +64,8 @@ func TestRead_SplitsAsKubectlDoes(t *testing.T) {
 
 func TestRead_Refuses(t *testing.T) {
 	cases := map[string]struct{ in, want string }{
-		"content on the line of a separator":      {"a: 1\n--- {b: 2}\n", `in.yaml:2: "--- {b: 2}" is no document separator: nothing but a comment may follow "---": put the rest on the next line`},
-		"a dash too many":                         {"----\n", `in.yaml:1: "----" is no document separator: nothing but a comment may follow "---": put the rest on the next line`},
+		"content on the line of a separator":      {"a: 1\n--- {b: 2}\n", `in.yaml:2: "--- {b: 2}" is not a document separator: nothing but a comment may follow "---": put the rest on the next line`},
+		"a dash too many":                         {"----\n", `in.yaml:1: "----" is not a document separator: nothing but a comment may follow "---": put the rest on the next line`},
 		"content behind an end marker":            {"a: 1\n...\nb: 2\n", `in.yaml:3: content follows the end marker "..."; kubectl would leave it out: put "---" before it`},
 		"a directive without a document":          {"%YAML 1.2\na: 1\n", `in.yaml:1: a "%" directive has no document: put "---" on the line behind it`},
 		"UTF-16":                                  {"\xff\xfea\x00", "in.yaml:1: is UTF-16: convert the file to UTF-8"},
@@ -152,7 +152,7 @@ func TestReader_GoesOn(t *testing.T) {
 	docs, err := r.Read([]string{"gone.yaml", ".", "a.yaml"})
 	want := `gone.yaml: there is no such file or directory: check the path
 e.yaml: there is no such file or directory: check the path
-b.yaml:1: "--- b" is no document separator: nothing but a comment may follow "---": put the rest on the next line`
+b.yaml:1: "--- b" is not a document separator: nothing but a comment may follow "---": put the rest on the next line`
 	if diff := cmp.Diff(want, text(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

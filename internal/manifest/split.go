@@ -67,7 +67,7 @@ func (s *splitter) addLine(text string, at, end, line int) error {
 	isSeparator, isDirective := strings.HasPrefix(text, "---"), strings.HasPrefix(text, "%")
 	ended := s.to >= 0
 	if rest := strings.TrimSpace(text[min(3, len(text)):]); isSeparator && rest != "" && rest[0] != '#' {
-		return s.error(line, yamledit.Quote(text)+` is no document separator: nothing but a comment may follow "---"`, "put the rest on the next line")
+		return s.error(line, yamledit.Quote(text)+` is not a document separator: nothing but a comment may follow "---"`, "put the rest on the next line")
 	}
 	if isSeparator && (s.content || s.separated || ended) || isDirective && ended {
 		if err := s.finish(at); err != nil {

@@ -175,7 +175,7 @@ func readReport(name string) ([]mutant, float64, error) {
 	return all, report.Seconds / 60, nil
 }
 
-// checkList returns what is wrong with the list by itself, and fills in each absent nth.
+// checkList returns what is wrong with the list on its own, and fills in each absent nth.
 func checkList(list []justification) []string {
 	var faults []string
 	seen := map[key]bool{}

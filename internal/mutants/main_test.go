@@ -97,7 +97,7 @@ func TestRun(t *testing.T) {
 				"1 lived, 0 timed out, 0 do not compile\n1.5 minutes\n",
 			err: with + "1 survivors are not listed: kill them with tests, or justify them one by one",
 		},
-		"a mutant that timed out is no survivor, and not killed either": {
+		"a mutant that timed out is not a survivor, and not killed either": {
 			list: "[]", mutants: append(kills(8), reported{"CONDITIONALS_NEGATION", "TIMED OUT", 9, 11}),
 			out: "policy/set.go:9:11: TIMED OUT: CONDITIONALS_NEGATION in Set[T].Grow, nth 1\n" +
 				"\treturn b > 0\n" +

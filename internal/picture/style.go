@@ -42,7 +42,7 @@ var palette = [...]inks{
 // classes are the names of the roles in the style sheet of an SVG.
 var classes = [...]string{Ink: "ink", Neutral: "neutral", Guide: "guide", Paper: "paper", Fills: "fills", Holds: "holds", Computed: "computed"}
 
-// styleSheet returns the colors of all roles as CSS: those of the light mode, and those of the dark one for who prefers it.
+// styleSheet returns the colors of all roles as CSS: those of the light mode, and those of the dark one for readers who prefer it.
 func styleSheet() string {
 	var light, dark strings.Builder
 	for role, name := range classes {

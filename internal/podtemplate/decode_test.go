@@ -63,7 +63,7 @@ func TestFind_WrongTypes(t *testing.T) {
 			template: `{spec: {containers: [{name: a}, {name: c, image: 7}]}}`,
 			want:     `cannot be read: spec.containers[1].image: "7" is not a string: put it in quotes`,
 		},
-		"a quantity that is none, under a name with dots": {
+		"an invalid quantity under a name with dots": {
 			template: `{spec: {containers: [{name: c, resources: {limits: {memory: 1Gi, example.com/x: 10GiB}}}]}}`,
 			want:     `cannot be read: spec.containers[0].resources.limits["example.com/x"]: "10GiB" is not a quantity: write a quantity such as 512Mi`,
 		},
@@ -103,7 +103,7 @@ func TestFind_WrongTypes(t *testing.T) {
 			template: `{metadata: web, spec: {containers: [{name: c}]}}`,
 			want:     `cannot be read: metadata: "web" is not a mapping: write it with keys and values`,
 		},
-		"a time that is none": {
+		"an invalid time": {
 			template: `{metadata: {creationTimestamp: today}, spec: {containers: [{name: c}]}}`,
 			want:     `cannot be read: metadata.creationTimestamp: "today" is not a time: write a time such as 2006-01-02T15:04:05Z`,
 		},

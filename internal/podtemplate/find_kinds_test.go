@@ -199,7 +199,7 @@ spec: {predictor: {model: {modelFormat: {name: huggingface}, storageUri: "hf://o
 				`unread "/spec/predictor/model" is served by a container of a ServingRuntime: review that, or the Pods that are made from it (kubectl get pods -o yaml)`,
 			},
 		},
-		"a ServingRuntime is no Pod: its labels are not theirs": {
+		"a ServingRuntime is not a Pod: its labels are not theirs": {
 			object: `
 apiVersion: serving.kserve.io/v1alpha1
 kind: ServingRuntime

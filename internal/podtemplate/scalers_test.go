@@ -72,7 +72,7 @@ func TestScalerOf(t *testing.T) {
 				`spec: {scaleTargetRef: ` + deployment + `}}`,
 			want(horizontal, true, false),
 		},
-		"an annotation of v1 that is no JSON": {
+		"an annotation of v1 that is not JSON": {
 			`{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {name: a, namespace: shop, annotations: ` +
 				`{autoscaling.alpha.kubernetes.io/metrics: '[{'}}, spec: {scaleTargetRef: ` + deployment + `}}`,
 			want(horizontal, false, false),

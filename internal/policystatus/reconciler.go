@@ -42,7 +42,7 @@ const (
 	notSentTimeout = 5 * time.Second
 )
 
-// Policies says what became of the policies on this replica. A cluster.View is one.
+// Policies knows the state of the policies on this replica. A cluster.View is one.
 type Policies interface {
 	PolicyState(*v1alpha1.SharedMemoryPolicy) (state cluster.PolicyState, ok bool)
 }
@@ -90,7 +90,7 @@ func (r *reconciler) all(ctx context.Context, _ client.Object) []reconcile.Reque
 	return out
 }
 
-// Reconcile writes the status of one policy if it differs from what there is to say. An
+// Reconcile writes the status of one policy if it differs from the current one. An
 // error is one of the API server, and the write is tried again.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	if r.begun.IsZero() {

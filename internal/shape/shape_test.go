@@ -49,7 +49,7 @@ func TestMeasure(t *testing.T) {
 			"package p\n\nfunc f() {\n\tt := []func(){func() {\n\t\tt := []int{\n" + elements +
 				"\t\t}\n\t}}\n}\n", nil,
 		},
-		"arguments of a call are no table": {
+		"arguments of a call are not a table": {
 			"package p\n\nfunc f() {\n\tg(\n" + elements + "\t)\n}\n", []long{{"x.go: f", 104, 65}},
 		},
 		"a file of 400 lines": {"package p\n" + strings.Repeat("// A line.\n", 399), nil},

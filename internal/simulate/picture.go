@@ -30,12 +30,12 @@ func Picture(curves []Curve, inputs, computed string) (*picture.Chart, error) {
 	if err := checkCurves(curves); err != nil {
 		return nil, err
 	}
-	use := int64(0)
+	peakBytes := int64(0)
 	for _, c := range curves {
-		use = max(use, c.PeakBytes)
+		peakBytes = max(peakBytes, c.PeakBytes)
 	}
 	out := &picture.Chart{Title: message(curves), Inputs: inputs, X: picture.TimeAxis(spanOf(curves))}
-	top := float64(use)
+	top := float64(peakBytes)
 	// The larger lies on top: what fills leaves the line of what holds.
 	for _, c := range smallestFirst(curves) {
 		line := picture.Curve{Role: role(c, computed), Points: points(c)}
@@ -44,7 +44,7 @@ func Picture(curves []Curve, inputs, computed string) (*picture.Chart, error) {
 		case c.FirstENOSPC != Never:
 			line.Label = name
 			line.Marks = []picture.Point{refusal(c)}
-		case float64(c.Volume.Bytes) <= farLimit*float64(use):
+		case float64(c.Volume.Bytes) <= farLimit*float64(peakBytes):
 			out.Levels = append(out.Levels, picture.Level{Label: name, Role: line.Role, At: float64(c.Volume.Bytes)})
 			top = max(top, float64(c.Volume.Bytes))
 		default:

@@ -72,7 +72,7 @@ func TestRun_Samples(t *testing.T) {
 	}
 }
 
-// The state machine by itself, with arrivals at chosen moments: what the random runs rest on.
+// The state machine on its own, with arrivals at chosen moments: what the random runs rest on.
 func TestRun_FilesExpire(t *testing.T) {
 	const minute = int64(time.Minute)
 	for sentence, c := range map[string]struct {

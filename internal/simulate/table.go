@@ -40,7 +40,7 @@ func Table(w io.Writer, curves []Curve, unit Unit) error {
 	return nil
 }
 
-// Sentence says in a line what became of a volume.
+// Sentence says in a line what happened to a volume.
 func Sentence(c Curve) string {
 	text := c.Volume.Label() + ": " + summary(c) + "; "
 	if c.FirstENOSPC != Never {

@@ -2,7 +2,7 @@ package simulate
 
 import "time"
 
-// expiry says when files go. It counts in ticks: nanoseconds if each file goes by itself, sweeps if they go together.
+// expiry says when files go. It counts in ticks: nanoseconds if each file goes on its own, sweeps if they go together.
 type expiry struct {
 	ever             bool
 	retention, sweep int64 // nanoseconds

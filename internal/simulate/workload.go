@@ -25,7 +25,7 @@ type Workload struct {
 	Retention time.Duration
 	// SweepInterval is the time from one sweep to the next. A sweep deletes the files older than Retention; sweeps fall on the whole
 	// multiples of the interval, counted from the start of the run, so that a seed decides the arrivals and nothing else.
-	// 0: each file is deleted by itself at the age of Retention.
+	// 0: each file is deleted on its own at the age of Retention.
 	SweepInterval time.Duration
 	// BytesPerFile is what a file costs on tmpfs, in bytes, already rounded up to whole pages. At least 1.
 	BytesPerFile int64
@@ -60,7 +60,7 @@ type Sample struct {
 	Refused int64
 }
 
-// Curve represents what became of one volume. Created = files of the last sample + Deleted + Refused.
+// Curve represents what happened to one volume. Created = files of the last sample + Deleted + Refused.
 type Curve struct {
 	// Volume is the volume as it was given.
 	Volume Volume

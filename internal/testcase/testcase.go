@@ -1,4 +1,4 @@
-// Package testcase describes what has to come of an object under policies: the cases of tests.
+// Package testcase describes the wanted outcome for an object under policies: the cases of tests.
 package testcase
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// Case represents an object, the policies in force, and what has to come of it.
+// Case represents an object, the policies in force, and the wanted outcome.
 type Case struct {
 	// Name is a sentence.
 	Name string `json:"name"`
@@ -36,7 +36,7 @@ type Case struct {
 	Want Want `json:"want"`
 }
 
-// Want represents what has to come of a case.
+// Want represents the wanted outcome of a case.
 type Want struct {
 	Outcome policy.Outcome `json:"outcome"`
 	Reason  policy.Reason  `json:"reason"`

@@ -57,8 +57,8 @@ func TestSeries_AnySamples(t *testing.T) {
 	})
 }
 
-// A restart of a container keeps the files, and a Pod that takes another's place begins empty: it is
-// another series. Somebody who deletes everything begins it again.
+// A container that restarts keeps the files. A Pod that replaces another begins empty, with a series of
+// its own. Deleting every file begins the series again.
 func TestSeries_Emptied(t *testing.T) {
 	s := usage.NewSeries(began, usage.DefaultPoints)
 	at := func(minutes int, files int64) {

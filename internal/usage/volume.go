@@ -40,7 +40,7 @@ func VolumesOf(policies policy.Set, pod *corev1.Pod, namespaceLabels map[string]
 		v := Volume{
 			VolumeKey: VolumeKey{PodUID: string(pod.UID), Volume: mounts[i].Name},
 			Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName,
-			Workload: policy.WorkloadOf(&subject.Pod.Metadata),
+			Workload: policy.TopWorkloadOf(&subject.Pod.Metadata),
 			Policy:   decides, Size: size, Mount: mounts[i],
 		}
 		if pod.Status.StartTime != nil {

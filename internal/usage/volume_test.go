@@ -83,7 +83,7 @@ func TestVolume_OOM(t *testing.T) {
 		"as much left as the volume has free": {mount: policy.MemoryVolume{PodLimit: limit}, memory: usage.PodMemory{Pod: 246 * mib}, free: 10 * mib, want: usage.OOM{Distance: 10 * mib, BeforeFull: true}, known: true},
 		"above the limit":                     {mount: policy.MemoryVolume{PodLimit: limit}, memory: usage.PodMemory{Pod: 257 * mib}, want: usage.OOM{Distance: -mib, BeforeFull: true}, known: true},
 	} {
-		v := usage.Volume{Mount: tc.mount, Size: sizing.Static{FileSize: 1500}.Size(sizing.Bounds{Max: sizing.GiB})}
+		v := usage.Volume{Mount: tc.mount, Size: sizing.Requirement{FileSize: 1500}.Size(sizing.Bounds{Max: sizing.GiB})}
 		if got, known := v.OOM(&tc.memory, tc.free); got != tc.want || known != tc.known {
 			t.Errorf("%s: %+v, %t; want %+v, %t", name, got, known, tc.want, tc.known)
 		}

@@ -107,9 +107,9 @@ func (r *reconciler) recordEvent(ctx context.Context, about *unstructured.Unstru
 
 // cleanup deletes, when the leader stops because its Deployment is gone, the
 // configurations that were restored: they would have the API server reject Pods for a
-// server that is no more.
+// server that is gone.
 type cleanup struct {
-	stopping    context.Context // done when this replica stops, and not when it leads no more
+	stopping    context.Context // done when this replica stops, and not when it no longer leads
 	reconcilers []*reconciler
 	log         logr.Logger
 }

@@ -41,7 +41,7 @@ func TestClosedWebhooks(t *testing.T) {
 	}
 }
 
-// What is wanted is no drift, what ships is, and each is restored to the other.
+// What is wanted is not drift, what ships is, and each is restored to the other.
 func TestSettings_AreWhatIsRestored(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings Settings

@@ -32,13 +32,13 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// Event is what there is to say about a workload.
+// Event represents an event about a workload.
 type Event struct {
 	Namespace string
-	// Controller is the owner that controls the Pods; it may be a Pod itself. Of a ReplicaSet and a
-	// Job the event is about the controller of that, if it has one.
+	// Controller is the owner that controls the Pods; it may be a Pod itself. If it is a ReplicaSet or
+	// a Job that has a controller of its own, the event is about that one.
 	Controller policy.OwnerView
-	// Workload names the workload as Kind/name, as policy.WorkloadOf does.
+	// Workload names the workload as Kind/name, as policy.TopWorkloadOf does.
 	Workload string
 	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
 	Type, Reason, Note string

@@ -70,7 +70,7 @@ func (n *tally) trueForEveryPodThatMatches(t *rapid.T) {
 	}
 }
 
-// tally counts expressions, and Pods by what becomes of them.
+// tally counts expressions, and Pods by what happens to them.
 type tally struct {
 	wide, narrow          int // policies without an expression, and with one
 	pods, sent, evaluated int // evaluated: matched by the engine
@@ -144,7 +144,7 @@ func engine(t *rapid.T, policies []*v1alpha1.SharedMemoryPolicy, mirrors []Mirro
 func evaluate(t *rapid.T, set policy.Set, pod *corev1.Pod) policy.Evaluation {
 	subject, ok := policy.NewSubject(pod)
 	if !ok {
-		t.Fatal("a Pod is no subject")
+		t.Fatal("a Pod is not a subject")
 	}
 	return set.Evaluate(subject)
 }

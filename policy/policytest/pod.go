@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// PodOption changes a Pod. Any function of this form serves where no option of this package does.
+// PodOption changes a Pod. A test can pass a function of its own if this package has no option for it.
 type PodOption func(*corev1.Pod)
 
 // ContainerOption changes a container.

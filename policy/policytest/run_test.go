@@ -77,7 +77,7 @@ func TestCase_Diff(t *testing.T) {
 			Result{Warnings: []string{"loud"}},
 			`no warning contains "x"`,
 		},
-		"a message is no warning": {
+		"a message is not a warning": {
 			Want{WarningsContain: []string{"said"}},
 			Result{Messages: []string{"said"}},
 			`no warning contains "said"`,

@@ -172,7 +172,7 @@ func TestBytesOf(t *testing.T) {
 			t.Errorf("%s is %d bytes, want %d", text, int64(got), int64(want))
 		}
 	}
-	// A quantity that was read as a decimal keeps that form, a zero too.
+	// A quantity that was read as a decimal keeps that form, even if it is zero.
 	for text, want := range map[string]sizing.Bytes{"0": 0, "0e400": 0, "-1": 0, "1": 1, "1500m": 2} {
 		q := resource.MustParse(text)
 		q.AsDec()

@@ -12,7 +12,7 @@ import (
 
 func TestSize_WithLimit(t *testing.T) {
 	base := week().Size(usual())
-	half := sizing.Static{Required: sizing.GiB, UsePercent: 50}.Size(usual())
+	half := sizing.Requirement{Required: sizing.GiB, UsePercent: 50}.Size(usual())
 	forever := week()
 	forever.Retention = 0
 	files := sizing.Size{
@@ -60,7 +60,7 @@ func TestSize_WithLimit(t *testing.T) {
 		"files, more than the max":           {base, 2 * sizing.GiB, large},
 		"files, twice":                       {base.WithLimit(sizing.MiB), 2 * sizing.GiB, large},
 		"files that are never deleted":       {forever.Size(usual()), sizing.GiB, endless},
-		"a static size requires the override": {half, 65 * sizing.MiB, sizing.Size{
+		"a Requirement requires the override": {half, 65 * sizing.MiB, sizing.Size{
 			Required:     65 * sizing.MiB,
 			Limit:        65 * sizing.MiB,
 			Minimum:      65 * sizing.MiB,
@@ -69,7 +69,7 @@ func TestSize_WithLimit(t *testing.T) {
 			AverageUse:   65 * sizing.MiB / 2,
 			Bounded:      true,
 		}},
-		"a static size of nothing": {half, 0, sizing.Size{Bounded: true}},
+		"a Requirement of nothing": {half, 0, sizing.Size{Bounded: true}},
 	} {
 		t.Run(name, func(t *testing.T) { compare(t, c.size.WithLimit(c.limit), c.want) })
 	}
@@ -81,7 +81,7 @@ func TestSize_WithLimit(t *testing.T) {
 func TestSize_MemoryCostOf(t *testing.T) {
 	bounds := usual()
 	sized := func(fileSize sizing.Bytes) sizing.Size {
-		return sizing.Static{Required: sizing.GiB, FileSize: fileSize}.Size(bounds)
+		return sizing.Requirement{Required: sizing.GiB, FileSize: fileSize}.Size(bounds)
 	}
 	for name, c := range map[string]struct {
 		size         sizing.Size
@@ -112,7 +112,7 @@ func TestSize_AverageUseOf(t *testing.T) {
 	files := week().Size(usual())
 	forever := week()
 	forever.Retention = 0
-	static := sizing.Static{Required: 1000, UsePercent: 50}.Size(usual())
+	requirement := sizing.Requirement{Required: 1000, UsePercent: 50}.Size(usual())
 	for _, c := range []struct {
 		size         sizing.Size
 		volume, want sizing.Bytes
@@ -125,9 +125,9 @@ func TestSize_AverageUseOf(t *testing.T) {
 		// It is the model's, though the size was cut.
 		{files.WithLimit(sizing.MiB), sizing.GiB, average},
 		{forever.Size(usual()), sizing.GiB, sizing.GiB},
-		{static, 499, 499},
-		{static, 501, 500},
-		{static.WithLimit(2000), sizing.GiB, 1000},
+		{requirement, 499, 499},
+		{requirement, 501, 500},
+		{requirement.WithLimit(2000), sizing.GiB, 1000},
 	} {
 		if got := c.size.AverageUseOf(c.volume); got != c.want {
 			t.Errorf("of %d: %d, want %d", int64(c.volume), int64(got), int64(c.want))
@@ -217,7 +217,7 @@ func TestSize_CapacityOf(t *testing.T) {
 			t.Errorf("%d holds %d files, want %d", int64(volume), got, want)
 		}
 	}
-	if got := (sizing.Static{Required: sizing.GiB}).Size(usual()).CapacityOf(sizing.GiB); got != 0 {
+	if got := (sizing.Requirement{Required: sizing.GiB}).Size(usual()).CapacityOf(sizing.GiB); got != 0 {
 		t.Errorf("without a file size: %d files, want 0", got)
 	}
 }
@@ -244,9 +244,9 @@ func TestSize_FullAfterOf(t *testing.T) {
 	if got := f.Size(usual()).FullAfterOf(4096); got != sizing.MaxFullAfter {
 		t.Errorf("one of 2^63 ns is full after %s, want %s", got, sizing.MaxFullAfter)
 	}
-	static := sizing.Static{Required: 8 * sizing.GiB, FileSize: 1}.Size(usual())
-	if got := static.FullAfterOf(sizing.GiB); got != 0 || static.FullAfter != 0 {
-		t.Errorf("a static one is full after %s, want 0", got)
+	requirement := sizing.Requirement{Required: 8 * sizing.GiB, FileSize: 1}.Size(usual())
+	if got := requirement.FullAfterOf(sizing.GiB); got != 0 || requirement.FullAfter != 0 {
+		t.Errorf("a Requirement is full after %s, want 0", got)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestSize_Overflows(t *testing.T) {
 	s := f.Size(usual())
 	f.Retention = 0
 	forever := f.Size(usual())
-	static := sizing.Static{Required: sizing.GiB, FileSize: 1}.Size(usual())
+	requirement := sizing.Requirement{Required: sizing.GiB, FileSize: 1}.Size(usual())
 	for name, c := range map[string]struct {
 		size   sizing.Size
 		volume sizing.Bytes
@@ -266,7 +266,7 @@ func TestSize_Overflows(t *testing.T) {
 		"one byte less than the mean":  {s, 100*4096 - 1, true},
 		"the mean":                     {s, 100 * 4096, false},
 		"files that are never deleted": {forever, 1 << 60, true},
-		"a static size":                {static, 1, false},
+		"a Requirement":                {requirement, 1, false},
 		"no size at all":               {sizing.Size{}, 0, false},
 	} {
 		if got := c.size.Overflows(c.volume); got != c.want {
@@ -285,12 +285,12 @@ func TestSize_MonotoneInTheVolume(t *testing.T) {
 		fileSize := sizing.Bytes(rapid.Int64Range(1, 1<<24).Draw(t, "file size"))
 		f := week()
 		f.FileSize, f.NameLength = fileSize, rapid.Int64Range(0, 255).Draw(t, "name length")
-		share := func(fileSize sizing.Bytes) sizing.Static {
-			return sizing.Static{Required: sizing.GiB, FileSize: fileSize, UsePercent: 50}
+		share := func(fileSize sizing.Bytes) sizing.Requirement {
+			return sizing.Requirement{Required: sizing.GiB, FileSize: fileSize, UsePercent: 50}
 		}
 		for name, s := range map[string]sizing.Size{
 			"files":          f.Size(usual()),
-			"static":         share(fileSize).Size(usual()),
+			"Requirement":    share(fileSize).Size(usual()),
 			"one large file": share(0).Size(usual()),
 		} {
 			if s.MemoryCostOf(low) > s.MemoryCostOf(high) || s.MemoryCostOf(low) < low ||

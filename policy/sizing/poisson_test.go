@@ -54,7 +54,7 @@ func TestPoissonQuantile(t *testing.T) {
 	}
 }
 
-// The quantile never falls if the mean or the certainty rises, also where the method changes.
+// The quantile never falls if the mean or the certainty rises, even where the method changes.
 func TestPoissonQuantile_Monotone(t *testing.T) {
 	means := rapid.OneOf(
 		rapid.Float64Range(0, 100),

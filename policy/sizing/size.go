@@ -19,11 +19,11 @@ type Size struct {
 	// without headroom.
 	Minimum Bytes
 
-	// MeanFiles is the mean number of files alive just before a sweep; 0 for a Static size and if
+	// MeanFiles is the mean number of files alive just before a sweep; 0 for a Requirement and if
 	// files are never deleted.
 	MeanFiles float64
 	// PeakFiles is the number of files alive just before a sweep that is exceeded with at most the
-	// accepted probability; 0 for a Static size and if files are never deleted.
+	// accepted probability; 0 for a Requirement and if files are never deleted.
 	PeakFiles int64
 	// BytesPerFile is what one file occupies on tmpfs: whole pages. 0 if no file size is known.
 	BytesPerFile Bytes
@@ -36,7 +36,7 @@ type Size struct {
 	// MemoryCost is Limit and KernelMemory: what the memory cgroup can be charged.
 	MemoryCost Bytes
 	// AverageUse is what is in use on average of a volume of Limit, and at most Limit: pages and
-	// kernel memory for Files, the use percent of Required for Static.
+	// kernel memory for Files, the use percent of Required for a Requirement.
 	AverageUse Bytes
 
 	// Bounded reports whether files are ever deleted: if not, no size is enough.
@@ -47,10 +47,10 @@ type Size struct {
 	// most MaxFullAfter; 0 if Limit is enough, and without a rate.
 	FullAfter time.Duration
 
-	cost       fileCost
-	average    Bytes // the model's average use, of a volume of any size
-	static     bool
-	usePercent int64 // of Required, if static
+	cost          fileCost
+	average       Bytes // the model's average use, of a volume of any size
+	isRequirement bool
+	usePercent    int64 // of Required, if isRequirement
 }
 
 // MaxFullAfter is the longest time that FullAfter and FullAfterOf return: about 292 years.
@@ -63,11 +63,11 @@ func (s Size) within(b Bounds) Size {
 }
 
 // WithLimit returns the Size with an override: Limit and Minimum are the given limit, and all that
-// follows is computed again. A Static size then requires the limit, and uses its percent of it;
+// follows is computed again. A Requirement becomes the limit, of which its percent is in use;
 // what Files require stays.
 func (s Size) WithLimit(limit Bytes) Size {
 	s.Limit, s.Minimum = limit, limit
-	if s.static {
+	if s.isRequirement {
 		s.Required, s.average = limit, limit.Percent(s.usePercent)
 	}
 	return s.complete()
@@ -100,12 +100,12 @@ func (s Size) AverageUseOf(volume Bytes) Bytes { return max(0, min(s.average, vo
 func (s Size) CapacityOf(volume Bytes) int64 { return s.cost.capacity(volume) }
 
 // FullAfterOf returns how long a volume of the given size takes to fill from empty at the mean rate
-// if nothing is deleted, at most MaxFullAfter; 0 for a Static size.
+// if nothing is deleted, at most MaxFullAfter; 0 for a Requirement.
 func (s Size) FullAfterOf(volume Bytes) time.Duration { return s.cost.fullAfter(volume) }
 
 // Overflows reports whether a volume of the given size fills in the ordinary course of things:
 // files are never deleted, or it holds fewer than are alive on average just before a sweep. A
-// Static size never overflows: nothing is known of its files.
+// size that is a Requirement never overflows: nothing is known of its files.
 func (s Size) Overflows(volume Bytes) bool {
 	return s.cost.size > 0 && (!s.Bounded || float64(s.CapacityOf(volume)) < s.MeanFiles)
 }

@@ -42,8 +42,8 @@ func TestFiles_BytesOfOneFile(t *testing.T) {
 			f := week()
 			f.FileSize = c.size
 			for model, got := range map[string]sizing.Size{
-				"Files":  f.Size(b),
-				"Static": sizing.Static{Required: sizing.GiB, FileSize: c.size}.Size(b),
+				"Files":       f.Size(b),
+				"Requirement": sizing.Requirement{Required: sizing.GiB, FileSize: c.size}.Size(b),
 			} {
 				if got.BytesPerFile != c.pages || got.KernelBytesPerFile != c.kernel {
 					t.Errorf("%s: %d and %d of kernel memory, want %d and %d", model,
@@ -56,7 +56,7 @@ func TestFiles_BytesOfOneFile(t *testing.T) {
 }
 
 // The default covers names of up to 39 on every kernel: only those up to 6.1 charge for 32 to 39,
-// and their files cost 992 B without. Who has measured 992 gets the 72 B on top.
+// and their files cost 992 B without. Users who have measured 992 get the 72 B on top.
 func TestFiles_NameLength(t *testing.T) {
 	for _, c := range []struct {
 		first, last int64

@@ -29,7 +29,7 @@ type Match struct {
 
 	// Detect matches a Pod in which a container's environment, command or arguments
 	// name a path at or under mountPath. An entry with this field alone is a guess: it
-	// adds a volume where there is none, and otherwise only warns.
+	// adds a volume if there is none, and otherwise only warns.
 	// +optional
 	TmpfsPaths TmpfsPaths `json:"tmpfsPaths,omitempty"`
 

@@ -19,7 +19,7 @@ import (
 // bound is what 99 of 100 answers have to be faster than.
 const bound = 10 * time.Millisecond
 
-// Load is what came of requests that arrive at a constant rate. A latency counts from the moment at
+// Load represents the measurements of requests that arrive at a constant rate. A latency counts from the moment at
 // which the request was due, so that a request that had to wait for the generator or for a
 // connection is as slow as its caller finds it.
 type Load struct {

@@ -46,8 +46,8 @@ type growthTable struct {
 	Rows []Growth
 }
 
-// heldBackRow compares Pods that match conditions keep from being sent with no webhook: by the shortest condition,
-// and by the one that shmkeeper writes.
+// heldBackRow compares a cluster without a webhook with one whose match condition keeps every Pod from being
+// sent: the shortest condition, and the one that shmkeeper writes.
 type heldBackRow struct {
 	Size        string
 	Least, Ours Spread

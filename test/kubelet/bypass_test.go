@@ -89,7 +89,7 @@ func (n *node) lacks(t *testing.T, pod *corev1.Pod, c *corev1.Container, bounded
 			switch {
 			case v.Name != m.Name:
 			case v.EmptyDir == nil || v.EmptyDir.Medium != corev1.StorageMediumMemory:
-				return "a volume that is no memory"
+				return "a volume that is not memory"
 			case v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0:
 				if bounded {
 					return "a volume without bound"

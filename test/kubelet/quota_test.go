@@ -36,7 +36,7 @@ func (p quotaPlugin) uses(t *testing.T, pod *corev1.Pod) corev1.ResourceList {
 	return usage
 }
 
-// refuses returns why the plugin refuses to have a Pod created; nil where it does not.
+// refuses returns why the plugin refuses to have a Pod created; nil if it does not.
 func (p quotaPlugin) refuses(pod *corev1.Pod, quotas []*corev1.ResourceQuota) error {
 	list := make([]corev1.ResourceQuota, len(quotas))
 	for i, q := range quotas {

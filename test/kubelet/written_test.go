@@ -56,7 +56,7 @@ func (g generator) limitRanges() []*corev1.LimitRange {
 }
 
 // limitRangerRefuses returns why an API server's plugin refuses a Pod for a LimitRange; nil
-// where it does not.
+// if it does not.
 func limitRangerRefuses(t *testing.T, pod *corev1.Pod, limitRanges []*corev1.LimitRange) error {
 	t.Helper()
 	var internal core.Pod

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What becomes of each mutant of testdata/module, as one finds out by hand.
+// What happens to each mutant of testdata/module, as one finds out by hand.
 func TestRun(t *testing.T) {
 	reports := t.TempDir()
 	t.Chdir("testdata/module")

@@ -115,7 +115,7 @@ func (b *builder) pass(folder, program string, id, seconds int) (bool, string) {
 	return err == nil && !strings.Contains("\n"+string(out), "\n--- FAIL"), string(out)
 }
 
-// try finds out what becomes of each mutant of a file.
+// try finds out what happens to each mutant of a file.
 func (b *builder) try(s *source, workers int) error {
 	s.began = time.Now()
 	queue := make(chan *mutant)

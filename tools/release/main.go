@@ -56,7 +56,7 @@ type Release struct {
 	Keyless bool
 	// Cosign is the program that signs; empty if it is to be built.
 	Cosign string
-	// Builder is the URI of who builds, for the provenance.
+	// Builder is the URI of the builder, for the provenance.
 	Builder string
 	// Root is the folder of the sources, and Out the one that is written.
 	Root, Out string
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	f.StringVar(&r.Key, "key", "", "the private key to sign with, as cosign takes it: a file, or the URI of a key that a service keeps")
 	f.BoolVar(&r.Keyless, "keyless", false, "sign with the identity of the workflow that runs this, by the public services of Sigstore")
 	f.StringVar(&r.Cosign, "cosign", "", "the program cosign to sign with; empty: it is built from the module that tools/release/programs/cosign pins")
-	f.StringVar(&r.Builder, "builder", buildType, "the URI of who builds, for the provenance")
+	f.StringVar(&r.Builder, "builder", buildType, "the URI of the builder, for the provenance")
 	notes := f.Bool("notes", false, "build nothing: print the notes of the release, from CHANGELOG.md")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -156,7 +156,7 @@ func (s signedRelease) copied(t *testing.T) string {
 	return folder
 }
 
-// changeByte changes one in the middle of a file, to another letter or digit.
+// changeByte changes a byte in the middle of a file to another letter or digit.
 func changeByte(t *testing.T, file string) {
 	t.Helper()
 	data, err := os.ReadFile(file) //nolint:gosec // a file of this test

@@ -82,7 +82,7 @@ func open(t *testing.T, dir string, pages []string, width int, dark bool) []seen
 }
 
 // Every page in a real browser, as wide as a phone and as a desk, light and dark: nothing sticks out, every picture is drawn, and the
-// menu is beside the text only where there is room.
+// menu is beside the text only if there is room.
 func TestPages_InABrowser(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "site")
 	if err := run([]string{"-root", "../..", "-out", dir}, &bytes.Buffer{}); err != nil {

@@ -25,7 +25,7 @@ func run(args []string, progress io.Writer) error {
 	f := flag.NewFlagSet("site", flag.ContinueOnError)
 	root := f.String("root", ".", "the folder of the repository")
 	out := f.String("out", "out/site", "the folder to write; what is in it is replaced")
-	repository := f.String("repository", "https://github.com/shmkeeper/shmkeeper", "the URL of the repository, for links to files that are no pages")
+	repository := f.String("repository", "https://github.com/shmkeeper/shmkeeper", "the URL of the repository, for links to files that are not pages")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func Command(s cli.Streams) *cobra.Command {
 }
 
 const help = `Writes a case for each Pod and Pod template of manifests, as kubectl shm test reads them.
-What is wanted is what comes of the object now: read it, and correct it where it is not what
+The wanted outcome is the current one: read it, and correct it if it is not what
 you mean. Policies are named as -p names them, files by their path from the folder of --dir;
 without -p it is the library's policy that decides.`
 
@@ -145,7 +145,7 @@ func (o options) named() (library, files []string, err error) {
 	return library, files, nil
 }
 
-// fill writes into a case what came of its object.
+// fill writes into a case the outcome for its object.
 func fill(c *testcase.Case, e *casefile.Evaluation) {
 	got := &e.Result
 	c.Want = testcase.Want{Outcome: got.Outcome, Reason: got.Reason, Policy: got.Policy, Warnings: len(got.Warnings)}

@@ -16,7 +16,7 @@ import (
 )
 
 const help = `Says what is wrong with the /dev/shm of a Pod and what helps: what is in it, since when
-it fills and when it is full, what became of its containers, which policy matches or
+it fills and when it is full, what happened to its containers, which policy matches or
 would fit, what to do now and what each remedy loses, and what to do for good.
 
 It runs stat, find and awk in a container of the Pod (kubectl exec): that takes your

@@ -151,7 +151,7 @@ func (v *volume) toFill() sizing.Bytes {
 	if v.Learned == nil || v.Learned.FileSize == 0 {
 		return sizing.Cost(free, page)
 	}
-	return sizing.Static{Required: v.Size, FileSize: v.Learned.FileSize}.Size(sizing.Bounds{Min: sizing.MiB, Max: v.Size.RoundUp(sizing.MiB)}).MemoryCostOf(free)
+	return sizing.Requirement{Required: v.Size, FileSize: v.Learned.FileSize}.Size(sizing.Bounds{Min: sizing.MiB, Max: v.Size.RoundUp(sizing.MiB)}).MemoryCostOf(free)
 }
 
 // addPolicy adds the policy that matches the Pod, or the one of the library that would.
@@ -193,7 +193,7 @@ func fitOf(e *policy.Evaluation, installed bool) *fit {
 	return &fit{Name: e.Policy, Installed: installed, Outcome: e.Outcome, Detail: e.Detail, SizeLimit: e.Size.Limit, Mode: e.Mode, size: e.Size}
 }
 
-// telling are the reasons of events that say what became of containers, volumes and resizes.
+// telling are the reasons of events that say what happened to containers, volumes and resizes.
 var telling = []string{
 	"BackOff", "Evicted", "Failed", "FailedMount", "Killing", "NodeNotReady", "OOMKilling", "Preempting", "ResizeCompleted", "ResizeDeferred", "ResizeError",
 	"ResizeInfeasible", "ResizeStarted", "SystemOOM", "Unhealthy",

@@ -85,7 +85,7 @@ type pattern struct {
 	NewestSeconds int64        `json:"newestSeconds"`
 }
 
-// container is what became of one.
+// container represents what happened to one.
 type container struct {
 	Name     string `json:"name"`
 	State    string `json:"state"`

@@ -73,7 +73,7 @@ func TestTop_FromPrometheus(t *testing.T) {
 		t.Errorf("got %+v; want what is known, and null for the rest", v)
 	}
 	if got := c.shm("top", "-n", "shop", "--prometheus-url", "localhost:9090"); got.Code != cli.ExitUsage || !strings.Contains(got.ErrOut, "is not the URL of a Prometheus") {
-		t.Errorf("an address that is no URL: %+v", got)
+		t.Errorf("an address that is not a URL: %+v", got)
 	}
 	if got := c.shm("recommend", "-n", "shop", "--prometheus-url", url, "--window", "1s"); got.Code != cli.ExitUsage || !strings.Contains(got.ErrOut, "--window: 1s is not from 1m to 8784h") {
 		t.Errorf("a window that is too short: %+v", got)

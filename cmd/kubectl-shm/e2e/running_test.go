@@ -271,7 +271,7 @@ func TestLooking_WithoutAKubelet(t *testing.T) {
 		"an interval too short":     {[]string{"top", "--watch", "--interval=10ms"}, "--interval: 10ms is too short for --watch: write at least 1s"},
 		"nobody at once":            {[]string{"top", "--concurrency=0"}, "--concurrency: 0 is not from 1 to 256"},
 		"an image that is not used": {[]string{"diagnose", "web-0", "--image=busybox"}, "--image: it is used only with --allow-ephemeral-container: add that, or leave it out"},
-		"an image that is none":     {[]string{"top", "--allow-ephemeral-container", "--image="}, `--image: "" is not the name of an image`},
+		"an invalid image":          {[]string{"top", "--allow-ephemeral-container", "--image="}, `--image: "" is not the name of an image`},
 		"an argument":               {[]string{"top", "web-0"}, `"web-0": kubectl shm top takes no arguments: remove it`},
 		"a format of another verb":  {[]string{"diagnose", "web-0", "-o", "html"}, "write text, json or yaml"},
 		"a format of none":          {[]string{"recommend", "-o", "pdf"}, "write table, wide, json, yaml, csv, html or policies"},

@@ -73,7 +73,7 @@ func TestExport_PoliciesOfACluster(t *testing.T) {
 }
 
 // The policies of Kyverno say what the admission policies say, and what their bindings say: which
-// namespaces, and what becomes of a violation.
+// namespaces, and what happens to a violation.
 func TestExport_KyvernoSaysTheSame(t *testing.T) {
 	type object struct {
 		Kind     string

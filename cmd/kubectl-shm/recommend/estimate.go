@@ -102,7 +102,7 @@ func (o *observation) confidence() confidence {
 func (o *observation) sizing(declared time.Duration) (s sizing.Size, ok bool) {
 	bounds := sizing.Bounds{HeadroomPercent: headroom, Min: sizing.DefaultShm, Max: maxSize}
 	if o.perMinute == 0 {
-		return sizing.Static{Required: max(o.used, page), UsePercent: 100}.Size(bounds), true
+		return sizing.Requirement{Required: max(o.used, page), UsePercent: 100}.Size(bounds), true
 	}
 	f := o.files(declared)
 	s = f.Size(bounds)

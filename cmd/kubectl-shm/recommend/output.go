@@ -147,7 +147,7 @@ func (o *options) write(s cli.Streams, c *live.Cluster, list []recommendation, n
 	}
 }
 
-// nothing is what there is to say without a volume that is used.
+// nothing is the sentence without a volume that is used.
 const nothing = "No running Pod has anything in its /dev/shm."
 
 // form is how figures are written.

@@ -22,7 +22,7 @@ var pageText string
 type pageData struct {
 	htmlpage.Head
 	Tiles   []htmlpage.Tile
-	Used    string // what the use is: now, or at the most
+	Used    string // what the use is: now, or at most
 	Volumes []pageVolume
 	Nothing string
 }

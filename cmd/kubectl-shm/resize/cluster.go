@@ -22,8 +22,8 @@ import (
 // k8s.io/kubernetes). A node that has it on says so in status.declaredFeatures.
 const gate = "InPlacePodVerticalScalingMemoryBackedVolumes"
 
-// answer is what a cluster says to one group of changes.
-type answer struct {
+// feasibility says whether a cluster can make one group of changes.
+type feasibility struct {
 	// Possible reports whether the API server takes them. Why says why not, and ends in what to do.
 	Possible bool   `json:"possible"`
 	Why      string `json:"why,omitempty"`
@@ -53,12 +53,12 @@ func (r *resizer) send(ctx context.Context, changes []change, back, dry bool) (*
 
 // ask asks by dry runs whether the API server takes the changes of volumes and of memory. A volume
 // is not enlarged without the memory that it costs.
-func (r *resizer) ask(ctx context.Context, w *wish) (volumes, memory answer, err error) {
-	volumes, memory = answer{Possible: true}, answer{Possible: true}
+func (r *resizer) ask(ctx context.Context, w *wish) (volumes, memory feasibility, err error) {
+	volumes, memory = feasibility{Possible: true}, feasibility{Possible: true}
 	if len(w.volumes(false)) > 0 {
 		if _, err := r.send(ctx, w.volumes(false), false, true); err != nil {
 			memory, err = refusal(err)
-			return answer{Why: "it is not enlarged without the memory that it costs"}, memory, err
+			return feasibility{Why: "it is not enlarged without the memory that it costs"}, memory, err
 		}
 	}
 	if len(w.volumes(true)) == 0 {
@@ -70,7 +70,7 @@ func (r *resizer) ask(ctx context.Context, w *wish) (volumes, memory answer, err
 		return volumes, memory, err
 	}
 	if ignored := ignoredVolumes(all, w.volumes(true)); len(ignored) > 0 {
-		volumes = answer{Why: fmt.Sprintf("the API server leaves the sizeLimit as it is: its feature gate %s (alpha in Kubernetes 1.37) is off or not known to it", gate)}
+		volumes = feasibility{Why: fmt.Sprintf("the API server leaves the sizeLimit as it is: its feature gate %s (alpha in Kubernetes 1.37) is off or not known to it", gate)}
 	}
 	return volumes, memory, nil
 }
@@ -87,19 +87,19 @@ func ignoredVolumes(got *corev1.Pod, want []change) []string {
 	return out
 }
 
-// refusal returns why the API server does not take a resize. An error that is none of its decisions
+// refusal returns why the API server does not take a resize. An error that is not one of its decisions
 // stays one.
-func refusal(err error) (answer, error) {
+func refusal(err error) (feasibility, error) {
 	text := human.Quote(err.Error(), 500)
 	switch {
 	case apierrors.IsNotFound(err):
-		return answer{Why: "the API server has no pods/resize: it is older than Kubernetes 1.33, or its feature gate InPlacePodVerticalScaling is off (" + text + ")"}, nil
+		return feasibility{Why: "the API server has no pods/resize: it is older than Kubernetes 1.33, or its feature gate InPlacePodVerticalScaling is off (" + text + ")"}, nil
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot patch resource"):
-		return answer{Why: "you may not do it: ask for the right to patch pods/resize in this namespace (" + text + ")"}, nil
+		return feasibility{Why: "you may not do it: ask for the right to patch pods/resize in this namespace (" + text + ")"}, nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsMethodNotSupported(err):
-		return answer{Why: "the API server rejects it: " + text}, nil
+		return feasibility{Why: "the API server rejects it: " + text}, nil
 	default:
-		return answer{}, err
+		return feasibility{}, err
 	}
 }
 

@@ -16,7 +16,7 @@ type result struct {
 	Changes []verdict `json:"changes"`
 	// Never are sentences about what only a new Pod can have.
 	Never []string `json:"onlyInANewPod"`
-	// Applied is what came of it; null in a dry run, and if nothing was possible.
+	// Applied is the outcome; null in a dry run, and if nothing was possible.
 	Applied *outcome `json:"applied"`
 	// Notes say what could not be read.
 	Notes []string `json:"notes"`
@@ -25,13 +25,13 @@ type result struct {
 // verdict is a change and whether the cluster can make it.
 type verdict struct {
 	change
-	answer
+	feasibility
 }
 
 // enter adds changes with what the cluster says of them.
-func (r *result) enter(changes []change, a answer) {
+func (r *result) enter(changes []change, f feasibility) {
 	for i := range changes {
-		r.Changes = append(r.Changes, verdict{changes[i], a})
+		r.Changes = append(r.Changes, verdict{changes[i], f})
 	}
 }
 
@@ -39,7 +39,7 @@ func (r *result) enter(changes []change, a answer) {
 func (r *result) refuse(changes []change, why string) {
 	for i := range r.Changes {
 		if slices.ContainsFunc(changes, func(c change) bool { return c.of() == r.Changes[i].of() }) {
-			r.Changes[i].answer = answer{Why: why}
+			r.Changes[i].feasibility = feasibility{Why: why}
 		}
 	}
 }

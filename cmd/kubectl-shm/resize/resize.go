@@ -154,7 +154,7 @@ func (o *options) carryOut(ctx context.Context, s cli.Streams, z *resizer, w wis
 	}
 	if len(w.volumes(true)) > 0 && memory.Possible {
 		if node := z.askNode(ctx); node != "" && volumes.Possible {
-			volumes = answer{Why: node + ", so its kubelet would not do it"}
+			volumes = feasibility{Why: node + ", so its kubelet would not do it"}
 		} else if node != "" {
 			volumes.Why += "; " + node
 		}

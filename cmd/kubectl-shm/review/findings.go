@@ -34,7 +34,7 @@ const (
 	ruleInvalid = "InvalidManifest"
 )
 
-// findings returns what there is to say about a result. What fails the command is an error.
+// findings returns the findings about a result. What fails the command is an error.
 func (v *review) findings(r *reviewer.Result) []finding {
 	file, line := v.in.Place(r.Object, "")
 	at := finding{file: file, line: line, title: r.Title()}

@@ -7,7 +7,7 @@ by their shape; one that cannot be read is named in a note. Lists are looked int
 objects without a Pod are skipped and counted.
 
 What cannot be read is left out and named, and everything else is reviewed. Kustomizations
-and Helm charts are recognized: their patches, templates and values are no manifests and
+and Helm charts are recognized: their patches, templates and values are not manifests and
 are not read as such. A note names them; -k renders them.
 
 The policies are those of -p; without it, those among the manifests; and if there are none
@@ -16,7 +16,7 @@ is checked for mistakes that need no policy to be seen, which are notes, not vio
 
 LimitRanges among the manifests apply to the objects of their namespace. The webhook sees
 a Pod with the limits and requests that they give it, and so does review: what it raises
-it writes, also if the manifest names no limit. Of a ResourceQuota counts what its status
+it writes, even if the manifest names no limit. Of a ResourceQuota counts what its status
 leaves of memory, or all of its spec.hard without a status; each object is evaluated as one
 more Pod, without the other manifests. Namespaces give their objects their labels. A label
 shmkeeper.dev/mode counts as it does in a cluster; a namespace without one is taken for one

@@ -161,7 +161,7 @@ p.yaml:7: spec.sizing: Invalid value: min must not be greater than max: lower mi
 			nil, "-f - -f -",
 			`stdin: is given twice: give "-" once`,
 		},
-		"policies on standard input that are none": {
+		"invalid policies on standard input": {
 			[]string{"pod.yaml", pod},
 			"-f pod.yaml -p -",
 			"stdin: there is no SharedMemoryPolicy in it: name a file that has one",

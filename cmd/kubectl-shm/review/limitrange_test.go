@@ -81,7 +81,7 @@ func TestReview_LimitRange(t *testing.T) {
 	}
 }
 
-// What is raised is written, also if a LimitRange gives what it is raised from: a manifest without a
+// What is raised is written, even if a LimitRange gives what it is raised from: a manifest without a
 // limit would be given the LimitRange's, with which the full volume is an OOM kill.
 func TestReview_WritesWhatLimitRangesLeadTo(t *testing.T) {
 	const unused = "---\napiVersion: shmkeeper.dev/v1alpha1\nkind: SharedMemoryPolicy\nmetadata: {name: p}\nspec:\n" +

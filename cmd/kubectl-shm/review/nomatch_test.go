@@ -143,7 +143,7 @@ func TestReview_WhosePolicies(t *testing.T) {
 			args: "-f pod.yaml -f p.yaml",
 			says: []string{"Compliant  Pod/default/a  p  1Gi\n", "\n\n1 reviewed under the policies of the input: 1 Compliant\n"},
 		},
-		"those of -p, also if the input has some": {
+		"those of -p, even if the input has some": {
 			args: "--all -f pod.yaml -f p.yaml -p ray",
 			says: []string{
 				"NotMatched  Pod/default/a  -  -\n  no policy matches\n",

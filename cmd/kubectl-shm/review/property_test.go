@@ -121,7 +121,7 @@ func reviewAsJSON(t *rapid.T, text string) reviewed {
 	return results[0]
 }
 
-// What review writes is right by itself: reviewed again it changes nothing more, and what is then
+// What review writes is right on its own: reviewed again it changes nothing more, and what is then
 // called compliant is not OOM-killed before its volume is full, or a warning says so.
 func TestReview_OutputIsRightByItself(t *testing.T) {
 	reached := map[string]int{}

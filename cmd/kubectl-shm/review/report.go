@@ -14,7 +14,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-// writeReport writes a line for each result, with what there is to say below it, notes on what is
+// writeReport writes a line for each result, with its sentences below it, notes on what is
 // not listed or not reviewed, and the totals.
 func (v *review) writeReport(s cli.Streams) {
 	listed := v.listed()
@@ -133,7 +133,7 @@ func colorOutcome(s cli.Streams, line string, o policy.Outcome) string {
 	return s.Colored(color, string(o)) + rest
 }
 
-// sentences returns what there is to say about a result.
+// sentences returns the sentences about a result.
 func sentences(r reviewer.Result) []string {
 	var out []string
 	switch {

@@ -26,7 +26,7 @@ func TestReview_Report(t *testing.T) {
 			in:   "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}",
 			want: clitest.Result{Out: "1 reviewed under the library's policies: 1 NotMatched (--all lists them)\n"},
 		},
-		"what there is to say of a Pod that no policy matches is said without --all": {
+		"a Pod that no policy matches is explained without --all": {
 			in: "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: harbor.local/selenium/node-chrome}]}}",
 			want: clitest.Result{Out: `note: image "harbor.local/selenium/node-chrome" of container "a" is not in the registry of "selenium/node-chrom*", which policy "selenium" matches: if it is a copy, give --image-mirrors harbor.local=docker.io, or add the image to match in a copy of the policy (Pod/default/a)
 
@@ -203,7 +203,7 @@ note: CronJob/lab/older has a Pod template that is not looked at: it is of batch
 			in:   "{apiVersion: v1, kind: ReplicationController, metadata: {name: a}, spec: {replicas: 0}}",
 			want: clitest.Result{Out: "0 reviewed under the library's policies; 1 skipped (1 ReplicationController)\n"},
 		},
-		"an empty List is no mistake": {
+		"an empty List is not a mistake": {
 			in:   "{apiVersion: v1, kind: List, items: []}",
 			want: clitest.Result{Out: "0 reviewed under the library's policies\n"},
 		},

@@ -125,7 +125,7 @@ func sarifRules() []sarifRule {
 	return rules
 }
 
-// sarif returns the findings for code scanning. What cannot be read is no result but a notification.
+// sarif returns the findings for code scanning. What cannot be read is not a result but a notification.
 func (v *review) sarif() sarifLog {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{

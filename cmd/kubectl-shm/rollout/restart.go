@@ -95,7 +95,7 @@ type status struct {
 	// many as there should be are available.
 	inProgress, isReady bool
 	text                string
-	// failure is why it will not get further by itself.
+	// failure is why it will not get further on its own.
 	failure string
 }
 

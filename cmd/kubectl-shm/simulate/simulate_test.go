@@ -173,12 +173,12 @@ func TestSimulate_SaysWhatDiffers(t *testing.T) {
 		args  []string
 		notes []string
 	}{
-		"more files than can be played":      {[]string{"--files-per-minute", "999999999", "--file-size", "1", "--retention", "999999h"}, []string{crowded}},
-		"more years than can be read":        {[]string{"--files-per-minute", "1", "--file-size", "1"}, []string{longer}},
-		"a size that is no whole page":       {clitest.Incident("--retention", "1h", "--size", "1500"), []string{rounded}},
-		"a size that is no whole large page": {clitest.Incident("--retention", "1h", "--size", "68Ki", "--page-size", "64Ki"), []string{`--size "68Ki" makes a volume of 128Ki: the kernel rounds up to whole pages of 64Ki`}},
-		"both":                               {[]string{"--files-per-minute", "1", "--file-size", "1", "--size", "1500"}, []string{rounded, longer}},
-		"a span that is given":               {clitest.Incident("--span", "1h", "--size", "1Mi"), nil},
+		"more files than can be played":         {[]string{"--files-per-minute", "999999999", "--file-size", "1", "--retention", "999999h"}, []string{crowded}},
+		"more years than can be read":           {[]string{"--files-per-minute", "1", "--file-size", "1"}, []string{longer}},
+		"a size that is not a whole page":       {clitest.Incident("--retention", "1h", "--size", "1500"), []string{rounded}},
+		"a size that is not a whole large page": {clitest.Incident("--retention", "1h", "--size", "68Ki", "--page-size", "64Ki"), []string{`--size "68Ki" makes a volume of 128Ki: the kernel rounds up to whole pages of 64Ki`}},
+		"both":                                  {[]string{"--files-per-minute", "1", "--file-size", "1", "--size", "1500"}, []string{rounded, longer}},
+		"a span that is given":                  {clitest.Incident("--span", "1h", "--size", "1Mi"), nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			want := ""
@@ -222,7 +222,7 @@ func TestSimulate_InvalidFlags(t *testing.T) {
 		"no flags at all":                  {nil, "there is nothing to compute with: give --files-per-minute and --file-size, --workers and --batch-bytes, --work-mem, or --policy"},
 		"a policy by the memory limit":     {[]string{"-p", "ray"}, `--memory-limit: is missing, and policy "ray" takes 40% of it: give it, such as --memory-limit 2Gi`},
 		"a size of nothing":                {clitest.Incident("--size", "0"), `--size: "0" holds nothing: write a size such as 512Mi`},
-		"a size that is none":              {clitest.Incident("--size", "much"), `--size: "much" is not a quantity: write a quantity such as 512Mi`},
+		"an invalid size":                  {clitest.Incident("--size", "much"), `--size: "much" is not a quantity: write a quantity such as 512Mi`},
 		"a size beyond all bounds":         {clitest.Incident("--size", "1e400"), `--size: "1e400" is beyond what Kubernetes can count: write a quantity such as 512Mi`},
 		"the same size twice":              {clitest.Incident("--size", "1Gi", "--size", "1024Mi"), `--size: "1024Mi" makes the same volume as "1Gi": leave one of them out`},
 		"two sizes in the same pages":      {clitest.Incident("--size", "512Mi", "--size", "1500", "--size", "4Ki"), `--size: "4Ki" makes the same volume as "1500": leave one of them out`},
@@ -234,7 +234,7 @@ func TestSimulate_InvalidFlags(t *testing.T) {
 		"a negative span":                  {clitest.Incident("--span", "-1h"), `--span: "-1h" is not a duration above 0: write one in h, m or s, such as 336h`},
 		"a span of more than a century":    {clitest.Incident("--span", "999999h"), `--span: "999999h" is longer than 100 years: write a shorter one, such as 336h`},
 		"a span of too many files":         {[]string{"--files-per-minute", "999999999", "--file-size", "1", "--span", "24h"}, `--span: "24h" is too long to play 999,999,999 files a minute in batches of 1 for 2 volumes: write a shorter one`},
-		"a step that is none":              {clitest.Incident("--step", "daily"), `--step: "daily" is not a duration above 0: write one in h, m or s, such as 1h`},
+		"an invalid step":                  {clitest.Incident("--step", "daily"), `--step: "daily" is not a duration above 0: write one in h, m or s, such as 1h`},
 		"a step that makes too many rows":  {clitest.Incident("--step", "1ms"), `--step: "1ms" makes more than 100,000 rows: write a longer one, or a shorter --span`},
 		"a negative seed":                  {clitest.Incident("--seed", "-1"), `--seed: "-1" is not a whole number that fits in 64 bits: write one such as 1`},
 		"an unknown format":                {clitest.Incident("-o", "gif"), `invalid argument "gif" for "-o, --output" flag: write table, csv, svg or png: see kubectl shm simulate --help`},

@@ -211,7 +211,7 @@ spec:
 --name-length: "256" must be from 1 to 255
 --overflow-probability: "1" must be a probability from 1e-12 to 0.1, such as "1e-6"`,
 		},
-		"numbers that are none": {
+		"invalid numbers": {
 			[]string{"--files-per-minute", "NaN", "--file-size", "many", "--batch", "1e3", "--headroom", "25%"},
 			`--file-size: "many" is not a quantity: write a quantity such as 512Mi
 --batch: "1e3" is not a whole number within the range: write one such as 20

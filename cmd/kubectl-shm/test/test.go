@@ -19,7 +19,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/internal/testcase"
 )
 
-const help = `Evaluates the objects of cases and compares what comes of them with what is wanted. A file
+const help = `Evaluates the objects of cases and compares the outcomes with the wanted ones. A file
 of cases is a list in YAML, of
 
   name: A browser gets 2Gi                # a sentence, of which each is there once
@@ -60,7 +60,7 @@ func Command(s cli.Streams) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:     "test DIR|FILE...",
-		Short:   "Test policies: compare what comes of objects with what is wanted",
+		Short:   "Test policies: compare outcomes with the wanted ones",
 		Long:    help,
 		Example: examples,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -82,9 +82,9 @@ type outcome struct {
 	File string `json:"file"`
 	Name string `json:"name"`
 	Pass bool   `json:"pass"`
-	// Problems are how what came of it differs from what is wanted.
+	// Problems are how the outcome differs from the wanted one.
 	Problems []string `json:"problems"`
-	// Said is what there is to say about the object, if there is a difference.
+	// Said explains the object, if there is a difference.
 	Said []string `json:"said"`
 }
 

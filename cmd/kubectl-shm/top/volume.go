@@ -166,7 +166,7 @@ func (v *volume) toFill() sizing.Bytes {
 	if u.Inodes <= 0 || u.Used < page {
 		return sizing.Cost(free, page)
 	}
-	size := sizing.Static{Required: u.Size, FileSize: max(1, u.Used/sizing.Bytes(u.Inodes))}.Size(sizing.Bounds{Max: u.Size, Min: sizing.MiB})
+	size := sizing.Requirement{Required: u.Size, FileSize: max(1, u.Used/sizing.Bytes(u.Inodes))}.Size(sizing.Bounds{Max: u.Size, Min: sizing.MiB})
 	return size.MemoryCostOf(free)
 }
 

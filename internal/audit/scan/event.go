@@ -28,13 +28,13 @@ const (
 	mostEvents = 200
 )
 
-// Events takes what there is to say about workloads. A workloadevents.Recorder is one.
+// Events takes events about workloads. A workloadevents.Recorder is one.
 type Events interface {
 	// Record takes an event, and reports whether it is new.
 	Record(e *workloadevents.Event) bool
 }
 
-// recordEvents records what there is to say about the workloads of a namespace, at most as many
+// recordEvents records events about the workloads of a namespace, at most as many
 // events as are left of a scan, and returns how many are left then.
 func (s *scanner) recordEvents(n *namespaceTally, left int) int {
 	for _, w := range n.workloads {
@@ -51,7 +51,7 @@ func (s *scanner) recordEvents(n *namespaceTally, left int) int {
 	return left
 }
 
-// events returns what there is to say about a workload.
+// events returns those about a workload.
 func (w *workload) events() (out []*workloadevents.Event) {
 	add := func(reason, note string) {
 		out = append(out, &workloadevents.Event{

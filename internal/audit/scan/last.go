@@ -101,7 +101,7 @@ func Watch(c cache.Cache) (*LastScan, error) {
 	return l, err
 }
 
-// read takes what the ConfigMap says. What cannot be read is no scan.
+// read takes what the ConfigMap says. What cannot be read is not a scan.
 func (l *LastScan) read(object any) {
 	m, ok := object.(*corev1.ConfigMap)
 	if !ok || m.Name != ConfigMapName {

@@ -241,7 +241,7 @@ func (s *scanner) scanNamespace(ctx context.Context, policies policy.Set, name s
 	return n, err
 }
 
-// look adds what there is to say about a Pod.
+// look adds the findings about a Pod.
 func (s *scanner) look(policies policy.Set, n *namespaceTally, pod *audit.Pod) {
 	if pod.Over() {
 		return

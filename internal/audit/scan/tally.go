@@ -141,7 +141,7 @@ func (n *namespaceTally) addWorkload(f *audit.Finding, pod *audit.Pod) {
 		if len(n.workloads) == mostWorkloads {
 			return
 		}
-		w = &workload{name: policy.WorkloadOf(&pod.Metadata.MetadataView), controller: controllerOf(pod), policy: f.Policy}
+		w = &workload{name: policy.TopWorkloadOf(&pod.Metadata.MetadataView), controller: controllerOf(pod), policy: f.Policy}
 		n.workloads[f.Workload] = w
 	}
 	if f.Violates() {

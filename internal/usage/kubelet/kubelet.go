@@ -103,7 +103,7 @@ func New(config *rest.Config, o Options) (*Reader, error) {
 }
 
 // NodeOf returns where the kubelet of a node is asked: at its InternalIP, at the port that it
-// names. An address that is none of another machine is an error: a node writes its own status, and
+// names. An address that is not one of another machine is an error: a node writes its own status, and
 // must not have the server ask itself, or the cloud's metadata service.
 func NodeOf(node *corev1.Node) (Node, error) {
 	out := Node{Name: node.Name, Port: node.Status.DaemonEndpoints.KubeletEndpoint.Port}

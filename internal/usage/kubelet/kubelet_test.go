@@ -285,20 +285,20 @@ func TestNodeOf(t *testing.T) {
 		node *corev1.Node
 		want kubelet.Node
 	}{
-		"IPv4":                   {at(10250, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 10250}},
-		"another port":           {at(11250, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 11250}},
-		"no port":                {at(0, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 10250}},
-		"IPv6":                   {at(10250, "fd00::1", "10.0.0.1"), kubelet.Node{Name: "n", Address: "fd00::1", Port: 10250}},
-		"no address":             {at(10250), kubelet.Node{}},
-		"a name":                 {at(10250, "evil.example"), kubelet.Node{}},
-		"this machine":           {at(10250, "127.0.0.1"), kubelet.Node{}},
-		"the cloud's metadata":   {at(10250, "169.254.169.254"), kubelet.Node{}},
-		"the same, as IPv6":      {at(10250, "::ffff:169.254.169.254"), kubelet.Node{}},
-		"anybody":                {at(10250, "0.0.0.0"), kubelet.Node{}},
-		"a group":                {at(10250, "224.0.0.1"), kubelet.Node{}},
-		"a zone":                 {at(10250, "fd00::1%eth0"), kubelet.Node{}},
-		"a port that is no port": {at(70000, "10.0.0.1"), kubelet.Node{}},
-		"a negative port":        {at(-1, "10.0.0.1"), kubelet.Node{}},
+		"IPv4":                      {at(10250, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 10250}},
+		"another port":              {at(11250, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 11250}},
+		"no port":                   {at(0, "10.0.0.1"), kubelet.Node{Name: "n", Address: "10.0.0.1", Port: 10250}},
+		"IPv6":                      {at(10250, "fd00::1", "10.0.0.1"), kubelet.Node{Name: "n", Address: "fd00::1", Port: 10250}},
+		"no address":                {at(10250), kubelet.Node{}},
+		"a name":                    {at(10250, "evil.example"), kubelet.Node{}},
+		"this machine":              {at(10250, "127.0.0.1"), kubelet.Node{}},
+		"the cloud's metadata":      {at(10250, "169.254.169.254"), kubelet.Node{}},
+		"the same, as IPv6":         {at(10250, "::ffff:169.254.169.254"), kubelet.Node{}},
+		"anybody":                   {at(10250, "0.0.0.0"), kubelet.Node{}},
+		"a group":                   {at(10250, "224.0.0.1"), kubelet.Node{}},
+		"a zone":                    {at(10250, "fd00::1%eth0"), kubelet.Node{}},
+		"a port that is not a port": {at(70000, "10.0.0.1"), kubelet.Node{}},
+		"a negative port":           {at(-1, "10.0.0.1"), kubelet.Node{}},
 	} {
 		got, err := kubelet.NodeOf(tc.node)
 		if got != tc.want || (err != nil) != (tc.want == kubelet.Node{}) {

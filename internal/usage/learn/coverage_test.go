@@ -100,7 +100,7 @@ func TestFrom_IntervalsContainTheTruth(t *testing.T) {
 	}
 }
 
-// Batches, a rhythm and a cleaning are no end of a slope.
+// Batches, a rhythm and a cleaning are not the end of a slope.
 func TestFrom_IntervalsOfOtherRhythms(t *testing.T) {
 	for name, tc := range map[string]struct {
 		world

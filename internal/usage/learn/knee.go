@@ -14,7 +14,7 @@ const (
 	// tried, so it is more than one test would need.
 	kneeDeviations = 5
 	// flatShare is the most that the level may grow after a knee, as a part of the slope before it: a night in which a quarter of
-	// the files come as by day is no knee.
+	// the files come as by day is not a knee.
 	flatShare = 0.2
 	// manySweeps is how many sweeps lie in a step between samples if what they delete may hide behind what comes.
 	manySweeps = 2

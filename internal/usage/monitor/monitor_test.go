@@ -73,7 +73,7 @@ func TestMonitor_MostVolumes(t *testing.T) {
 	b.mustHave("shmkeeper_usage_volumes", map[string]float64{"measured": 20, "silent": 0, "over_limit": 10})
 }
 
-// When a replica leads no more its series end: those of the next leader are the ones that count.
+// When a replica no longer leads its series end: those of the next leader are the ones that count.
 func TestMonitor_StopsWithItsTerm(t *testing.T) {
 	b := newBench(t, 0, []*v1alpha1.SharedMemoryPolicy{policytest.AppPolicy("sessions", "a")}, nodeNamed("node-1", "10.0.0.1"), podOn("node-1", "one"))
 	b.kubelets["node-1"] = []usage.PodSummary{says("one", began, mib)}

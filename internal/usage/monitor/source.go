@@ -51,7 +51,7 @@ type failure struct {
 	times, left int
 }
 
-// mostSkipped is how many rounds a kubelet is left out at the most.
+// mostSkipped is how many rounds a kubelet is left out at most.
 const mostSkipped = 3
 
 // skips reports whether a node is left out of this round, and why.

@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// runMachine carries out the plan, prints what came of it and switches the machine off.
+// runMachine carries out the plan, prints the results and switches the machine off.
 func runMachine() {
 	lines, err := prepare()
 	if err == nil {

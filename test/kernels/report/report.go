@@ -115,7 +115,7 @@ type Fill struct {
 	Pages, Kernel, Slack int64
 }
 
-// Restart represents what became of containers that filled one volume one after the other.
+// Restart represents what happened to containers that filled one volume one after the other.
 type Restart struct {
 	Case RestartCase
 	Runs []Run
@@ -135,7 +135,7 @@ type Stall struct {
 	// Before and After are files a second, below memory.high and once it was exceeded.
 	Before, After float64
 	Files         int // how many were written in all
-	// Ended reports whether the writer had ended by itself: killed, or with an error.
+	// Ended reports whether the writer had ended on its own: killed, or with an error.
 	Ended bool
 	// Throttled is how often memory.events counted a charge above memory.high.
 	Throttled int64

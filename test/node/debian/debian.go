@@ -20,12 +20,12 @@ type Package struct {
 	Name string
 	// Cache is the folder below shmkeeper in the user's cache folder that it is kept in.
 	Cache string
-	// Remedy is what to do where it cannot be had.
+	// Remedy is what to do if it cannot be had.
 	Remedy string
 }
 
 // Unpack returns the folder with the package's files, which has something at want. It downloads and
-// unpacks the package where that is not there yet.
+// unpacks the package if that is not there yet.
 func (p Package) Unpack(ctx context.Context, progress io.Writer, want string) (root string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -108,7 +108,7 @@ func addProgram(w *tar.Writer, folder, program string) error {
 func checkStatic(program []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
-		return fmt.Errorf("is no Linux program (%w): build it with GOOS=linux", err)
+		return fmt.Errorf("is not a Linux program (%w): build it with GOOS=linux", err)
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {

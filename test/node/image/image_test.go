@@ -203,7 +203,7 @@ func TestImage_Invalid(t *testing.T) {
 		"none": {
 			want: "no image to write: give at least one",
 		},
-		"a name that is none": {
+		"an invalid name": {
 			images: []Image{{Name: "Example:dev", Program: program}},
 			want:   `image "Example:dev": repository can only contain the characters`,
 		},
@@ -217,7 +217,7 @@ func TestImage_Invalid(t *testing.T) {
 		},
 		"a file that is not a program": {
 			images: []Image{{Name: "a", Program: noProgram}},
-			want:   fmt.Sprintf(`image "a": program %q is no Linux program (`, noProgram),
+			want:   fmt.Sprintf(`image "a": program %q is not a Linux program (`, noProgram),
 		},
 		"a program that is not static": {
 			images: []Image{{Name: "a", Program: dynamic}},

@@ -55,7 +55,7 @@ func (p place) passesSteadyState(which string, longer time.Duration) (sizing.Siz
 	}
 	o.mustNotHaveRestarted()
 	if last.Sweeps == 0 || last.Swept == 0 {
-		t.Errorf("the writer has swept %d files in %d sweeps: this is no steady state", last.Swept, last.Sweeps)
+		t.Errorf("the writer has swept %d files in %d sweeps: this is not a steady state", last.Swept, last.Sweeps)
 	}
 
 	t.Logf("%d sessions in %s, of which %d were swept; the longest sweep took %d ms", l.saved.Load(), span(samples[len(samples)-1].at), last.Swept, last.LongestSweepMillis)

@@ -32,7 +32,7 @@ type load struct {
 // virtual returns how much time has passed in the incident's own time.
 func (l *load) virtual() time.Duration { return time.Since(l.start) * time.Duration(l.timeFactor) }
 
-// fullAfter returns the incident's time of the first refusal; 0 where there was none.
+// fullAfter returns the incident's time of the first refusal; 0 if there was none.
 func (l *load) fullAfter() time.Duration {
 	return time.Duration(l.firstRefused.Load()) * time.Duration(l.timeFactor)
 }

@@ -33,7 +33,7 @@ type sample struct {
 	size int64         // bytes that the volume can have
 	// files is the number of session files; 0 where the container could not be asked.
 	files int64
-	// kernel is the kernel memory that the container's cgroup is charged for; 0 where it could not be read.
+	// kernel is the kernel memory that the container's cgroup is charged for; 0 if it could not be read.
 	kernel int64
 	// memory is all that it is charged for.
 	memory int64

@@ -48,7 +48,7 @@ func (b batchOfFiles) validate() error {
 	case "short":
 		limit = shortPrefix
 	default:
-		errs = append(errs, fmt.Errorf("name: %q is no length of a name: write short or long", b.Name))
+		errs = append(errs, fmt.Errorf("name: %q is not a length of a name: write short or long", b.Name))
 	}
 	if err := validPrefix(b.Prefix, limit); err != nil {
 		errs = append(errs, err)
@@ -61,7 +61,7 @@ func validPrefix(prefix string, limit int) error {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-'
 	}
 	if prefix == "" || len(prefix) > limit || strings.ContainsFunc(prefix, bad) {
-		return fmt.Errorf("prefix: %q is no beginning of a name: write 1 to %d of a-z, 0-9, _ and -", prefix, limit)
+		return fmt.Errorf("prefix: %q is not a beginning of a name: write 1 to %d of a-z, 0-9, _ and -", prefix, limit)
 	}
 	return nil
 }

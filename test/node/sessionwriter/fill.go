@@ -29,7 +29,7 @@ func fill(args []string, errOut io.Writer) error {
 	case flags.NArg() > 0:
 		return usageError{fmt.Errorf("%q is not a flag: see --help for the flags", flags.Arg(0))}
 	case dir == "":
-		return usageError{errors.New("dir: \"\" is no folder: name the one to write to")}
+		return usageError{errors.New("dir: \"\" is not a folder: name the one to write to")}
 	}
 	if err := b.validate(); err != nil {
 		return usageError{err}

@@ -142,7 +142,7 @@ func batchFrom(query url.Values) (batchOfFiles, error) {
 func onlyKnown(query url.Values, known ...string) error {
 	for name := range query {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("%q is no parameter: write %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("%q is not a parameter: write %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil

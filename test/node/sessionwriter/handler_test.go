@@ -164,20 +164,20 @@ func TestHandler_InvalidParameters(t *testing.T) {
 				`size: "4294967297" is not a size of a file: write the bytes, from 0 to 4294967296`,
 		},
 		"a name of no known length": {
-			http.MethodPost, "name=tall", `name: "tall" is no length of a name: write short or long`,
+			http.MethodPost, "name=tall", `name: "tall" is not a length of a name: write short or long`,
 		},
 		"a prefix with a folder": {
-			http.MethodPost, "prefix=../x", `prefix: "../x" is no beginning of a name: write 1 to 40 of a-z, 0-9, _ and -`,
+			http.MethodPost, "prefix=../x", `prefix: "../x" is not a beginning of a name: write 1 to 40 of a-z, 0-9, _ and -`,
 		},
 		"a prefix that is too long for short names": {
 			http.MethodPost, "prefix=abcdef&name=short",
-			`prefix: "abcdef" is no beginning of a name: write 1 to 5 of a-z, 0-9, _ and -`,
+			`prefix: "abcdef" is not a beginning of a name: write 1 to 5 of a-z, 0-9, _ and -`,
 		},
 		"a parameter that is not known": {
-			http.MethodPost, "bytes=5", `"bytes" is no parameter: write count, size, name, prefix`,
+			http.MethodPost, "bytes=5", `"bytes" is not a parameter: write count, size, name, prefix`,
 		},
 		"deleting everything": {
-			http.MethodDelete, "", `prefix: "" is no beginning of a name: write 1 to 40 of a-z, 0-9, _ and -`,
+			http.MethodDelete, "", `prefix: "" is not a beginning of a name: write 1 to 40 of a-z, 0-9, _ and -`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,10 +53,10 @@ func TestRun_InvalidArguments(t *testing.T) {
 		},
 		"a setting": {
 			env:  map[string]string{"RETENTION": "long"},
-			want: `error: RETENTION: "long" is no time above 0: write one such as 168h or 5m`,
+			want: `error: RETENTION: "long" is not a time above 0: write one such as 168h or 5m`,
 		},
 		"fill without a folder": {
-			args: []string{"fill", "--count", "1"}, want: `error: dir: "" is no folder: name the one to write to`,
+			args: []string{"fill", "--count", "1"}, want: `error: dir: "" is not a folder: name the one to write to`,
 		},
 		"fill without a number": {
 			args: []string{"fill", "--dir", "x"},

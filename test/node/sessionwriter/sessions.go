@@ -25,7 +25,7 @@ const (
 // cookieKey outlives a restart, as the outpost's cookie secret does, so that cookies stay valid. It protects nothing.
 var cookieKey = []byte("a key for a test, and no secret.")
 
-// outcome is what became of a request's session.
+// outcome is what happened to a request's session.
 type outcome int
 
 const (

@@ -23,7 +23,7 @@ func newStore(t *testing.T) *sessionStore {
 	return s
 }
 
-// open sends a request with the cookies and returns what became of it, with the cookies that it was given.
+// open sends a request with the cookies and returns the outcome, with the cookies that it was given.
 func open(t *testing.T, s *sessionStore, cookies ...*http.Cookie) (outcome, []*http.Cookie) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -15,16 +15,16 @@ import (
 type Settings struct {
 	// Listen is LISTEN, an address such as ":9000", the default. Port 0 takes a free one.
 	Listen string
-	// Dir is TMPDIR, the folder of the files; /tmp where it is not set.
+	// Dir is TMPDIR, the folder of the files; /tmp if it is not set.
 	Dir string
-	// SessionBytes is SESSION_BYTES, the most that a session's file has: 1500 where it is not set. The file has as
+	// SessionBytes is SESSION_BYTES, the most that a session's file has: 1500 if it is not set. The file has as
 	// many, or up to five fewer, since its content is base64 of base64.
 	SessionBytes int
-	// Retention is RETENTION, the age at which a sweep deletes a session. 0, where it is not set, is never.
+	// Retention is RETENTION, the age at which a sweep deletes a session. 0, if it is not set, is never.
 	Retention time.Duration
-	// SweepInterval is SWEEP_INTERVAL, the time between two sweeps: 5m where it is not set.
+	// SweepInterval is SWEEP_INTERVAL, the time between two sweeps: 5m if it is not set.
 	SweepInterval time.Duration
-	// TimeFactor is TIME_FACTOR: Retention and SweepInterval are divided by it. 1 where it is not set.
+	// TimeFactor is TIME_FACTOR: Retention and SweepInterval are divided by it. 1 if it is not set.
 	TimeFactor float64
 }
 
@@ -50,7 +50,7 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 		}
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			wrong(name, "is no time above 0: write one such as 168h or 5m")
+			wrong(name, "is not a time above 0: write one such as 168h or 5m")
 			return
 		}
 		*to = d
@@ -60,14 +60,14 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 		s.Listen = value
 		_, port, err := net.SplitHostPort(value)
 		if _, errPort := strconv.ParseUint(port, 10, 16); err != nil || errPort != nil {
-			wrong("LISTEN", "is no address with a port: write one such as :9000")
+			wrong("LISTEN", "is not an address with a port: write one such as :9000")
 		}
 	}
 	if value := getenv("TMPDIR"); value != "" {
 		s.Dir = value
 	}
 	if info, err := os.Stat(s.Dir); err != nil || !info.IsDir() {
-		wrong("TMPDIR", "is no folder that can be read: name one, such as /dev/shm/")
+		wrong("TMPDIR", "is not a folder that can be read: name one, such as /dev/shm/")
 	}
 	if value := getenv("SESSION_BYTES"); value != "" {
 		n, err := strconv.Atoi(value)
@@ -81,7 +81,7 @@ func ReadSettings(getenv func(string) string) (Settings, error) {
 	if value := getenv("TIME_FACTOR"); value != "" {
 		f, err := strconv.ParseFloat(value, 64)
 		if err != nil || !(f >= 1 && f <= maxTimeFactor) {
-			wrong("TIME_FACTOR", fmt.Sprintf("is no factor: write a number from 1 to %d", maxTimeFactor))
+			wrong("TIME_FACTOR", fmt.Sprintf("is not a factor: write a number from 1 to %d", maxTimeFactor))
 		} else {
 			s.TimeFactor = f
 		}

@@ -53,33 +53,33 @@ func TestSettings_Invalid(t *testing.T) {
 	}{
 		"an address without a port": {
 			env:  map[string]string{"LISTEN": "localhost"},
-			want: []string{`LISTEN: "localhost" is no address with a port: write one such as :9000`},
+			want: []string{`LISTEN: "localhost" is not an address with a port: write one such as :9000`},
 		},
 		"a port that is too large": {
 			env:  map[string]string{"LISTEN": ":90000"},
-			want: []string{`LISTEN: ":90000" is no address with a port: write one such as :9000`},
+			want: []string{`LISTEN: ":90000" is not an address with a port: write one such as :9000`},
 		},
 		"a folder that is not there": {
 			env:  map[string]string{"TMPDIR": "/nonexistent"},
-			want: []string{`TMPDIR: "/nonexistent" is no folder that can be read: name one, such as /dev/shm/`},
+			want: []string{`TMPDIR: "/nonexistent" is not a folder that can be read: name one, such as /dev/shm/`},
 		},
 		"a session that is too small, and a time without a unit": {
 			env: map[string]string{"SESSION_BYTES": "255", "RETENTION": "168"},
 			want: []string{
 				`SESSION_BYTES: "255" is not a size of a session: write a number from 256 to 1048576`,
-				`RETENTION: "168" is no time above 0: write one such as 168h or 5m`,
+				`RETENTION: "168" is not a time above 0: write one such as 168h or 5m`,
 			},
 		},
 		"times that are 0": {
 			env: map[string]string{"RETENTION": "0", "SWEEP_INTERVAL": "0s"},
 			want: []string{
-				`RETENTION: "0" is no time above 0: write one such as 168h or 5m`,
-				`SWEEP_INTERVAL: "0s" is no time above 0: write one such as 168h or 5m`,
+				`RETENTION: "0" is not a time above 0: write one such as 168h or 5m`,
+				`SWEEP_INTERVAL: "0s" is not a time above 0: write one such as 168h or 5m`,
 			},
 		},
 		"a factor that is not a number": {
 			env:  map[string]string{"TIME_FACTOR": "NaN"},
-			want: []string{`TIME_FACTOR: "NaN" is no factor: write a number from 1 to 1000000`},
+			want: []string{`TIME_FACTOR: "NaN" is not a factor: write a number from 1 to 1000000`},
 		},
 		"a factor that leaves no time": {
 			env:  map[string]string{"TIME_FACTOR": "100000", "RETENTION": "1h", "SWEEP_INTERVAL": "5m"},

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Volume is what GET /volume answers: the file system of TMPDIR, and what became of the sessions.
+// Volume is what GET /volume answers: the file system of TMPDIR, and what happened to the sessions.
 type Volume struct {
 	Path string `json:"path"`
 	// Type is "tmpfs", or the magic number of another file system.

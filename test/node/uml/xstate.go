@@ -17,7 +17,7 @@ import (
 //go:embed xstate.c.txt
 var xstateSource []byte
 
-// moreRegisters reports whether the processor has more registers than the kernel can set by itself, from the text of a /proc/cpuinfo.
+// moreRegisters reports whether the processor has more registers than the kernel can set on its own, from the text of a /proc/cpuinfo.
 func moreRegisters(cpuinfo string) bool {
 	for line := range strings.Lines(cpuinfo) {
 		if name, flags, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "flags" {

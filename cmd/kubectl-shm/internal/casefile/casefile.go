@@ -1,4 +1,4 @@
-// Package casefile reads cases of tests from files: what has to come of objects under policies.
+// Package casefile reads cases of tests from files: objects, policies, and the wanted outcomes.
 package casefile
 
 import (
@@ -78,7 +78,7 @@ func Read(path string) (File, error) {
 	return file, wrong.Err()
 }
 
-// Evaluation is what came of a case.
+// Evaluation is the outcome of a case.
 type Evaluation struct {
 	Review   reviewer.Result
 	Result   testcase.Result

@@ -31,7 +31,7 @@ const frame = `<!doctype html><style>body { margin: 0 }</style><iframe style="bo
 onload="document.body.dataset.wide = this.contentDocument.scrollingElement.scrollWidth - %[1]d"></iframe>`
 
 // Open opens a page in Chromium, on a desk and on a phone, light and dark, and fails if it sticks out to the right. It
-// takes a picture, and returns what became of the page on a desk after its scripts have run.
+// takes a picture, and returns what happened to the page on a desk after its scripts have run.
 func Open(t *testing.T, name, page string, height int) (dom string) {
 	t.Helper()
 	dir := *pictures

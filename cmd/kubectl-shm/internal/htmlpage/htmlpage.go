@@ -45,7 +45,7 @@ func Write(w io.Writer, own string, data any) error {
 	return nil
 }
 
-// About joins what there is to say in one line, and adds the time.
+// About joins sentences in one line, and adds the time.
 func About(now time.Time, parts ...string) string {
 	var out []string
 	for _, part := range append(parts, now.UTC().Format("2 January 2006 15:04 UTC")) {

@@ -24,7 +24,7 @@ import (
 const DefaultImage = "docker.io/library/busybox:1.37"
 
 // LeftBehind says what an ephemeral container leaves in a Pod.
-const LeftBehind = "It ends by itself after 15 minutes. Its entry in the Pod's spec.ephemeralContainers and its image on the node stay: the former until the Pod is deleted, since Kubernetes removes none before."
+const LeftBehind = "It ends on its own after 15 minutes. Its entry in the Pod's spec.ephemeralContainers and its image on the node stay: the former until the Pod is deleted, since Kubernetes removes none before."
 
 const (
 	readerPrefix = "shm-reader-"

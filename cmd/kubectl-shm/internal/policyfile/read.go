@@ -16,7 +16,7 @@ import (
 
 // Read decodes and compiles a policy. The error holds all that is wrong with it, in one go:
 // values that do not fit are left out, so that the rest is checked as well. The source is what could
-// be read, also if there is an error; nil if nothing could. ok is false if there is no policy to
+// be read, even if there is an error; nil if nothing could. ok is false if there is no policy to
 // evaluate by.
 func Read(o manifest.Object) (l Policy, ok bool, err error) {
 	l.Object = o

@@ -11,14 +11,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// NoObject is what a document is counted as that is no API object.
+// NoObject is what a document is counted as that is not an API object.
 const NoObject = "document without kind and apiVersion"
 
 // kustomizationNames are what kustomize looks for in a directory.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
-// Finder finds among the files of directories those that are no manifests by themselves: parts of
-// kustomizations and of Helm charts, values, and what is no API object at all.
+// Finder finds among the files of directories those that are not manifests by themselves: parts of
+// kustomizations and of Helm charts, values, and what is not an API object at all.
 type Finder struct {
 	rendered                               []string // directories that are rendered
 	kustomizations, charts, values, others []string
@@ -182,7 +182,7 @@ func (k *kustomization) files(dir string) map[string]bool {
 	return files
 }
 
-// IsOther reports whether a file that holds a document which is no API object is skipped for that, and
+// IsOther reports whether a file that holds a document which is not an API object is skipped for that, and
 // remembers it. A file that is named, and is not called values, is meant to be a manifest.
 func (f *Finder) IsOther(file string, named bool) bool {
 	switch {

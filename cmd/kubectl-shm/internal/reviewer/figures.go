@@ -47,7 +47,7 @@ func figuresOf(pod *policy.PodView, at string) Figures {
 }
 
 // bareContainer returns a container with the memory of another, and nothing else. An API server
-// makes a limit the request too where there is none.
+// makes a limit the request too if there is none.
 func bareContainer(c *policy.ContainerView) corev1.Container {
 	out := corev1.Container{RestartPolicy: c.RestartPolicy}
 	limit, request := memoryOf(c.Resources)

@@ -143,7 +143,7 @@ func (in *Input) render(ctx context.Context, dir string, from Sources) error {
 	return nil
 }
 
-// problem adds what is wrong, each mistake by itself.
+// problem adds what is wrong, each mistake on its own.
 func (in *Input) problem(err error) {
 	var all cli.Errors
 	all.Add(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/v1alpha1"
 )
 
-// nearby says what there is to say about a Pod that no policy matches.
+// nearby explains a Pod that no policy matches.
 type nearby struct {
 	// builtIn checks what needs no policy to be seen.
 	builtIn  policy.Set

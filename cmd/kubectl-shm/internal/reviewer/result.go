@@ -190,7 +190,7 @@ func aboveLimit(pod *policy.PodView) string {
 	return ""
 }
 
-// effectiveMode returns the mode that counts for a result, and warns of a label that is none.
+// effectiveMode returns the mode that counts for a result, and warns of an invalid label.
 func (r *Reviewer) effectiveMode(out *Result) v1alpha1.Mode {
 	mode := policy.EffectiveMode(r.settings.Mode, out.Mode)
 	text, found := out.Subject.NamespaceLabels[v1alpha1.LabelMode]

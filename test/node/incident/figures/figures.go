@@ -38,7 +38,7 @@ type Run struct {
 	Kernel      string       `json:"kernel"` // its release, such as 6.1.176
 	Comparisons []Comparison `json:"comparisons"`
 	KernelCosts []KernelCost `json:"kernelCosts"`
-	// Curves are those of the scenarios in which time runs faster; none where it cannot.
+	// Curves are those of the scenarios in which time runs faster; none if it cannot.
 	Curves []Curve `json:"curves,omitempty"`
 }
 

@@ -17,7 +17,7 @@ import (
 // Curve is what the volume of one scenario has held over time.
 type Curve struct {
 	Scenario int `json:"scenario"` // of docs/explanation/incident.md
-	// Name says what was mounted, and Detail what came of it.
+	// Name says what was mounted, and Detail the outcome.
 	Name   string `json:"name"`
 	Detail string `json:"detail"`
 	// SizeMiB is the size of the volume.

@@ -8,16 +8,16 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
-func TestStatic_Size(t *testing.T) {
+func TestRequirement_Size(t *testing.T) {
 	noHeadroom := usual()
 	noHeadroom.HeadroomPercent = 0
 	for name, c := range map[string]struct {
-		static sizing.Static
-		bounds sizing.Bounds
-		want   sizing.Size
+		requirement sizing.Requirement
+		bounds      sizing.Bounds
+		want        sizing.Size
 	}{
 		"one large file": {
-			sizing.Static{Required: sizing.GiB, UsePercent: 100},
+			sizing.Requirement{Required: sizing.GiB, UsePercent: 100},
 			usual(),
 			sizing.Size{
 				Required:     sizing.GiB,
@@ -30,7 +30,7 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"many files, half in use": {
-			sizing.Static{Required: sizing.GiB, FileSize: 64 * sizing.KiB, UsePercent: 50},
+			sizing.Requirement{Required: sizing.GiB, FileSize: 64 * sizing.KiB, UsePercent: 50},
 			noHeadroom,
 			sizing.Size{
 				Required:           sizing.GiB,
@@ -46,7 +46,7 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"below the min: the use is of what is required": {
-			sizing.Static{Required: 101, UsePercent: 1},
+			sizing.Requirement{Required: 101, UsePercent: 1},
 			usual(),
 			sizing.Size{
 				Required:     101,
@@ -59,7 +59,7 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"above the max: the use is at most the limit": {
-			sizing.Static{Required: 4*sizing.GiB + 1, FileSize: 1, UsePercent: 100},
+			sizing.Requirement{Required: 4*sizing.GiB + 1, FileSize: 1, UsePercent: 100},
 			usual(),
 			sizing.Size{
 				Required:           4*sizing.GiB + 1,
@@ -76,7 +76,7 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"at the max": {
-			sizing.Static{Required: 4 * sizing.GiB, FileSize: 1},
+			sizing.Requirement{Required: 4 * sizing.GiB, FileSize: 1},
 			usual(),
 			sizing.Size{
 				Required:           4 * sizing.GiB,
@@ -91,17 +91,17 @@ func TestStatic_Size(t *testing.T) {
 			},
 		},
 		"nothing required, no min": {
-			sizing.Static{UsePercent: 100},
+			sizing.Requirement{UsePercent: 100},
 			sizing.Bounds{Max: sizing.GiB},
 			sizing.Size{Bounded: true},
 		},
 	} {
-		t.Run(name, func(t *testing.T) { compare(t, c.static.Size(c.bounds), c.want) })
+		t.Run(name, func(t *testing.T) { compare(t, c.requirement.Size(c.bounds), c.want) })
 	}
 }
 
 // The limit is rounded up once, after the headroom, to whole MiB; the minimum is not rounded.
-func TestStatic_LimitAndMinimum(t *testing.T) {
+func TestRequirement_LimitAndMinimum(t *testing.T) {
 	const mi, most = sizing.MiB, sizing.MaxBytes
 	for name, c := range map[string]struct {
 		required       sizing.Bytes
@@ -130,7 +130,7 @@ func TestStatic_LimitAndMinimum(t *testing.T) {
 		"a min equal to the max, below": {mi * 150, 25, 100 * mi, 100 * mi, 100 * mi, 100 * mi},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := sizing.Static{Required: c.required}.Size(sizing.Bounds{
+			got := sizing.Requirement{Required: c.required}.Size(sizing.Bounds{
 				HeadroomPercent: c.headroom, Min: c.min, Max: c.max, PageSize: 4 * sizing.KiB,
 			})
 			if got.Limit != c.limit || got.Minimum != c.minimum {
@@ -144,7 +144,7 @@ func TestStatic_LimitAndMinimum(t *testing.T) {
 	}
 }
 
-func TestStatic_AverageUseIsRoundedUp(t *testing.T) {
+func TestRequirement_AverageUseIsRoundedUp(t *testing.T) {
 	for _, c := range []struct {
 		required sizing.Bytes
 		percent  int64
@@ -158,15 +158,15 @@ func TestStatic_AverageUseIsRoundedUp(t *testing.T) {
 		{0, 100, 0},
 		{sizing.GiB, 30, 322122548}, // 322122547.2
 	} {
-		got := sizing.Static{Required: c.required, UsePercent: c.percent}.Size(usual()).AverageUse
+		got := sizing.Requirement{Required: c.required, UsePercent: c.percent}.Size(usual()).AverageUse
 		if got != c.want {
 			t.Errorf("%d%% of %d: %d, want %d", c.percent, c.required, int64(got), int64(c.want))
 		}
 	}
 }
 
-// A Static size never falls if what is required rises, and lies within its bounds.
-func TestStatic_MonotoneAndWithinBounds(t *testing.T) {
+// The size of a Requirement never falls if what is required rises, and lies within its bounds.
+func TestRequirement_MonotoneAndWithinBounds(t *testing.T) {
 	amounts := rapid.OneOf(
 		rapid.Int64Range(0, 1<<40),
 		rapid.Int64Range(int64(sizing.MaxBytes)-1<<20, int64(sizing.MaxBytes)),
@@ -179,7 +179,7 @@ func TestStatic_MonotoneAndWithinBounds(t *testing.T) {
 		bounds.HeadroomPercent = rapid.Int64Range(0, 1000).Draw(t, "headroom")
 		bounds.Max = sizing.MiB.Times(rapid.Int64Range(64, 1<<20).Draw(t, "max"))
 		size := func(required int64) sizing.Size {
-			return sizing.Static{
+			return sizing.Requirement{
 				Required: sizing.Bytes(required), FileSize: fileSize, UsePercent: percent,
 			}.Size(bounds)
 		}
