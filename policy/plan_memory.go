@@ -109,7 +109,7 @@ func (v *view) planMemory(before *view, p *Plan) {
 }
 
 // raise raises the limit and request of one writer. The request stays below the limit if it
-// was below, so that the QoS class stays, and is high enough for the ratios of LimitRanges. Where
+// was below, so that the QoS class stays, and is high enough for the ratios of LimitRanges. If
 // there is neither a request nor a limit, a request is written if it may be.
 func (v *view) raise(m *memory, c *costs, mayRequest, guaranteed bool) {
 	from := *m

@@ -99,7 +99,7 @@ func (v *view) specifies(name corev1.ResourceName) bool {
 	})
 }
 
-// inScopes reports whether a quota counts a Pod whose memory was raised. Where that
+// inScopes reports whether a quota counts a Pod whose memory was raised. If that
 // cannot be told, it is false.
 func (v *view) inScopes(quota *corev1.ResourceQuota) bool {
 	for _, scope := range quota.Spec.Scopes {

@@ -30,6 +30,13 @@ func TestRules(t *testing.T) {
 			t.Errorf("%q: got %q, want none", r.fine, got)
 		}
 	}
+	for name, text := range map[string]string{
+		"a.go": "package a\n\n// It is absent where it is\n// not known.\nvar a = 1\n", "a.md": "It is absent where\nit is not known.\n",
+	} {
+		if got := faultsIn(t, name, []byte(text)); len(got) != 1 {
+			t.Errorf("%s: a phrase on two lines: got %q, want one fault", name, got)
+		}
+	}
 	if got := faultsIn(t, "a.md", []byte("Text.\n\n    mend this command's output\n\n```\nanew\n```\n")); len(got) > 0 {
 		t.Errorf("a document's code: got %q, want none", got)
 	}
@@ -79,14 +86,18 @@ func faultsIn(t *testing.T, path string, content []byte) (out []string) {
 		})
 	case ".md":
 		fenced := false
+		var text strings.Builder
 		for line := range strings.Lines(string(content)) {
 			if strings.HasPrefix(line, "```") {
 				fenced = !fenced
 			}
 			if !fenced && !strings.HasPrefix(line, "    ") {
-				out = append(out, faults(line)...)
+				text.WriteString(line)
+			} else {
+				text.WriteString(" ``` ") // no phrase goes across code
 			}
 		}
+		out = faults(text.String())
 	default:
 		out = faults(string(content))
 	}

@@ -64,6 +64,7 @@ var rules = []rule{
 
 // faults returns what the rules find in a text, one line for each.
 func faults(text string) (out []string) {
+	text = strings.Join(strings.Fields(text), " ") // a line may end within a phrase
 	for _, r := range rules {
 		for _, found := range r.pattern.FindAllString(text, -1) {
 			if slices.Contains(r.allowed, found[strings.LastIndexByte(found, ' ')+1:]) {
