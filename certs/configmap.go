@@ -30,7 +30,7 @@ func (s *SelfManaged) exportBundle(ctx context.Context) {
 		WithData(map[string]string{bundleKey: string(bundle)})
 	_, err := s.options.Client.CoreV1().ConfigMaps(s.options.Namespace).Apply(ctx, o, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if err != nil {
-		s.options.Log.Error(fmt.Errorf("write ConfigMap %q in namespace %q: %w: see that the server may create and patch it",
+		s.options.Log.Error(fmt.Errorf("write ConfigMap %q in namespace %q: %w: make sure that the server may create and patch it",
 			s.options.SecretName, s.options.Namespace, err), "The CA bundle could not be exported; trying again")
 		return
 	}

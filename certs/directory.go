@@ -114,10 +114,10 @@ func (d *Directory) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate
 func (d *Directory) Ready() error {
 	certificate, err := d.GetCertificate(nil)
 	if err != nil {
-		return fmt.Errorf("%w: see that %q holds tls.crt and tls.key, and that they belong together", err, d.options.Path)
+		return fmt.Errorf("%w: make sure that %q holds tls.crt and tls.key, and that they belong together", err, d.options.Path)
 	}
 	if err := valid(certificate, d.options.Clock.Now()); err != nil {
-		return fmt.Errorf("%w: see that the issuer of the files in %q renews them", err, d.options.Path)
+		return fmt.Errorf("%w: make sure that the issuer of the files in %q renews them", err, d.options.Path)
 	}
 	return nil
 }

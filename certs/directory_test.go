@@ -99,7 +99,7 @@ func (f following) wantUnready(t *testing.T, want string) {
 
 func TestDirectory_FilesComeLater(t *testing.T) {
 	d := follow(t)
-	d.wantUnready(t, "no serving certificate is loaded yet: see that \""+d.path+"\" holds tls.crt and tls.key, and that they belong together")
+	d.wantUnready(t, "no serving certificate is loaded yet: make sure that \""+d.path+"\" holds tls.crt and tls.key, and that they belong together")
 	if !d.NotAfter().IsZero() || !d.CANotAfter().IsZero() {
 		t.Error("nothing is loaded, but something expires")
 	}
@@ -115,7 +115,7 @@ func TestDirectory_RenewedCertificate(t *testing.T) {
 	now := d.clock.Now()
 	d.clock.SetTime(now.Add(2 * time.Hour))
 	end := d.NotAfter().UTC().Format(time.RFC3339)
-	d.wantUnready(t, "the serving certificate expired at "+end+": see that the issuer of the files in \""+d.path+"\" renews them")
+	d.wantUnready(t, "the serving certificate expired at "+end+": make sure that the issuer of the files in \""+d.path+"\" renews them")
 	bundle := d.mounted(t, 5*time.Hour, 20*time.Hour)
 	if err := handshake(d, bundle, now); err != nil {
 		t.Error(err)

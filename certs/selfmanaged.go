@@ -99,16 +99,16 @@ func (s *SelfManaged) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, er
 func (s *SelfManaged) Ready() error {
 	v := s.current.Load()
 	if v == nil {
-		return s.withLastErr(fmt.Errorf("%w: see that the server may get, create and update Secret %q in namespace %q",
+		return s.withLastErr(fmt.Errorf("%w: make sure that the server may get, create and update Secret %q in namespace %q",
 			errNoCertificate, s.options.SecretName, s.options.Namespace))
 	}
 	if err := valid(v.leaf, s.options.Clock.Now()); err != nil {
-		return s.withLastErr(fmt.Errorf("%w: see that the clock is right and that the server may get and update Secret %q in namespace %q",
+		return s.withLastErr(fmt.Errorf("%w: make sure that the clock is right and that the server may get and update Secret %q in namespace %q",
 			err, s.options.SecretName, s.options.Namespace))
 	}
 	if v.state.published.IsZero() && v.issuer.Equal(v.state.newest().cert) {
 		return s.withLastErr(errors.New("the webhook configurations do not carry the CA of the serving certificate yet: " +
-			"see that the server may get, list, watch and patch them, and that nobody else sets caBundle"))
+			"make sure that the server may get, list, watch and patch them, and that nobody else sets caBundle"))
 	}
 	if len(v.state.previous) > 0 && v.issuer.Equal(v.state.newest().cert) && !s.rotation.settled(v.state, s.options.Clock.Now()) {
 		return s.withLastErr(fmt.Errorf("the CA of the serving certificate replaces another one, and has been in the webhook "+

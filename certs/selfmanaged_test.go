@@ -85,13 +85,13 @@ func TestSelfManaged_Ready(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	ready(`no serving certificate is loaded yet: see that the server may get, create and update Secret "shmkeeper-ca" in namespace "shmkeeper-system"`)
+	ready(`no serving certificate is loaded yet: make sure that the server may get, create and update Secret "shmkeeper-ca" in namespace "shmkeeper-system"`)
 	if _, err := r.GetCertificate(nil); err == nil {
 		t.Error("a certificate is served before there is one")
 	}
 	syncOrFail(t, r)
 	ready("the webhook configurations do not carry the CA of the serving certificate yet: " +
-		"see that the server may get, list, watch and patch them, and that nobody else sets caBundle")
+		"make sure that the server may get, list, watch and patch them, and that nobody else sets caBundle")
 	injectOrFail(t, c.injector(r))
 	syncOrFail(t, r)
 	ready("")
@@ -100,7 +100,7 @@ func TestSelfManaged_Ready(t *testing.T) {
 	}
 	c.clock.Step(3 * time.Hour)
 	ready(`the serving certificate expired at 2026-05-01T03:00:00Z: ` +
-		`see that the clock is right and that the server may get and update Secret "shmkeeper-ca" in namespace "shmkeeper-system"`)
+		`make sure that the clock is right and that the server may get and update Secret "shmkeeper-ca" in namespace "shmkeeper-system"`)
 	syncOrFail(t, r)
 	ready("")
 }

@@ -46,7 +46,7 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 		secret, err = nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read Secret %q in namespace %q: %w: see that the server may get it", s.options.SecretName, s.options.Namespace, err)
+		return false, fmt.Errorf("read Secret %q in namespace %q: %w: make sure that the server may get it", s.options.SecretName, s.options.Namespace, err)
 	}
 	after, what, err := s.nextState(ctx, secret, now)
 	if err != nil || what == nil {
@@ -56,7 +56,7 @@ func (s *SelfManaged) takeStep(ctx context.Context) (again bool, err error) {
 		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || (secret != nil && apierrors.IsNotFound(err)) {
 			return true, nil
 		}
-		return false, fmt.Errorf("write Secret %q in namespace %q: %w: see that the server may create and update it, and that it is not immutable",
+		return false, fmt.Errorf("write Secret %q in namespace %q: %w: make sure that the server may create and update it, and that it is not immutable",
 			s.options.SecretName, s.options.Namespace, err)
 	}
 	s.record(*what, after)

@@ -80,7 +80,7 @@ func (p Policy) SizeWarning() (field, message string) {
 	field, remedy := "spec.sizing.max", "raise sizing.max"
 	switch {
 	case !s.Bounded:
-		field, remedy = "spec.sizing.files", "delete old files, and say by sizing.files.retention how old they get"
+		field, remedy = "spec.sizing.files", "delete old files, and set sizing.files.retention to how old they get"
 	case s.PeakFiles > 0:
 		remedy += ", or shorten sizing.files.retention"
 	}

@@ -42,7 +42,7 @@ func TestPolicy_SizeWarning(t *testing.T) {
 		},
 		"files that are never deleted": {
 			"{match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', fileSize: 1500}}}",
-			"spec.sizing.files", "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get",
+			"spec.sizing.files", "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and set sizing.files.retention to how old they get",
 		},
 		"units that do not fit": { // 40Mi and 100 x 64Mi
 			"{match: [{podSelector: {}}], sizing: {units: {base: 40Mi, each: 64Mi, count: {literal: 100}}}}",

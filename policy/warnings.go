@@ -85,7 +85,7 @@ func (v *view) remedyForTooLittle() string {
 // howToSay says how an owner tells what the policy does not know, which would lower the size.
 func (v *view) howToSay(annotation, what string) string {
 	if v.policy.overrides == v1alpha1.OverridesAllowed {
-		return fmt.Sprintf("say %s by annotation %s", what, annotation)
+		return fmt.Sprintf("set annotation %s to %s", annotation, what)
 	}
 	return fmt.Sprintf("tell the administrator of policy %s %s", quote(v.policy.name), what)
 }
@@ -185,7 +185,7 @@ func (v *view) warnAboutSharing(w *warnings) {
 		switch {
 		case c.writer || c.role == ephemeral || !c.named:
 		case own && !c.occupied() && !c.hostShm:
-			w.add("container %s names %s too, mounts nothing there, and so does not share it with %s: mount the same volume there if the two meet in it",
+			w.add("container %s names %s too, mounts nothing there, and so does not share it with %s: mount the same volume there if the two share files in it",
 				quote(c.name), runtimeShm, quote(v.containers[writer].name))
 		case v.policy.model != nil && len(v.policy.writers) > 0:
 			w.add("container %s names %s too and is not one of the writers of policy %s: what it writes counts against a memory limit that is not raised for it, so tell the policy's administrator if it writes",

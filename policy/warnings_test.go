@@ -73,7 +73,7 @@ func TestEvaluate_Warnings(t *testing.T) {
 		},
 		"nothing is ever deleted, and the owner may say otherwise": {
 			forever, pod("{name: web}"), nil,
-			[]string{`files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete files that are old, and say how old they get by annotation shmkeeper.dev/retention`},
+			[]string{`files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete files that are old, and set annotation shmkeeper.dev/retention to how old they get`},
 		},
 		"a volume below the path that holds what is required": {
 			ignore, pod("{name: web, volumeMounts: [{name: shm, mountPath: /dev/shm}, {name: cache, mountPath: /dev/shm/cache}]}", volume("shm", "256Mi"), volume("cache", "256Mi")), nil, nil,
@@ -131,7 +131,7 @@ func TestEvaluate_Warnings(t *testing.T) {
 		},
 		"another container names the path and mounts nothing": {
 			byImage, pod("{name: web, image: web, "+at+"}, "+helper, volume("shm", "256Mi")), nil,
-			[]string{`container "helper" names /dev/shm too, mounts nothing there, and so does not share it with "web": mount the same volume there if the two meet in it`},
+			[]string{`container "helper" names /dev/shm too, mounts nothing there, and so does not share it with "web": mount the same volume there if the two share files in it`},
 		},
 		"another container names the path and mounts the volume": {
 			byImage, pod("{name: web, image: web, "+at+"}, {name: helper, args: [/dev/shm/x], "+at+"}", volume("shm", "256Mi")), nil, nil,

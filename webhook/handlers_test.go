@@ -317,7 +317,7 @@ func TestValidatePolicies(t *testing.T) {
 	}
 	full := handle(t, h, request(t, admissionv1.Create, kind, "", "{metadata: {name: a}, spec: {match: [{podSelector: {}}], sizing: {files: {createdPerMinute: '18', fileSize: 1500}}}}", ""))
 	if diff := cmp.Diff([]string{
-		"spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get",
+		"spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and set sizing.files.retention to how old they get",
 		"spec.match: the API server sends every Pod to shmkeeper, since it cannot tell which ones the policy matches: " +
 			"give each entry of match a podSelector that asks for a label, images, tmpfsPaths or mounted",
 	}, full.Warnings); diff != "" {

@@ -155,7 +155,7 @@ func missingPermissions(ctx context.Context, client kubernetes.Interface, o Opti
 				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: n.attributes(verb, o.Namespace)},
 			}, metav1.CreateOptions{})
 			if err != nil {
-				return nil, fmt.Errorf("ask the API server for our permissions: %w: see that it runs and that the credentials are right", err)
+				return nil, fmt.Errorf("ask the API server for our permissions: %w: make sure that it runs and that the credentials are right", err)
 			}
 			if !review.Status.Allowed {
 				missing = append(missing, n.String(verb, o.Namespace))

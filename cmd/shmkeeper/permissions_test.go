@@ -303,7 +303,7 @@ func TestPermissionCheck_WaitsForTheAPIServer(t *testing.T) {
 }
 
 func TestPermissionCheck_GivesUp(t *testing.T) {
-	const remedy = ": see that it runs and that the credentials are right"
+	const remedy = ": make sure that it runs and that the credentials are right"
 	forbidden := apierrors.NewForbidden(authorizationv1.Resource("selfsubjectaccessreviews"), "", errors.New("no"))
 	for name, c := range map[string]struct {
 		err         error

@@ -251,7 +251,7 @@ func cachesSynced(view *cluster.View, watches *cluster.Watches) healthz.Checker 
 		}
 		const unknown = "the policies, namespaces, limit ranges and resource quotas are not all known yet: "
 		if failures := watches.Failures(); failures != "" {
-			return errors.New(unknown + failures + ": see that the API server answers, that the CRD is installed (manifests/crd), " +
+			return errors.New(unknown + failures + ": make sure that the API server answers, that the CRD is installed (manifests/crd), " +
 				"and that the server may list and watch them")
 		}
 		return errors.New(unknown + "wait for the API server's answer")

@@ -121,7 +121,7 @@ func (i *installation) installs(t *testing.T) {
 	log := filepath.Join(i.dir, "server.log")
 	for _, why := range []string{
 		`"checker":"certificate","error":"no serving certificate is loaded yet: ` +
-			`see that \"` + i.volume.dir + `\" holds tls.crt and tls.key, and that they belong together"`,
+			`make sure that \"` + i.volume.dir + `\" holds tls.crt and tls.key, and that they belong together"`,
 		`"msg":"The serving certificate cannot be read; trying again"`,
 	} {
 		eventually(t, func() error {
@@ -163,7 +163,7 @@ func (i *installation) renewed(t *testing.T, trigger func()) (old, fresh *x509.C
 	i.volume.write(t, secret.Data)
 	eventually(t, func() error {
 		if !served(t, i.replica).Equal(fresh) {
-			return errors.New("the replica serves the old certificate: see that it follows the files")
+			return errors.New("the replica serves the old certificate: make sure that it follows the files")
 		}
 		return nil
 	})

@@ -80,7 +80,7 @@ func matchConditionCurrent(s cluster.PolicyState, covered coverage) metav1.Condi
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonContested
 		c.Message = "the webhook configurations may hold back Pods that the policy matches, since somebody else keeps changing them: " +
 			"kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o yaml --show-managed-fields " +
-			"shows who; have that tool leave to shmkeeper what shmkeeper restores"
+			"shows who; configure that tool not to manage what shmkeeper restores"
 	case !covered.covered:
 		c.Status, c.Reason = metav1.ConditionFalse, ReasonNotSent
 		c.Message = "the webhook configurations may hold back Pods that the policy matches: " +

@@ -80,7 +80,7 @@ func TestConditions(t *testing.T) {
 			metav1.ConditionFalse, ReasonContested,
 			"the webhook configurations may hold back Pods that the policy matches, since somebody else keeps changing them: " +
 				"kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o yaml --show-managed-fields " +
-				"shows who; have that tool leave to shmkeeper what shmkeeper restores",
+				"shows who; configure that tool not to manage what shmkeeper restores",
 		}},
 		"the webhooks are sent its Pods, though somebody else writes": {matchConditionCurrent(about(unchanged), coverage{covered: true, contested: true}), condition{
 			metav1.ConditionTrue, ReasonSent, "the webhooks are sent the Pods that the policy could match",
@@ -100,7 +100,7 @@ func TestConditions(t *testing.T) {
 			sizeSufficient(sized(&v1alpha1.Sizing{Files: &v1alpha1.Files{CreatedPerMinute: "18", FileSize: *sizing.Bytes(1500).Quantity()}})),
 			condition{
 				metav1.ConditionFalse, ReasonNeverDeleted, "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: " +
-					"delete old files, and say by sizing.files.retention how old they get",
+					"delete old files, and set sizing.files.retention to how old they get",
 			},
 		},
 		"cut, and it fills": {

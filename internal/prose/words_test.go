@@ -58,6 +58,8 @@ var rules = []rule{
 		"It says what becomes of the Pod.", "It says what happens to the Pod."),
 	avoid(`\b(?:for|from|by|of|warns|with) who (?:sets|makes|answers|may|has|is|builds|prefers|publishes|calls|creates|reads|runs|asks)`, "the user who, or name the object",
 		"It warns who sets the label.", "The user who sets the label is warned."),
+	avoid(`: see that`, "make sure that",
+		"It is not read: see that it is there.", "It shows that it is there."),
 	avoid(`\bwhat there (?:is|was) to say`, "the findings, the warnings",
 		"It returns what there is to say about a Pod.", "There is nothing to say."),
 }

@@ -147,7 +147,7 @@ func (w *BundleWriter) Publish(ctx context.Context, kind string) (written bool, 
 	u.Object["webhooks"] = entries
 	err = w.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(BundleFieldManager), client.ForceOwnership)
 	if err != nil && !apierrors.IsNotFound(err) {
-		return false, fmt.Errorf("publish the CA bundle in %s %q: %w: see that the server may patch it", kind, w.Name, err)
+		return false, fmt.Errorf("publish the CA bundle in %s %q: %w: make sure that the server may patch it", kind, w.Name, err)
 	}
 	return err == nil, nil
 }

@@ -94,7 +94,7 @@ func TestPolicyStatus_SizeThatFills(t *testing.T) {
 	got := c.waitFor(t, "forever", v1alpha1.ConditionSizeSufficient, metav1.ConditionFalse)
 	b := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionSizeSufficient)
 	const want = "files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: " +
-		"delete old files, and say by sizing.files.retention how old they get"
+		"delete old files, and set sizing.files.retention to how old they get"
 	if b.Reason != policystatus.ReasonNeverDeleted || b.Message != want {
 		t.Errorf("the size suffices: %+v", b)
 	}

@@ -63,7 +63,7 @@ func read(ctx context.Context, from client.Reader, kind, name string) (*unstruct
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("read %s %q: %w: see that the server may get, list and watch it", kind, name, err)
+		return nil, fmt.Errorf("read %s %q: %w: make sure that the server may get, list and watch it", kind, name, err)
 	}
 	return u, nil
 }

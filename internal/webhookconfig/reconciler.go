@@ -110,7 +110,7 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			return reconcile.Result{RequeueAfter: conflictRetry}, nil
 		}
 		if err != nil {
-			return reconcile.Result{}, fmt.Errorf("%s %q cannot be written: %w: see that the server may create and patch it",
+			return reconcile.Result{}, fmt.Errorf("%s %q cannot be written: %w: make sure that the server may create and patch it",
 				r.kind, r.manifest.GetName(), err)
 		}
 		r.wrote(ctx, change, condition, correction)
@@ -255,7 +255,7 @@ func (r *reconciler) wrote(ctx context.Context, change *unstructured.Unstructure
 		r.recordEvent(ctx, change, "Contested", "Restore", fmt.Sprintf(
 			"somebody has undone %d times what shmkeeper writes into its %s, which it now leaves as it is for %s", maxCorrections, r.kind, pause),
 			": kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations shmkeeper -o yaml --show-managed-fields shows who; "+
-				"have that tool leave to shmkeeper what shmkeeper restores")
+				"configure that tool not to manage what shmkeeper restores")
 	}
 	if condition.Narrow {
 		log.FromContext(ctx).V(1).Info("wrote the match condition", "revision", condition.Revision)

@@ -166,7 +166,7 @@ func TestReview_WhatCannotBeRenderedIsSaid(t *testing.T) {
 	write(t, dir, append([]string{"bad/kustomization.yaml", "resources: [missing.yaml]\n", "-k/kustomization.yaml", "resources: [pod.yaml]\n", "-k/pod.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: nginx}]}}\n", "none/kustomization.yaml", "resources: []\n"}, repository...)...)
 	for _, test := range []struct{ dir, want string }{
 		{"bad", "error: -k: bad: kubectl kustomize bad failed: "},
-		{"nowhere", "error: -k: nowhere: there is no kustomization.yaml and no Chart.yaml in it: name the directory of a kustomization or of a Helm chart\n"},
+		{"nowhere", "error: -k: nowhere: has neither a kustomization.yaml nor a Chart.yaml: name the directory of a kustomization or of a Helm chart\n"},
 		{"none", "error: none: there is no object in it: check what wrote it\n"},
 		{"./-k", ""},
 	} {

@@ -117,7 +117,7 @@ stdin:11: p: error: spec.mode: Unsupported value: "Foo": supported values: "Audi
 		},
 		"files that are never deleted": {
 			in:   with("fixed: {size: 1Gi}", `files: {createdPerMinute: "18", fileSize: 1500}`),
-			want: "stdin:8: p: warning: spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and say by sizing.files.retention how old they get" + oneWarning,
+			want: "stdin:8: p: warning: spec.sizing.files: files are never deleted, so no size is enough: 4Gi fills after 40 d 10 h: delete old files, and set sizing.files.retention to how old they get" + oneWarning,
 		},
 		"a max that will fill": {
 			in:   with("fixed: {size: 1Gi}", "files: {createdPerMinute: \"18\", fileSize: 1500, retention: 168h}\n    max: 256Mi"),

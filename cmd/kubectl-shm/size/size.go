@@ -194,7 +194,7 @@ func (c computed) check(subject policy.Subject) []finding {
 		reason, remedy := saturated, "raise "+max
 		switch {
 		case !c.Bounded:
-			reason, remedy = neverDeleted, "delete old files, and say after how long with "+retention
+			reason, remedy = neverDeleted, "delete old files, and set "+retention+" to how old they get"
 		case c.Files() != nil:
 			remedy += ", or shorten " + retention
 		}

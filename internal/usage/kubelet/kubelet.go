@@ -161,7 +161,7 @@ func (r *Reader) ask(ctx context.Context, n Node) (usage.Summary, error) {
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return usage.Summary{}, fmt.Errorf("%s: grant get nodes/stats, as manifests/usage does, and see that the kubelet asks the API server about tokens", response.Status)
+		return usage.Summary{}, fmt.Errorf("%s: grant get nodes/stats, as manifests/usage does, and make sure that the kubelet asks the API server about tokens", response.Status)
 	default:
 		return usage.Summary{}, errors.New(response.Status)
 	}

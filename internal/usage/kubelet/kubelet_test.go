@@ -178,7 +178,7 @@ func TestReader_NodesThatFail(t *testing.T) {
 		"does not know the path": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, "404 Not Found"},
 		"does not allow it": {
 			func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
-			"403 Forbidden: grant get nodes/stats, as manifests/usage does, and see that the kubelet asks the API server about tokens",
+			"403 Forbidden: grant get nodes/stats, as manifests/usage does, and make sure that the kubelet asks the API server about tokens",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -173,7 +173,7 @@ func (r *Reader) query(ctx context.Context, endpoint string, form url.Values, ea
 	case failure != "":
 		return fmt.Errorf("the answer of Prometheus is %s: %s", response.Status, failure)
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("the answer of Prometheus is %s: see that --usage-prometheus-url is its address", response.Status)
+		return fmt.Errorf("the answer of Prometheus is %s: make sure that --usage-prometheus-url is its address", response.Status)
 	case err != nil:
 		return fmt.Errorf("reading the answer of Prometheus: %w", err)
 	}
@@ -231,4 +231,4 @@ func figure(f float64) (int64, bool) {
 	return 0, false
 }
 
-var errNotAnswer = errors.New("this is not the form of an answer of Prometheus: see that --usage-prometheus-url is its address")
+var errNotAnswer = errors.New("this is not the form of an answer of Prometheus: make sure that --usage-prometheus-url is its address")

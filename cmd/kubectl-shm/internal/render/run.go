@@ -78,7 +78,7 @@ func commandsFor(dir string, o Options) (commands [][]string, file string, err e
 	}
 	file = filepath.Join(dir, "Chart.yaml")
 	if !exists(file) {
-		return nil, "", fmt.Errorf("-k: %s: there is no %s and no Chart.yaml in it: name the directory of a kustomization or of a Helm chart", dir, kustomizationNames[0])
+		return nil, "", fmt.Errorf("-k: %s: has neither a %s nor a Chart.yaml: name the directory of a kustomization or of a Helm chart", dir, kustomizationNames[0])
 	}
 	helm := []string{"helm", "template", releaseOf(dir), target, "--namespace", o.Namespace}
 	for _, values := range o.Values {
