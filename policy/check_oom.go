@@ -89,7 +89,7 @@ func (f *fullSum) add(v *view, vol *volume, bound sizing.Bytes) {
 	default:
 		f.path = v.policy.mountPath + " and below"
 	}
-	// What memoryPercent gives beside a volume that takes all of the limit says nothing.
+	// The size that memoryPercent gives means nothing if a volume takes up the whole limit.
 	if m := v.policy.model; m != nil && m.memoryPercent == nil && vol.at && vol.size > v.payable() && vol.elsewhere == "" {
 		f.tooLarge = vol
 	}

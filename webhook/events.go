@@ -10,9 +10,8 @@ import (
 	"github.com/shmkeeper/shmkeeper/policy"
 )
 
-// Events takes what happens to the Pods of a workload as they are created, to write it down where the
-// workload's owner looks: the user who creates a Deployment does not hear what happens to its Pods. It may be
-// called concurrently. A workloadevents.Recorder is one.
+// Events records what happens to new Pods as events about their workload, where its owner looks: the
+// response to a Deployment says nothing about its Pods. Its methods may be called concurrently. A workloadevents.Recorder is one.
 type Events interface {
 	// Record takes an event and returns at once, whether or not it is written.
 	Record(e *workloadevents.Event) bool

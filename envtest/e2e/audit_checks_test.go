@@ -98,7 +98,7 @@ func (a *auditedCluster) checkTable(t *testing.T) {
 	}
 }
 
-// mustFillTable fails if kubectl get shmp has an empty column, or not as many policies.
+// mustFillTable fails if kubectl get shmp has an empty column, or another number of policies.
 func (a *auditedCluster) mustFillTable(t *testing.T, policies int) {
 	t.Helper()
 	text, err := a.cp.Kubectl(t.Context(), "get", "shmp")

@@ -101,8 +101,8 @@ func (g *generator) isBelow() string {
 // plainPath matches paths that need no cleaning, but for a slash at either end.
 const plainPath = `^/?[^/.][^/]*(?:/[^/.][^/]*)*/?$`
 
-// isOdd returns a condition: the path of mount m is spelled in a way of which only package policy can
-// tell where it leads.
+// isOdd returns a condition: the path of mount m is spelled in a way that only package policy can
+// resolve.
 func (g *generator) isOdd() string {
 	return fmt.Sprintf("m.mountPath.contains(%s) && !m.mountPath.matches(%s)", literal(g.lastPart()), literal(plainPath))
 }

@@ -152,7 +152,7 @@ func (r *reconciler) write(ctx context.Context, p *v1alpha1.SharedMemoryPolicy, 
 }
 
 // ignoreReplaced drops the error of a write to a policy that was deleted, or replaced by another
-// of its name: that one has its own turn.
+// of its name, which is reconciled on its own.
 func ignoreReplaced(err error) error {
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil

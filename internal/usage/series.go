@@ -190,8 +190,8 @@ func (s *Series) watch(before, p *Point) {
 	c.steps = 0
 }
 
-// thin leaves out a point when there are too many: of those that are not recent the one between the
-// two that are closest to each other.
+// thin drops a point when there are too many: among the older ones, the one whose neighbors are
+// closest to each other.
 func (s *Series) thin() {
 	if len(s.points) <= s.max {
 		return
