@@ -40,7 +40,7 @@ MUTATE_RESUME  ?=
 
 # The build tags of what needs a real node, or QEMU, or minutes, or a browser. (A comma would end an argument of make's call.)
 comma      := ,
-TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)helm$(comma)release
+TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)cost$(comma)helm$(comma)release
 
 SHELL      := /bin/sh
 TEST       := $(GO) test -timeout 30m$(if $(filter-out 0,$(RACE)), -race)

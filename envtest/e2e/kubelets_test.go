@@ -34,7 +34,7 @@ type kubelet struct {
 	mu    sync.Mutex
 	pods  []*writingPod
 	asked int
-	// answers replaces the answer; nil for the recorded one.
+	// answers replaces the answer; nil for that of serveStats.
 	answers http.HandlerFunc
 	allowed map[string]bool // by token
 }
@@ -148,6 +148,11 @@ func (k *kubelet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answers(w, r)
 		return
 	}
+	k.serveStats(w, r)
+}
+
+// serveStats answers as the kubelet of the release does.
+func (k *kubelet) serveStats(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch may, err := k.mayGetStats(r, token); {
 	case err != nil:
