@@ -2,7 +2,6 @@ package main
 
 import (
 	"container/list"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -31,15 +30,22 @@ func newIdleConnections(most int) *idleConnections {
 func (i *idleConnections) observe(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateIdle:
-		if surplus := i.add(c); surplus != nil {
-			if t, ok := surplus.(*tls.Conn); ok {
-				surplus = t.NetConn() // to say goodbye could take seconds
-			}
-			_ = surplus.Close() // it may have ended on its own
-		}
+		i.wait(c)
 	case http.StateNew, http.StateActive, http.StateClosed, http.StateHijacked:
 		i.remove(c)
 	}
+}
+
+// wait notes that a connection is idle, and closes one if there are too many.
+func (i *idleConnections) wait(c net.Conn) {
+	surplus := i.add(c)
+	if surplus == nil {
+		return
+	}
+	if t, ok := surplus.(interface{ NetConn() net.Conn }); ok {
+		surplus = t.NetConn() // a goodbye by TLS could take seconds
+	}
+	_ = surplus.Close() // it may have ended on its own
 }
 
 // add notes that a connection is idle, and returns the one to close; nil if there are few.

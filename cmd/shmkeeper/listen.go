@@ -33,10 +33,10 @@ type webhookServer struct {
 	// connections is how many there can be at a time. Others wait to be accepted.
 	connections int
 	idle        *idleConnections
-	// headerTimeout and requestTimeout bound how long a client takes for a handshake or the header of a request,
-	// and for all of a request.
-	headerTimeout, requestTimeout time.Duration
-	listening                     atomic.Bool
+	// headerTimeout and requestTimeout bound how long a client takes for a handshake or the header of a request, and for
+	// the rest of it; idleTimeout bounds how long a connection is kept without a request.
+	headerTimeout, requestTimeout, idleTimeout time.Duration
+	listening                                  atomic.Bool
 }
 
 // An API server has at most some hundred requests in flight, each on a connection of its own. It
@@ -44,14 +44,14 @@ type webhookServer struct {
 // while the other sends loses a request, so the server waits longer.
 const (
 	mostConnections = 1024
-	idleTimeout     = 3 * time.Minute
+	longestIdle     = 3 * time.Minute
 )
 
 func newWebhookServer(o Options, tlsOptions ...func(*tls.Config)) *webhookServer {
 	s := &webhookServer{
 		Server:  ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.WebhookHost, Port: o.WebhookPort}),
 		address: net.JoinHostPort(o.WebhookHost, strconv.Itoa(o.WebhookPort)), connections: mostConnections, idle: newIdleConnections(mostIdle),
-		headerTimeout: 5 * time.Second, requestTimeout: answerTimeout,
+		headerTimeout: 5 * time.Second, requestTimeout: answerTimeout, idleTimeout: longestIdle,
 		tls: &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}},
 	}
 	for _, option := range tlsOptions {
@@ -70,10 +70,10 @@ func (s *webhookServer) Start(ctx context.Context) error {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	server := &http.Server{
-		Handler: s.WebhookMux(), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: s.headerTimeout, ReadTimeout: s.requestTimeout,
+		Handler: s.untilTimeout(s.WebhookMux()), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: s.headerTimeout,
 		// From the header on: a client that does not read its answer holds the memory of its request no longer.
-		WriteTimeout: 2 * s.requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
+		WriteTimeout: 2 * s.requestTimeout, IdleTimeout: s.idleTimeout, MaxHeaderBytes: 64 << 10,
 		ConnState: s.idle.observe,
 		ErrorLog:  log.New(serverLog{ctrl.Log.WithName("webhooks")}, "", 0),
 	}
@@ -85,10 +85,24 @@ func (s *webhookServer) Start(ctx context.Context) error {
 		ended <- server.Shutdown(ctx)
 	}()
 	s.listening.Store(true)
-	if err := server.Serve(tls.NewListener(netutil.LimitListener(listener, s.connections), s.tls)); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(&tlsListener{
+		Listener: netutil.LimitListener(listener, s.connections), config: s.tls, idle: s.idle, headerTimeout: s.headerTimeout, idleTimeout: s.idleTimeout,
+	}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return errors.Join(<-ended, server.Close())
+}
+
+// untilTimeout bounds how long the rest of a request takes to arrive when its header has. The ReadTimeout of
+// net/http would begin when the connection does, not the request.
+func (s *webhookServer) untilTimeout(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.requestTimeout)); err != nil {
+			http.Error(w, "the connection has ended", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // StartedChecker implements ctrlwebhook.Server: it passes if a TLS handshake succeeds.

@@ -232,14 +232,7 @@ func TestWebhookServer_ClosesIdleConnections(t *testing.T) {
 		if err := answered(c); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, func() error {
-			s.idle.mu.Lock()
-			defer s.idle.mu.Unlock()
-			if n := len(s.idle.places); n != idle {
-				return fmt.Errorf("%d connections are idle, want %d", n, idle)
-			}
-			return nil
-		})
+		waitFor(t, func() error { return s.idle.mustBe(idle) })
 		return c
 	}
 	other, oldest, newer := used("127.0.0.1", 1), used("127.0.0.2", 2), used("127.0.0.2", 3)
