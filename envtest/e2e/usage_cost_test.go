@@ -70,7 +70,7 @@ func TestUsage_Cost(t *testing.T) {
 	listing := (slow.cpu*fast.rounds - fast.cpu*slow.rounds) / (slow.listings*fast.rounds - fast.listings*slow.rounds)
 	round := (fast.cpu - listing*fast.listings) / fast.rounds
 	share := (round + listing/roundsOfAListing) / time.Minute.Seconds()
-	t.Logf("%d volumes on %d nodes: %.1f MiB idle, %.1f MiB at the most, of which %.1f its own; %.2f s of a core for a round, %.2f s for a listing: %.2f %% of a core at an interval of a minute (%+v, %+v; idle: %.2f %%)",
+	t.Logf("%d volumes on %d nodes: %.1f MiB idle, %.1f MiB at most, of which %.1f its own; %.2f s of a core for a round, %.2f s for a listing: %.2f %% of a core at an interval of a minute (%+v, %+v; idle: %.2f %%)",
 		pods, costNodes, idleMiB, m.peak, m.own, round, listing, 100*share, fast, slow, 100*idleShare)
 	before = cpuSeconds(t, m.pid)
 	for range 5 {
