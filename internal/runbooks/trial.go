@@ -19,9 +19,6 @@ type Trial struct {
 	// Shows is a regular expression that what it prints matches. Without one there is nothing to print, as in a
 	// cluster where nothing is wrong, and grep may find nothing.
 	Shows string
-	// Each is a regular expression that each line matches, of those that it may print instead of nothing: a log's
-	// warnings depend on what else happens to the cluster meanwhile.
-	Each string
 	// Status is the exit status that belongs to it.
 	Status int
 	// Then is the command that is tried while this one, which ends in "&", runs.
@@ -67,29 +64,13 @@ func (t Trial) Run(ctx context.Context, shell Shell) error {
 	err := cmd.Run()
 	status := cmd.ProcessState.ExitCode()
 	nothingFound := t.Shows == "" && status == 1 && errOut.Len() == 0
-	if status != t.Status && !nothingFound {
-		return fmt.Errorf("%s: %w: %s", command, cmp.Or(err, errors.New("it ends without an error")), errOut.String())
-	}
-	if err := t.check(strings.TrimSpace(out.String())); err != nil {
-		return fmt.Errorf("%s: it prints\n%s; %w", command, out.String(), err)
-	}
-	return nil
-}
-
-// check returns an error unless the text is what the command should print.
-func (t Trial) check(printed string) error {
 	switch {
-	case t.Each != "":
-		each := regexp.MustCompile(t.Each)
-		for line := range strings.Lines(printed) {
-			if !each.MatchString(line) {
-				return fmt.Errorf("want no lines but those that match %q", t.Each)
-			}
-		}
-	case t.Shows == "" && printed != "":
-		return errors.New("want nothing")
-	case t.Shows != "" && !regexp.MustCompile(`(?m)`+t.Shows).MatchString(printed):
-		return fmt.Errorf("want a match of %q", t.Shows)
+	case status != t.Status && !nothingFound:
+		return fmt.Errorf("%s: %w: %s", command, cmp.Or(err, errors.New("it ends without an error")), errOut.String())
+	case t.Shows == "" && strings.TrimSpace(out.String()) != "":
+		return fmt.Errorf("%s: it prints\n%s; want nothing", command, out.String())
+	case t.Shows != "" && !regexp.MustCompile(`(?m)`+t.Shows).Match(out.Bytes()):
+		return fmt.Errorf("%s: it prints\n%s; want a match of %q", command, out.String(), t.Shows)
 	}
 	return nil
 }
