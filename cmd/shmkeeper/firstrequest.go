@@ -14,11 +14,7 @@ import (
 // is closed just then rejects a Pod.
 type tlsListener struct {
 	net.Listener
-	config *tls.Config
-	idle   *idleConnections
-	// headerTimeout bounds the handshake, and the first header from its first byte on; idleTimeout
-	// bounds the time between them.
-	headerTimeout, idleTimeout time.Duration
+	server *webhookServer
 }
 
 // Accept implements net.Listener.
@@ -27,18 +23,19 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tlsConn{Conn: tls.Server(c, l.config), of: l}, nil
+	return &tlsConn{Conn: tls.Server(c, l.server.tls), server: l.server}, nil
 }
 
 // tlsConn is a connection of a tlsListener.
 type tlsConn struct {
 	*tls.Conn
-	of *tlsListener
+	server *webhookServer
 	// used is set when the first byte of a request has been read.
 	used bool
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. The server's headerTimeout bounds the handshake, and the first header from its
+// first byte on; its idleTimeout bounds the time between them.
 func (c *tlsConn) Read(p []byte) (int, error) {
 	if c.used {
 		return c.Conn.Read(p)
@@ -46,22 +43,22 @@ func (c *tlsConn) Read(p []byte) (int, error) {
 	if err := c.handshake(); err != nil {
 		return 0, err
 	}
-	c.of.idle.wait(c)
-	defer c.of.idle.remove(c)
-	if err := c.SetReadDeadline(time.Now().Add(c.of.idleTimeout)); err != nil {
+	c.server.idle.wait(c)
+	defer c.server.idle.remove(c)
+	if err := c.SetReadDeadline(time.Now().Add(c.server.idleTimeout)); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Read(p)
 	c.used = true
 	if err == nil {
-		err = c.SetReadDeadline(time.Now().Add(c.of.headerTimeout))
+		err = c.SetReadDeadline(time.Now().Add(c.server.headerTimeout))
 	}
 	return n, err
 }
 
 // handshake bounds the handshake, and tells a client that knows nothing of TLS what is wrong.
 func (c *tlsConn) handshake() error {
-	if err := c.SetDeadline(time.Now().Add(c.of.headerTimeout)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(c.server.headerTimeout)); err != nil {
 		return err
 	}
 	err := c.Handshake()

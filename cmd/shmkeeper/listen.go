@@ -85,9 +85,7 @@ func (s *webhookServer) Start(ctx context.Context) error {
 		ended <- server.Shutdown(ctx)
 	}()
 	s.listening.Store(true)
-	if err := server.Serve(&tlsListener{
-		Listener: netutil.LimitListener(listener, s.connections), config: s.tls, idle: s.idle, headerTimeout: s.headerTimeout, idleTimeout: s.idleTimeout,
-	}); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(&tlsListener{netutil.LimitListener(listener, s.connections), s}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return errors.Join(<-ended, server.Close())

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/shmkeeper/shmkeeper/envtest/install"
 )
 
 func TestDryRun_AnsweredLikeARealRequest(t *testing.T) {
@@ -175,12 +177,18 @@ func TestRestore_DeletedConfiguration(t *testing.T) {
 		if after.UID == before.UID {
 			return fmt.Errorf("it is the old one")
 		}
-		// A previous CA may leave the bundle meanwhile. That the new one is right shows the Pod below.
+		// A previous CA may have left the bundle meanwhile, so that is compared with the one in force.
 		if diff := cmp.Diff(before.Webhooks, after.Webhooks, cmpopts.IgnoreFields(admissionregistrationv1.WebhookClientConfig{}, "CABundle")); diff != "" {
 			return fmt.Errorf("webhooks (-before +after):\n%s", diff)
 		}
-		if len(after.Webhooks[0].ClientConfig.CABundle) == 0 {
-			return fmt.Errorf("it has no caBundle")
+		published, err := s.kube.CoreV1().ConfigMaps(install.Namespace).Get(t.Context(), "shmkeeper-ca", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range after.Webhooks {
+			if got, want := string(after.Webhooks[i].ClientConfig.CABundle), published.Data["ca.crt"]; got != want || want == "" {
+				return fmt.Errorf("webhook %s has the caBundle\n%s; want\n%s", after.Webhooks[i].Name, got, want)
+			}
 		}
 		return nil
 	})

@@ -142,7 +142,7 @@ func (r *report) pageBars() (bars []pageBar, more string) {
 	for _, n := range growing {
 		largest = max(largest, n.after.Limits)
 	}
-	percent := func(b sizing.Bytes) float64 { return float64(b) / float64(largest) * 100 }
+	percent := func(b sizing.Bytes) float64 { return htmlpage.Width(float64(b), float64(largest)) }
 	for _, n := range growing {
 		bars = append(bars, pageBar{
 			Name: n.name, Now: percent(n.before.Limits), More: percent(n.after.Limits.Minus(n.before.Limits)),

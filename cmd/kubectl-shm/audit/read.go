@@ -53,7 +53,7 @@ func (o *options) read(ctx context.Context, s cli.Streams, c *live.Cluster) (*re
 		return nil, err
 	}
 	r := a.report()
-	r.where, r.host = c.Where(), c.Config.Host
+	r.where, r.host = c.Where(), c.Host()
 	r.notes = append(c.Notes(), r.notes...)
 	return r, nil
 }

@@ -3,11 +3,11 @@ package recommend
 import (
 	_ "embed"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/htmlpage"
+	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/inspect"
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/live"
 	"github.com/shmkeeper/shmkeeper/internal/human"
 	"github.com/shmkeeper/shmkeeper/policy/sizing"
@@ -62,14 +62,10 @@ var dots = map[confidence]string{high: "●●●", medium: "●●○", low: "�
 
 // pageOf returns what the page shows.
 func (o *options) pageOf(c *live.Cluster, list []recommendation, notes []string, now time.Time) *pageData {
-	host := ""
-	if c.Config != nil {
-		host = c.Config.Host
-	}
 	p := &pageData{
 		Head: htmlpage.Head{
 			Title: "How large /dev/shm should be in " + c.Where(), Notes: notes, Made: "Made by kubectl shm recommend, which changes no size.",
-			About: htmlpage.About(now, human.Plural(len(list), "volume")+" of workloads", host),
+			About: htmlpage.About(now, human.Plural(len(list), "volume")+" of workloads", c.Host()),
 		},
 		Used: "in use now",
 	}
@@ -110,11 +106,7 @@ func (r *recommendation) page() pageVolume {
 		Class: classOf(r.Verdict), Verdict: string(r.Verdict), Name: r.Workload, Effect: r.Effect, Size: r.SizeBytes.String(), Used: r.UsedBytes.String(), Needs: "no size",
 		Rate: "no file for each request", Kept: "?", Confidence: string(r.Confidence), Dots: dots[r.Confidence], Watched: human.Duration(time.Duration(r.Watched) * time.Second),
 	}
-	volume := r.MountPath + " (the container runtime's own)"
-	if r.Volume != "" {
-		volume = r.MountPath + " (volume " + r.Volume + ")"
-	}
-	about := []string{r.Namespace, volume, human.Plural(r.Pods, "Pod")}
+	about := []string{r.Namespace, inspect.Mount{Path: r.MountPath, Volume: r.Volume}.String(), human.Plural(r.Pods, "Pod")}
 	if r.Policy != "" {
 		about = append(about, "policy "+r.Policy)
 	}
@@ -122,10 +114,10 @@ func (r *recommendation) page() pageVolume {
 	largest := max(r.SizeBytes, r.UsedBytes)
 	if r.RecommendedBytes != nil {
 		largest = max(largest, *r.RecommendedBytes)
-		out.Needs, out.NeedsWidth = r.RecommendedBytes.String(), share(*r.RecommendedBytes, largest)
+		out.Needs, out.NeedsWidth = r.RecommendedBytes.String(), htmlpage.Width(float64(*r.RecommendedBytes), float64(largest))
 		out.Cost = fmt.Sprintf("costs %s of memory when full", r.MemoryCostBytes)
 	}
-	out.SizeWidth, out.UsedWidth = share(r.SizeBytes, largest), share(r.UsedBytes, r.SizeBytes)
+	out.SizeWidth, out.UsedWidth = htmlpage.Width(float64(r.SizeBytes), float64(largest)), htmlpage.Width(float64(r.UsedBytes), float64(r.SizeBytes))
 	if r.RecommendedBytes == nil {
 		out.SizeWidth = endless // beside a bar that has no end
 	}
@@ -136,9 +128,4 @@ func (r *recommendation) page() pageVolume {
 		out.Kept = human.Duration(time.Duration(*r.RetentionSeconds) * time.Second)
 	}
 	return out
-}
-
-// share returns a part of a whole in per cent, at most 100.
-func share(part, whole sizing.Bytes) float64 {
-	return math.Round(1000*min(1, float64(part)/float64(max(1, whole)))) / 10
 }

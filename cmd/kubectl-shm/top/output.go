@@ -185,7 +185,7 @@ func (o *options) writeTable(s cli.Streams, scan *scanner, volumes []*volume) {
 	}}
 	p := o.pick(volumes)
 	for _, v := range p.volumes {
-		t.Add(cells(v)...)
+		t.Add(cells(v, wide)...)
 	}
 	if len(t.Rows) > 0 {
 		t.Write(s.Out, wide, s.Width)
@@ -222,15 +222,18 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func cells(v *volume) []string {
+// cells returns the row of a volume. What takes a while to work out is there only if the table is wide.
+func cells(v *volume, wide bool) []string {
 	u := v.last().usage
 	name := cli.Plain(v.Volume)
 	if v.Volume == "" {
 		name = "(runtime's own)"
 	}
 	created := "?"
-	if perMinute, percent, ok := v.created(); ok {
-		created = fmt.Sprintf("%.3g ±%d%%", perMinute, percent)
+	if wide {
+		if perMinute, percent, ok := v.created(); ok {
+			created = fmt.Sprintf("%.3g ±%d%%", perMinute, percent)
+		}
 	}
 	memory, limit := "-", "none"
 	if m := v.last().memory; m != nil {

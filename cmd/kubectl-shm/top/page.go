@@ -10,7 +10,6 @@ import (
 
 	"github.com/shmkeeper/shmkeeper/cmd/kubectl-shm/internal/htmlpage"
 	"github.com/shmkeeper/shmkeeper/internal/human"
-	"github.com/shmkeeper/shmkeeper/policy/sizing"
 )
 
 // pageText is the verb's part of the page.
@@ -110,12 +109,8 @@ func writePage(w io.Writer, p *pageData) error { return htmlpage.Write(w, pageTe
 
 // pageOf returns what the page shows.
 func (o *options) pageOf(scan *scanner, shown picked, now time.Time) *pageData {
-	host := ""
-	if scan.cluster.Config != nil {
-		host = scan.cluster.Config.Host
-	}
 	p := &pageData{Head: htmlpage.Head{
-		Title: "How full /dev/shm is in " + scan.cluster.Where(), About: htmlpage.About(now, o.measured(shown.volumes), host),
+		Title: "How full /dev/shm is in " + scan.cluster.Where(), About: htmlpage.About(now, o.measured(shown.volumes), scan.cluster.Host()),
 		Notes: scan.cluster.Notes(), Made: "Made by kubectl shm top.",
 	}}
 	if shown.idle > 0 {
@@ -162,8 +157,7 @@ const shortest = time.Minute
 
 // along returns where a time is on the axis, in per cent.
 func along(d time.Duration) float64 {
-	at := math.Log(float64(d)/float64(shortest)) / math.Log(float64(longest)/float64(shortest))
-	return math.Round(1000*min(max(at, 0), 1)) / 10
+	return htmlpage.Width(math.Log(float64(d)/float64(shortest)), math.Log(float64(longest)/float64(shortest)))
 }
 
 // addBars adds how long the volumes last that fill, those that end first.
@@ -204,7 +198,7 @@ func pageVolumeOf(v *volume) pageVolume {
 	u := v.last().usage
 	s := stateOf(v)
 	out := pageVolume{
-		Class: s.class, State: s.word, Pod: v.pod, UsedWidth: percentOf(u.Used, u.Size), Percent: human.Percent(int64(u.Used), int64(u.Size)),
+		Class: s.class, State: s.word, Pod: v.pod, UsedWidth: htmlpage.Width(float64(u.Used), float64(u.Size)), Percent: human.Percent(int64(u.Used), int64(u.Size)),
 		Used: u.Used.String() + " of " + u.Size.String(), Files: filesText(u.Inodes), Growth: growthText(v), FullIn: fullText(v), OOM: string(v.oomBeforeFull()), Limit: "none",
 	}
 	about := []string{v.namespace, v.Mount.String()}
@@ -217,7 +211,7 @@ func pageVolumeOf(v *volume) pageVolume {
 		if m.Limit > 0 {
 			limit = m.Limit
 		}
-		out.Charged, out.ChargedWidth = m.Used.String()+" charged", percentOf(m.Used, limit)
+		out.Charged, out.ChargedWidth = m.Used.String()+" charged", htmlpage.Width(float64(m.Used), float64(limit))
 	}
 	if limit > 0 {
 		out.Limit = limit.String()
@@ -226,12 +220,4 @@ func pageVolumeOf(v *volume) pageVolume {
 		out.OOM = fmt.Sprintf("yes, in %s", human.Duration(ends))
 	}
 	return out
-}
-
-// percentOf returns a part of a whole in per cent, at most 100; 0 of nothing.
-func percentOf(part, whole sizing.Bytes) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return math.Round(1000*min(1, float64(part)/float64(whole))) / 10
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"strings"
 	"time"
 )
@@ -54,6 +55,14 @@ func About(now time.Time, parts ...string) string {
 		}
 	}
 	return strings.Join(out, " · ")
+}
+
+// Width returns how wide a part of a whole is drawn, in per cent with one decimal: from 0 to 100, and 0 of nothing.
+func Width(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return math.Round(1000*min(max(part/whole, 0), 1)) / 10
 }
 
 // Tile is a number that matters, in the colour of a class, over what it counts.

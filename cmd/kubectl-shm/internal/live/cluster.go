@@ -85,6 +85,14 @@ func (c *Cluster) Where() string {
 	return fmt.Sprintf("namespace %q", c.Namespace)
 }
 
+// Host returns the address of the API server; empty if it is not known.
+func (c *Cluster) Host() string {
+	if c.Config == nil {
+		return ""
+	}
+	return c.Config.Host
+}
+
 // EachPod calls a function with each Pod of the namespaces, in the order of namespace and name.
 // Pods are read in pages, so that any number of them needs little memory: do not keep one, nor what
 // it points to.
