@@ -205,17 +205,20 @@ func (s *suite) policies(t *testing.T, policies ...v1alpha1.SharedMemoryPolicy) 
 		t.Fatal(err)
 	}
 	wanted := map[string]bool{}
-	for _, p := range policies {
-		wanted[p.Name] = true
-		if err := s.apply(ctx, p.DeepCopy()); err != nil {
-			t.Fatalf("policy %q: %v", p.Name, err)
-		}
+	for i := range policies {
+		wanted[policies[i].Name] = true
 	}
+	// First, as a replica learns of changes in their order: when it has accepted a new one, these are gone.
 	for i := range old.Items {
 		if !wanted[old.Items[i].Name] {
 			if err := client.IgnoreNotFound(s.client.Delete(ctx, &old.Items[i])); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+	for _, p := range policies {
+		if err := s.apply(ctx, p.DeepCopy()); err != nil {
+			t.Fatalf("policy %q: %v", p.Name, err)
 		}
 	}
 	for name := range wanted {
