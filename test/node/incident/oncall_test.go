@@ -84,6 +84,8 @@ var byChance = []struct {
 	{regexp.MustCompile(`running for [0-9a-z ]+`), "running for SOME TIME"},
 	{regexp.MustCompile(`restarted \d+ times`), "restarted SEVERAL times"},
 	{regexp.MustCompile(`charged for [0-9.]+ MiB`), "charged for SOME MiB"},
+	// Of a container that ends at once, containerd may see the end before the cause, as oomKilled says.
+	{regexp.MustCompile(`was killed \(exit code 137: an OOM kill that the runtime missed, or another SIGKILL\)`), "was OOM-killed"},
 	{regexp.MustCompile(`(?:\d+ min )?\d+ s (session_)`), "A MOMENT $1"},
 	// The files are as old as on the day, and the test takes a minute of its own.
 	{regexp.MustCompile(`17 h 1[0-9] min`), "17 h 10 min"},
