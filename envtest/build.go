@@ -132,7 +132,8 @@ func (p pinned) compile(ctx context.Context, progress io.Writer, programs []stri
 	if len(programs) == 1 {
 		out = filepath.Join(tmp, programs[0])
 	}
-	args := []string{"build", "-v", "-trimpath", "-tags", p.tags, "-ldflags", p.ldflags(p.version), "-o", out}
+	// With the flags of an ordinary build, so that the packages that our own programs need too are compiled once.
+	args := []string{"build", "-v", "-tags", p.tags, "-ldflags", p.ldflags(p.version), "-o", out}
 	for _, program := range programs {
 		args = append(args, p.packages[program])
 	}
@@ -178,7 +179,7 @@ func (p pinned) compile(ctx context.Context, progress io.Writer, programs []stri
 
 // toCompile returns how many packages are not in Go's cache; 0 if go does not say.
 func (p pinned) toCompile(ctx context.Context, programs []string) int {
-	args := []string{"list", "-deps", "-trimpath", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
+	args := []string{"list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
 	for _, program := range programs {
 		args = append(args, p.packages[program])
 	}

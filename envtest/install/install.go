@@ -28,7 +28,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "shmkeeper")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./cmd/shmkeeper")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/shmkeeper")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

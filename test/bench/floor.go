@@ -29,7 +29,7 @@ func buildFloor(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "floor")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./floor")
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./floor")
 	build.Dir = filepath.Join(root, "test", "bench")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -121,7 +121,7 @@ func (c *cluster) shm(args ...string) clitest.Result {
 func build(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubectl-shm")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "..")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
