@@ -164,8 +164,8 @@ func (p place) mustLearn(samples []measure.Sample) learn.Estimate {
 	return e
 }
 
-// mustLearnAll holds the retention too against what the writer does. The week runs so fast that the kubelet has three samples from after the first expiry: enough to see that the slope has ended, and too few to say
-// how old files get.
+// mustLearnAll holds the retention too against what the writer does. The week runs so fast that the kubelet has three samples from
+// after the first expiry: enough to see that the slope has ended, and too few to say how old files get.
 func (p place) mustLearnAll(samples []measure.Sample) {
 	p.t.Helper()
 	e := p.mustLearn(samples)
