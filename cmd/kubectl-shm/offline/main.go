@@ -1,5 +1,5 @@
-// Command offline is kubectl shm with the verbs of examples/demo.sh and action.yml alone. They link no client of a cluster, so that
-// it is built with less than half of the packages: both show something soon, even where nothing is in Go's cache.
+// Command offline is kubectl shm with a few verbs that need no cluster: those of examples/demo.sh and action.yml. They link no client of
+// one, so that it is built with less than half of the packages: both show something soon, even where nothing is in Go's cache.
 package main
 
 import (
