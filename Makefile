@@ -42,7 +42,7 @@ MUTATE_RESUME  ?=
 comma      := ,
 TAGS       := node$(comma)kernels$(comma)chaos$(comma)chromium$(comma)cost$(comma)helm$(comma)release
 
-# Without cgo, like the programs of the control plane: what both need is then compiled once, and no C compiler is needed but by the race detector.
+# Without cgo, like the programs of the control plane: what both need is then compiled once, and only the race detector needs a C compiler.
 export CGO_ENABLED ?= $(if $(filter-out 0,$(RACE)),1,0)
 
 SHELL      := /bin/sh
@@ -78,7 +78,7 @@ help: ## Show this list
 
 .PHONY: build
 build: ## Build the kubectl plugin, bin/kubectl-shm, and bin/kubectl_complete-shm, by which kubectl completes its arguments
-	$(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kubectl-shm ./cmd/kubectl-shm
 	ln -sf kubectl-shm bin/kubectl_complete-shm
 
 # The image's name and the address of the files are flags of the program: see docs/how-to/release.md.

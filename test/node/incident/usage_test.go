@@ -135,8 +135,8 @@ func (o *outpost) watchUsage(t *testing.T, l *load, volume string) (stop func() 
 	return stop
 }
 
-// latestSample is how far apart the kubelet's samples of a volume are on average, at most, while the machine keeps up: it measures 5
-// seconds after it has measured all volumes.
+// latestSample is the most that the kubelet waits between two samples of a volume: volumeStatsAggPeriod, which is 5 seconds here, and
+// up to as much again by chance. On average they are further apart only where the machine does not keep up.
 const latestSample = 10 * time.Second
 
 // mustLearn returns what is learned of samples, and holds the rate against what was sent.
