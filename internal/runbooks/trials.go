@@ -76,7 +76,7 @@ var OnNode = []Trial{
 		Shows:   `^\d{5}\n\d{5}\n(.*\n)*.* 100% /dev/shm$`,
 	},
 	{
-		Command: `kubectl -n NAMESPACE debug POD -it --image=busybox -- sh -c 'sleep 2; df -h /dev/shm; ls -A /dev/shm | wc -l; sleep 2'`,
+		Command: `kubectl -n NAMESPACE debug POD -i --image=busybox -- sh <<< 'df -h /dev/shm; ls -A /dev/shm | wc -l'`,
 		Shows:   ` 100% /dev/shm\n\d{5}$`,
 	},
 	{

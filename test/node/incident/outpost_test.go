@@ -129,7 +129,13 @@ func (p place) applyPolicy(more map[string]any) sizing.Size {
 		}
 		return fmt.Errorf("the policy has the status %+v", source.Status)
 	})
-	compiled, errs := policy.Compile(&source)
+	return p.sizeBy(&source)
+}
+
+// sizeBy returns the size that a policy computes.
+func (p place) sizeBy(source *v1alpha1.SharedMemoryPolicy) sizing.Size {
+	p.t.Helper()
+	compiled, errs := policy.Compile(source)
 	if len(errs) > 0 {
 		p.t.Fatal(errs.ToAggregate())
 	}
@@ -138,6 +144,21 @@ func (p place) applyPolicy(more map[string]any) sizing.Size {
 		p.t.Fatal("the policy has no size of its own")
 	}
 	return size
+}
+
+// sizeAt returns the size that the policy would compute for a share of createdPerMinute.
+func (p place) sizeAt(share float64) sizing.Size {
+	p.t.Helper()
+	out, err := node.Kubectl(p.t.Context(), "get", "sharedmemorypolicy", p.namespace, "-o", "json")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var source v1alpha1.SharedMemoryPolicy
+	if err := json.Unmarshal([]byte(out), &source); err != nil {
+		p.t.Fatal(err)
+	}
+	source.Spec.Sizing.Files.CreatedPerMinute = fmt.Sprintf("%.3f", share*createdPerMinute)
+	return p.sizeBy(&source)
 }
 
 // limitOf returns the memory limit of a container, in bytes, that had one before.

@@ -86,7 +86,7 @@ func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for tick := time.NewTicker(sampleEvery); ; {
-			s := sample{at: l.virtual()}
+			s := sample{at: time.Since(l.start)}
 			if v, err := watched.volume(ctx); err == nil {
 				s.used, s.size, s.files = v.UsedBytes, v.SizeBytes, v.Files
 			} else if used, size, err := watched.mounted(); err == nil {
@@ -106,11 +106,14 @@ func (o *outpost) watch(t *testing.T, l *load) (stop func() series) {
 			}
 		}
 	})
-	stop = func() series {
+	stop = sync.OnceValue(func() series {
 		cancel()
 		wg.Wait()
+		for i := range all {
+			all[i].at = l.passed(all[i].at)
+		}
 		return all
-	}
+	})
 	t.Cleanup(func() { stop() })
 	return stop
 }

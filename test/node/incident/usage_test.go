@@ -107,9 +107,8 @@ func (o *outpost) watchUsage(t *testing.T, l *load, volume string) (stop func() 
 			s, err := watched.sampleOf(ctx, volume)
 			if err == nil {
 				// A kubelet tells whole seconds: half a one is what is left out on average.
-				since := s.Time.Sub(l.start) + 500*time.Millisecond
-				s.Time = dayZero.Add(since * time.Duration(l.timeFactor))
-				if since > 0 && (len(all) == 0 || s.Time.After(all[len(all)-1].Time)) {
+				s.Time = s.Time.Add(500 * time.Millisecond)
+				if s.Time.After(l.start) && (len(all) == 0 || s.Time.After(all[len(all)-1].Time)) {
 					all = append(all, s)
 				}
 			} else if ctx.Err() == nil {
@@ -128,6 +127,9 @@ func (o *outpost) watchUsage(t *testing.T, l *load, volume string) (stop func() 
 		wg.Wait()
 		if len(all) == 0 {
 			t.Fatalf("the kubelet has said nothing of volume %q: %v", volume, last)
+		}
+		for i := range all {
+			all[i].Time = dayZero.Add(l.passed(all[i].Time.Sub(l.start)))
 		}
 		return all
 	})
