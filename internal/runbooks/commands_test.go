@@ -32,6 +32,8 @@ func TestTrial_Run(t *testing.T) {
 		"a status that it has":      {trial: Trial{Command: "echo web; exit 1", Status: 1, Shows: "web"}},
 		"a status that is missing":  {Trial{Command: "echo web", Status: 1, Shows: "web"}, "echo web: it ends without an error: "},
 		"a program that waits":      {trial: Trial{Command: "sleep 60 &", Then: "echo web", Shows: "web"}},
+		"one after another":         {trial: Trial{Command: "t=$(mktemp -u)", Then: "cat $t || ! echo web >$t", Shows: "web"}},
+		"no second without a first": {Trial{Command: "false", Then: "echo web", Shows: "web"}, "false: exit status 1: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -21,7 +21,7 @@ type Trial struct {
 	Shows string
 	// Status is the exit status that belongs to it.
 	Status int
-	// Then is the command that is tried while this one, which ends in "&", runs.
+	// Then is the command that is tried next, again and again until it succeeds. One that ends in "&" runs meanwhile.
 	Then string
 }
 
@@ -41,18 +41,13 @@ const limit = 2 * time.Minute
 
 // Run runs the command in bash and returns an error unless it prints what it should.
 func (t Trial) Run(ctx context.Context, shell Shell) error {
-	command := capitals.ReplaceAllStringFunc(t.Command, func(word string) string {
-		if value, known := shell.Replace[word]; known {
-			return value
-		}
-		return word
-	})
-	for text, with := range shell.Instead {
-		command = strings.ReplaceAll(command, text, with)
-	}
+	command, then := shell.replaced(t.Command), shell.replaced(t.Then)
 	script := command
-	if t.Then != "" {
-		script += "\nuntil " + t.Then + "; do sleep 0.1; done 2>/dev/null; kill $!"
+	if then != "" {
+		script = "set -e\n" + command + "\nuntil " + then + "; do sleep 0.1; done 2>/dev/null"
+	}
+	if strings.HasSuffix(command, "&") {
+		script += "; kill $!"
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -73,4 +68,18 @@ func (t Trial) Run(ctx context.Context, shell Shell) error {
 		return fmt.Errorf("%s: it prints\n%s; want a match of %q", command, out.String(), t.Shows)
 	}
 	return nil
+}
+
+// replaced returns a command with what the shell has in place of its words.
+func (s Shell) replaced(command string) string {
+	command = capitals.ReplaceAllStringFunc(command, func(word string) string {
+		if value, known := s.Replace[word]; known {
+			return value
+		}
+		return word
+	})
+	for text, with := range s.Instead {
+		command = strings.ReplaceAll(command, text, with)
+	}
+	return command
 }

@@ -76,7 +76,8 @@ var OnNode = []Trial{
 		Shows:   `^\d{5}\n\d{5}\n(.*\n)*.* 100% /dev/shm$`,
 	},
 	{
-		Command: `kubectl -n NAMESPACE debug POD -i --image=busybox -- sh <<< 'df -h /dev/shm; ls -A /dev/shm | wc -l'`,
+		Command: `kubectl -n NAMESPACE debug POD --image=busybox -c look -- sh -c 'df -h /dev/shm; ls -A /dev/shm | wc -l'`,
+		Then:    `kubectl -n NAMESPACE logs POD -c look -f`,
 		Shows:   ` 100% /dev/shm\n\d{5}$`,
 	},
 	{

@@ -78,7 +78,7 @@ var (
 	kernelMemory = [2]float64{1, 1.25}
 	// A mean is held against a mean, and that of one run is itself a draw: 182,520 files give or take 427, and late by half a sweep.
 	onAverage = [2]float64{0.97, 1.1}
-	// A time may differ by a tenth either way, and one of only half a minute here, in which a busy machine can fall behind, by a fifth.
+	// A time may differ by a tenth either way, and what is measured over a few seconds of a busy machine by a fifth.
 	near  = [2]float64{0.9, 1.1}
 	about = [2]float64{0.8, 1.2}
 )

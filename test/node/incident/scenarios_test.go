@@ -52,7 +52,7 @@ func TestDefaultDevShm_Fills(t *testing.T) {
 			t.Fatalf("with a full /dev/shm a request is answered %d, %v; want 400", status, err)
 		}
 	}
-	expect(t, 1, "the runtime's 64 MiB are full after", hours(16384.0/createdPerMinute/60), hours(l.fullAfter().Hours()), about)
+	expect(t, 1, "the runtime's 64 MiB are full after", hours(16384.0/createdPerMinute/60), hours(l.fullAfter().Hours()), near)
 	// Nothing in the kubelet's statistics tells of it.
 	if found := o.volumesInSummary(); len(found) > 0 {
 		t.Errorf("/stats/summary lists %v; the runtime's /dev/shm used not to be in it", found)
