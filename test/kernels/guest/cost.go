@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/shmkeeper/shmkeeper/test/kernels/report"
 )
@@ -59,12 +60,41 @@ func measureCosts(cases []report.CostCase, result func(report.Cost) error) (err 
 	return nil
 }
 
-// settled returns what the writer's cgroup is charged, once the kernel has added it up.
+// The least time between two readings, and the most readings.
+const (
+	readingEvery = 50 * time.Millisecond
+	mostReadings = 100
+)
+
+// settled returns what the writer's cgroup is charged once the kernel has added it up and has freed what nobody uses any more:
+// an open file is freed some time after it was closed, and a machine that is short of processor time takes longer. So it
+// reads until three readings in a row agree.
 func settled(w *writer, group cgroup) (memory, error) {
-	if _, err := w.write(order{Touch: flushing}); err != nil {
-		return memory{}, err
+	return steady(func() (memory, error) {
+		if _, err := w.write(order{Touch: flushing}); err != nil {
+			return memory{}, err
+		}
+		return group.memory()
+	}, func() { time.Sleep(readingEvery) })
+}
+
+// steady reads until three readings in a row agree, as far as a reading can be exact, and waits between them. It returns the last one.
+func steady(read func() (memory, error), wait func()) (last memory, err error) {
+	for n, same := 0, 0; n < mostReadings && same < 2; n++ {
+		if n > 0 {
+			wait()
+		}
+		now, err := read()
+		if err != nil {
+			return memory{}, err
+		}
+		same++
+		if n == 0 || now.pages != last.pages || max(now.kernel-last.kernel, last.kernel-now.kernel) > now.slack {
+			same = 0
+		}
+		last = now
 	}
-	return group.memory()
+	return last, nil
 }
 
 // measureFit fills a volume, without a limit of memory.

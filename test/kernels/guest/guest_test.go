@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,5 +79,35 @@ func TestCgroup(t *testing.T) {
 		if got != s.want || text != s.err {
 			t.Errorf("%s: got %+v, %q, want %+v, %q", name, got, text, s.want, s.err)
 		}
+	}
+}
+
+func TestSteady(t *testing.T) {
+	for name, c := range map[string]struct {
+		kernel []int64 // what is read; the last one again and again
+		want   int64
+		reads  int
+	}{
+		"at once":                {[]int64{100}, 100, 3},
+		"as far as it is exact":  {[]int64{100, 8000, 100}, 100, 3},
+		"files are freed late":   {[]int64{90000, 90000, 50000, 10000}, 10000, 6},
+		"counted late":           {[]int64{10000, 90000}, 90000, 4},
+		"two are not three":      {[]int64{90000, 90000, 10000}, 10000, 5},
+		"never for long":         {slices.Repeat([]int64{90000, 10000}, 60), 10000, 100},
+		"a byte more than exact": {slices.Repeat([]int64{90000, 81807}, 60), 81807, 100},
+		"just as exact":          {[]int64{90000, 81808}, 81808, 3},
+	} {
+		reads, waits := 0, 0
+		got, err := steady(func() (memory, error) {
+			m := memory{kernel: c.kernel[min(reads, len(c.kernel)-1)], slack: 2 * page}
+			reads++
+			return m, nil
+		}, func() { waits++ })
+		if got.kernel != c.want || err != nil || reads != c.reads || waits != reads-1 {
+			t.Errorf("%s: got %d, %v after %d readings and %d waits, want %d after %d", name, got.kernel, err, reads, waits, c.want, c.reads)
+		}
+	}
+	if _, err := steady(func() (memory, error) { return memory{}, os.ErrClosed }, nil); err != os.ErrClosed {
+		t.Errorf("an error while reading: %v", err)
 	}
 }
