@@ -19,6 +19,7 @@ func CacheOptions(configurations string) cache.Options {
 		Transform: func(object any) (any, error) { return object, nil },
 	}
 	return cache.Options{
+		NewInformer:                 NewInformer,
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            withoutManagedFields,
 		ByObject: map[client.Object]cache.ByObject{

@@ -41,7 +41,7 @@ func NewWatches(scheme *runtime.Scheme, log logr.Logger) *Watches {
 	return &Watches{scheme: scheme, log: log, now: time.Now, byKind: make(map[string]interruption)}
 }
 
-// NewInformer makes the informers of a cache that has it as its option NewInformer.
+// NewInformer makes informers like the function of that name, which say how their watches are.
 func (w *Watches) NewInformer(
 	from toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
@@ -53,7 +53,7 @@ func (w *Watches) NewInformer(
 	w.byKind[kind] = interruption{since: w.now()}
 	w.mu.Unlock()
 	source := toolscache.ToListerWatcherWithContext(from)
-	return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
+	return NewInformer(&toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list, err := source.ListWithContext(ctx, o)
 			if err != nil {

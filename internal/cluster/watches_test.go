@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -103,7 +104,7 @@ func TestWatches_SayForHowLongTheyAreInterrupted(t *testing.T) {
 			t.Error("synced without an answer")
 		}
 		server.set(nil)
-		time.Sleep(time.Minute) // longer than the reflector's longest wait
+		time.Sleep(2 * time.Second)
 		interrupted(0, 0, "")
 		if !informer.HasSynced() {
 			t.Error("not synced with an answer")
@@ -112,9 +113,44 @@ func TestWatches_SayForHowLongTheyAreInterrupted(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		interrupted(5*time.Minute-10*time.Second, 5*time.Minute, "watching LimitRange: gone")
 		server.set(nil)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2 * time.Second)
 		interrupted(0, 0, "")
 	})
+}
+
+// What an API server answers is for the reflector to deal with: it waits longer each time.
+func TestNewInformer_AsksAgainWhenNobodyAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		err         error
+		least, most int // requests in a minute
+	}{
+		"nobody answers":     {errors.New("connection refused"), 30, 60},
+		"no etcd":            {fmt.Errorf("list: %w", apierrors.NewInternalError(errors.New("etcdserver: no leader"))), 30, 60},
+		"not available":      {apierrors.NewServiceUnavailable("starting"), 30, 60},
+		"forbidden":          {apierrors.NewForbidden(schema.GroupResource{}, "", nil), 1, 20},
+		"too many requests":  {apierrors.NewTooManyRequestsError("later"), 1, 20},
+		"no such definition": {apierrors.NewNotFound(schema.GroupResource{}, ""), 1, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				requests := 0
+				source := &toolscache.ListWatch{
+					ListWithContextFunc:  func(context.Context, metav1.ListOptions) (runtime.Object, error) { requests++; return nil, c.err },
+					WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) { requests++; return nil, c.err },
+				}
+				informer := NewInformer(source, &corev1.LimitRange{}, 0, toolscache.Indexers{})
+				if err := informer.SetWatchErrorHandlerWithContext(func(context.Context, *toolscache.Reflector, error) {}); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				informer.RunWithContext(ctx)
+				if requests < c.least || requests > c.most {
+					t.Errorf("%d requests in a minute, want %d to %d", requests, c.least, c.most)
+				}
+			})
+		})
+	}
 }
 
 // An API server that begins no watch with a list, such as 1.30's, is asked for both, and nothing is logged as a fault.
