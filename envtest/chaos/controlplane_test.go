@@ -12,7 +12,7 @@ import (
 // through when it comes back.
 var controlPlaneScenarios = []scenario{
 	{
-		name: "the API server is killed and restarts", long: true, allowance: allowance{rejects: true, outage: true},
+		name: "the API server is killed and restarts", long: true, led: true, allowance: allowance{rejects: true, outage: true},
 		fault: func(t *testing.T, h *harness) { h.restart(t, "kube-apiserver") },
 		signs: []sign{watchesAgain},
 	},
@@ -47,7 +47,7 @@ func (h *harness) signalProgram(t *testing.T, program string, which syscall.Sign
 	t.Cleanup(func() { _ = h.cp.Signal(program, syscall.SIGCONT) }) // it may go on already
 }
 
-// watchesAgain changes a policy, and wants the status to follow: the watches work again.
+// watchesAgain changes a policy, and wants the status to follow, which the leader writes: the watches work again.
 func watchesAgain(t *testing.T, h *harness, _ beginning) error {
 	h.change(t, "112Mi")
 	h.change(t, changingSize)

@@ -300,7 +300,7 @@ func (h *harness) waitLed(t *testing.T) {
 }
 
 // patience bounds every wait for a condition: a leader that crashed is replaced within 20 s, and a
-// watch that failed is tried again within 30 s.
+// watch that failed, as by "too many requests", is tried again within 30 s.
 const patience = 2 * time.Minute
 
 // poll tries until there is no error, or returns the last one.
