@@ -173,7 +173,7 @@ func newManagers(config *rest.Config, kube kubernetes.Interface, o Options, endi
 	if err != nil {
 		return nil, nil, err
 	}
-	return mgr, writers(config, o, view, running.options, volumes, webhookconfig.Options{
+	return mgr, writers(config, o, view, watches, running.options, volumes, webhookconfig.Options{
 		Mutating: webhooks.Mutating(), Validating: webhooks.Validating(),
 		Namespace: o.Namespace, Deployment: deploymentName,
 		Policies: view, LastSeen: lastSeen, Metrics: gauges, CABundle: bundle, Stopping: ending.stopping,

@@ -66,7 +66,7 @@ func writeForATerm(ctx context.Context, start newWriter, log logr.Logger) error 
 // writers returns how to make a manager that writes the status of the policies and the
 // webhook configurations, audits what runs, and measures volumes if that is asked for.
 func writers(
-	restConfig *rest.Config, o Options, view *cluster.View, audit scan.Options, volumes *monitor.Metrics, written webhookconfig.Options,
+	restConfig *rest.Config, o Options, view *cluster.View, watches *cluster.Watches, audit scan.Options, volumes *monitor.Metrics, written webhookconfig.Options,
 ) newWriter {
 	return func(ctx context.Context) (manager.Manager, error) {
 		scheme, err := newScheme()
@@ -98,7 +98,7 @@ func writers(
 		if err := addUsage(mgr, restConfig, &o.Usage, view, volumes); err != nil {
 			return nil, err
 		}
-		if err := policystatus.Setup(logged, view, condition); err != nil || o.AuditInterval == 0 {
+		if err := policystatus.Setup(logged, view, condition, watches); err != nil || o.AuditInterval == 0 {
 			return mgr, err
 		}
 		return mgr, scan.Setup(logged, audit)

@@ -17,7 +17,8 @@
 // becomes True when the match condition that covers it has been written, and waiting for
 // it (kubectl wait --for=condition=MatchConditionCurrent shmp/NAME) leaves only the delay
 // of the API servers' watches, which is milliseconds. Without a leader, for the length of
-// a lease after a crash, the conditions stay as they were.
+// a lease after a crash, the conditions stay as they were. After the API server was away
+// they stay for five seconds too, in which other replicas may not watch again yet.
 //
 // A change that widens and a change that narrows are the same write: the condition is
 // made from the policies in force and, if the current version of one of them is invalid,

@@ -26,8 +26,9 @@ type Watches struct {
 	log    logr.Logger
 	now    func() time.Time
 
-	mu     sync.Mutex
-	byKind map[string]interruption // zero while the watch runs
+	mu      sync.Mutex
+	byKind  map[string]interruption // zero while the watch runs
+	resumed time.Time               // when a watch last ran again
 }
 
 // interruption is that of one watch.
@@ -95,8 +96,23 @@ func (w *Watches) runs(kind string) {
 	defer w.mu.Unlock()
 	if now := w.byKind[kind]; now.err != nil {
 		w.log.Info("a watch runs again", "kind", kind, "interrupted", w.now().Sub(now.since).Round(time.Second).String())
+		w.resumed = w.now()
 	}
 	w.byKind[kind] = interruption{}
+}
+
+// settle is how much later than this replica's the watches of another one may run again after the API server was away: as long
+// as until it asks again, and once more if it was answered by an API server that had not loaded the permissions yet.
+const settle = 5 * time.Second
+
+// Settling returns how long other replicas may still know less than this one, since watches were interrupted; 0 as a rule.
+func (w *Watches) Settling() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.resumed.IsZero() {
+		return 0
+	}
+	return max(0, settle-w.now().Sub(w.resumed))
 }
 
 // Failures returns why watches are interrupted, by kind, in one line; empty if none has failed.

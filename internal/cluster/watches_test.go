@@ -112,9 +112,19 @@ func TestWatches_SayForHowLongTheyAreInterrupted(t *testing.T) {
 		server.set(errors.New("gone"))
 		time.Sleep(5 * time.Minute)
 		interrupted(5*time.Minute-10*time.Second, 5*time.Minute, "watching LimitRange: gone")
+		if got := w.Settling(); got != 0 {
+			t.Errorf("settling for %s while the watch is interrupted, want 0: this replica knows no more than others", got)
+		}
 		server.set(nil)
 		time.Sleep(2 * time.Second)
 		interrupted(0, 0, "")
+		if got := w.Settling(); got < 3*time.Second || got > 5*time.Second {
+			t.Errorf("settling for %s since the watch runs again, want what is left of 5 s", got)
+		}
+		time.Sleep(5 * time.Second)
+		if got := w.Settling(); got != 0 {
+			t.Errorf("settling for %s long after the watch runs again", got)
+		}
 	})
 }
 

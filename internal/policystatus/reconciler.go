@@ -56,11 +56,18 @@ type MatchCondition interface {
 	Changes() <-chan event.GenericEvent
 }
 
+// Watches knows whether other replicas may know less than this one. A cluster.Watches does.
+type Watches interface {
+	// Settling returns for how long they may; 0 as a rule.
+	Settling() time.Duration
+}
+
 // reconciler writes the status of policies in one term of a leader.
 type reconciler struct {
 	client         client.Client
 	policies       Policies
 	matchCondition MatchCondition
+	watches        Watches
 	now            func() time.Time
 	// begun is when the term began: what is covered is not known yet, and what an earlier
 	// leader has written stands for a while. Zero until the first policy is looked at.
@@ -68,8 +75,8 @@ type reconciler struct {
 }
 
 // Setup adds to a manager what writes the status of policies while the manager leads.
-func Setup(mgr manager.Manager, policies Policies, condition MatchCondition) error {
-	r := &reconciler{client: mgr.GetClient(), policies: policies, matchCondition: condition, now: time.Now}
+func Setup(mgr manager.Manager, policies Policies, condition MatchCondition, watches Watches) error {
+	r := &reconciler{client: mgr.GetClient(), policies: policies, matchCondition: condition, watches: watches, now: time.Now}
 	return builder.ControllerManagedBy(mgr).Named("policy-status").
 		For(&v1alpha1.SharedMemoryPolicy{}).
 		WatchesRawSource(source.Channel(condition.Changes(), handler.EnqueueRequestsFromMapFunc(r.all))).
@@ -103,6 +110,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	state, ok := r.policies.PolicyState(p)
 	if !ok {
 		return reconcile.Result{RequeueAfter: pollInterval}, nil
+	}
+	// A Pod may be judged by another replica, and what the status promises holds on all of them.
+	if wait := r.watches.Settling(); wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	covered, contested := r.matchCondition.Covers(state.Revision)
 	since := state.Since

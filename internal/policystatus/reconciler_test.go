@@ -29,6 +29,11 @@ type matchCondition struct{ covered, contested bool }
 func (m *matchCondition) Covers(int64) (bool, bool)          { return m.covered, m.contested }
 func (m *matchCondition) Changes() <-chan event.GenericEvent { return nil }
 
+// watches settle for some time.
+type watches struct{ settling time.Duration }
+
+func (w *watches) Settling() time.Duration { return w.settling }
+
 func TestReconcile_SaysWhenPodsAreNotSent(t *testing.T) {
 	p := policytest.AppPolicy("a", "a")
 	scheme := runtime.NewScheme()
@@ -36,8 +41,8 @@ func TestReconcile_SaysWhenPodsAreNotSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(p).WithObjects(p).Build()
-	now, known, sent := time.Now(), &policies{}, &matchCondition{}
-	w := &reconciler{client: c, policies: known, matchCondition: sent, now: func() time.Time { return now }}
+	now, known, sent, others := time.Now(), &policies{}, &matchCondition{}, &watches{}
+	w := &reconciler{client: c, policies: known, matchCondition: sent, watches: others, now: func() time.Time { return now }}
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)}
 	step := func(wait time.Duration, status metav1.ConditionStatus) {
 		t.Helper()
@@ -60,10 +65,14 @@ func TestReconcile_SaysWhenPodsAreNotSent(t *testing.T) {
 	now = now.Add(2 * notSentTimeout)
 	step(notSentTimeout, metav1.ConditionFalse)
 	sent.covered = true
+	// Another replica may not know of the policy yet.
+	others.settling = 3 * time.Second
+	step(3*time.Second, metav1.ConditionFalse)
+	others.settling = 0
 	step(0, metav1.ConditionTrue)
 	// The next leader does not know yet what is covered, and lets that stand.
 	sent.covered = false
-	w = &reconciler{client: c, policies: known, matchCondition: sent, now: w.now}
+	w = &reconciler{client: c, policies: known, matchCondition: sent, watches: others, now: w.now}
 	step(pollInterval, metav1.ConditionTrue)
 	now = now.Add(2 * notSentTimeout)
 	step(notSentTimeout, metav1.ConditionFalse)

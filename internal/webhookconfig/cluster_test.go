@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -284,7 +285,7 @@ func (c *testCluster) startTerm(t *testing.T) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := policystatus.Setup(mgr, c.view, condition); err != nil {
+	if err := policystatus.Setup(mgr, c.view, condition, cluster.NewWatches(mgr.GetScheme(), logr.Discard())); err != nil {
 		t.Fatal(err)
 	}
 	end := run(t, mgr)
