@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path"
 	"slices"
@@ -107,7 +108,7 @@ func TestSteady(t *testing.T) {
 			t.Errorf("%s: got %d, %v after %d readings and %d waits, want %d after %d", name, got.kernel, err, reads, waits, c.want, c.reads)
 		}
 	}
-	if _, err := steady(func() (memory, error) { return memory{}, os.ErrClosed }, nil); err != os.ErrClosed {
+	if _, err := steady(func() (memory, error) { return memory{}, os.ErrClosed }, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("an error while reading: %v", err)
 	}
 }
