@@ -115,11 +115,8 @@ func (p place) applyPolicy(more map[string]any) sizing.Size {
 	// The size is computed from what the API server has made of it, defaults included.
 	var source v1alpha1.SharedMemoryPolicy
 	eventually(p.t, time.Minute, func(ctx context.Context) error {
-		out, err := node.Kubectl(ctx, "get", "sharedmemorypolicy", p.namespace, "-o", "json")
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(out), &source); err != nil {
+		var err error
+		if source, err = p.stored(ctx); err != nil {
 			return err
 		}
 		for _, condition := range source.Status.Conditions {
@@ -130,6 +127,15 @@ func (p place) applyPolicy(more map[string]any) sizing.Size {
 		return fmt.Errorf("the policy has the status %+v", source.Status)
 	})
 	return p.sizeBy(&source)
+}
+
+// stored returns the policy of this namespace, with the API server's defaults.
+func (p place) stored(ctx context.Context) (source v1alpha1.SharedMemoryPolicy, err error) {
+	out, err := node.Kubectl(ctx, "get", "sharedmemorypolicy", p.namespace, "-o", "json")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &source)
+	}
+	return source, err
 }
 
 // sizeBy returns the size that a policy computes.
@@ -149,12 +155,8 @@ func (p place) sizeBy(source *v1alpha1.SharedMemoryPolicy) sizing.Size {
 // sizeAt returns the size that the policy would compute for a share of createdPerMinute.
 func (p place) sizeAt(share float64) sizing.Size {
 	p.t.Helper()
-	out, err := node.Kubectl(p.t.Context(), "get", "sharedmemorypolicy", p.namespace, "-o", "json")
+	source, err := p.stored(p.t.Context())
 	if err != nil {
-		p.t.Fatal(err)
-	}
-	var source v1alpha1.SharedMemoryPolicy
-	if err := json.Unmarshal([]byte(out), &source); err != nil {
 		p.t.Fatal(err)
 	}
 	source.Spec.Sizing.Files.CreatedPerMinute = fmt.Sprintf("%.3f", share*createdPerMinute)

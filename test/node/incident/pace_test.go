@@ -24,7 +24,7 @@ func TestLoad_TimePassesWithItsRequests(t *testing.T) {
 		20 * time.Second: 19 * time.Minute,
 		25 * time.Second: 24*time.Minute + 15*time.Second,
 		30 * time.Second: 29*time.Minute + 30*time.Second,
-		40 * time.Second: 39*time.Minute + 30*time.Second, // as late as at last
+		40 * time.Second: 39*time.Minute + 30*time.Second, // as late as at the last mark
 	} {
 		if got := lateLoad().passed(at); got != want {
 			t.Errorf("after %s of this machine's time, %s have passed; want %s", at, got, want)
