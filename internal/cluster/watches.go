@@ -101,8 +101,8 @@ func (w *Watches) runs(kind string) {
 	w.byKind[kind] = interruption{}
 }
 
-// settle is how much later than this replica's the watches of another one may run again after the API server was away: as long
-// as until it asks again, and once more if it was answered by an API server that had not loaded the permissions yet.
+// settle bounds how much later than this replica's the watches of another one run again after the API server was away: it asks
+// within two seconds, and again if it was told "forbidden" by an API server that had not loaded the permissions yet.
 const settle = 5 * time.Second
 
 // Settling returns how long other replicas may still know less than this one, since watches were interrupted; 0 as a rule.
