@@ -152,14 +152,16 @@ func (p place) sizeBy(source *v1alpha1.SharedMemoryPolicy) sizing.Size {
 	return size
 }
 
-// sizeAt returns the size that the policy would compute for a share of createdPerMinute.
-func (p place) sizeAt(share float64) sizing.Size {
+// sizeAt returns the size that the policy would compute for a share of createdPerMinute and another time between sweeps.
+func (p place) sizeAt(share float64, sweepInterval time.Duration) sizing.Size {
 	p.t.Helper()
 	source, err := p.stored(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	source.Spec.Sizing.Files.CreatedPerMinute = fmt.Sprintf("%.3f", share*createdPerMinute)
+	files := source.Spec.Sizing.Files
+	files.CreatedPerMinute = fmt.Sprintf("%.3f", share*createdPerMinute)
+	files.SweepInterval = new(v1alpha1.Duration(sweepInterval.Round(time.Second).String()))
 	return p.sizeBy(&source)
 }
 
@@ -286,6 +288,7 @@ type volume struct {
 	Files, Saved, Refused int64
 	Swept, Sweeps         int64
 	LongestSweepMillis    int64
+	LongestCycleMillis    int64
 }
 
 func (o *outpost) volume(ctx context.Context) (volume, error) {

@@ -70,6 +70,7 @@ func (s *server) volume(w http.ResponseWriter, _ *http.Request) {
 	v.Swept = s.store.swept.Load()
 	v.Sweeps = s.sweeper.sweeps.Load()
 	v.LongestSweepMillis = s.sweeper.longestMillis.Load()
+	v.LongestCycleMillis = s.sweeper.cycleMillis.Load()
 	answer(w, v)
 }
 

@@ -96,7 +96,7 @@ func TestHandler_Volume(t *testing.T) {
 	ask(s, http.MethodGet, "/")
 
 	v := volumeOf(t, s)
-	if v.Type == "" || v.SizeBytes <= 0 || v.UsedBytes < 0 || v.UsedBytes > v.SizeBytes || v.LongestSweepMillis < 1 {
+	if v.Type == "" || v.SizeBytes <= 0 || v.UsedBytes < 0 || v.UsedBytes > v.SizeBytes || v.LongestSweepMillis < 1 || v.LongestCycleMillis < v.LongestSweepMillis {
 		t.Errorf("got %+v", v)
 	}
 	want := v
@@ -193,10 +193,10 @@ func TestHandler_InvalidParameters(t *testing.T) {
 
 func TestSweeper_SweepsAtItsInterval(t *testing.T) {
 	for name, test := range map[string]struct {
-		retention time.Duration
-		want      int64
+		retention   time.Duration
+		want, cycle int64
 	}{
-		"with a retention":    {retention: time.Hour, want: 3},
+		"with a retention":    {retention: time.Hour, want: 3, cycle: 60_000},
 		"without a retention": {retention: 0, want: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +208,9 @@ func TestSweeper_SweepsAtItsInterval(t *testing.T) {
 				s.sweeper.run(ctx)
 				if got := s.sweeper.sweeps.Load(); got != test.want {
 					t.Errorf("%d sweeps in three intervals, want %d", got, test.want)
+				}
+				if got := s.sweeper.cycleMillis.Load(); got != test.cycle {
+					t.Errorf("the longest cycle took %d ms, want %d", got, test.cycle)
 				}
 			})
 		})

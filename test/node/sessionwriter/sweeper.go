@@ -16,8 +16,11 @@ type sweeper struct {
 	interval  time.Duration
 	log       *slog.Logger
 
+	began time.Time // when the last sweep began; before the first one, when run did
+
 	sweeps        atomic.Int64
 	longestMillis atomic.Int64 // rounded up, so that 0 means that there was none
+	cycleMillis   atomic.Int64 // rounded up: see Volume.LongestCycleMillis
 }
 
 // run sweeps until ctx is done. A sweep that takes longer than the interval delays the next one.
@@ -25,6 +28,7 @@ func (s *sweeper) run(ctx context.Context) {
 	if s.retention == 0 {
 		return
 	}
+	s.began = time.Now()
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
 	for {
@@ -42,7 +46,16 @@ func (s *sweeper) once() {
 	if err := s.store.sweep(start.Add(-s.retention).UnixNano()); err != nil {
 		s.log.Error("sweep failed", "err", err)
 	}
-	took := int64((time.Since(start) + time.Millisecond - 1) / time.Millisecond)
-	s.longestMillis.Store(max(took, s.longestMillis.Load())) // nobody else stores
+	end := time.Now()
+	raise(&s.longestMillis, end.Sub(start))
+	if !s.began.IsZero() {
+		raise(&s.cycleMillis, end.Sub(s.began))
+	}
+	s.began = start
 	s.sweeps.Add(1)
+}
+
+// raise stores a time in milliseconds, rounded up, where it is more than what is there. Nobody else stores.
+func raise(most *atomic.Int64, took time.Duration) {
+	most.Store(max(most.Load(), int64((took+time.Millisecond-1)/time.Millisecond)))
 }

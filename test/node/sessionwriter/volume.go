@@ -28,6 +28,9 @@ type Volume struct {
 	Sweeps  int64 `json:"sweeps"`
 	// LongestSweepMillis is how long the longest sweep took, rounded up; 0 when there was none.
 	LongestSweepMillis int64 `json:"longestSweepMillis"`
+	// LongestCycleMillis is the longest time from the beginning of a sweep to the end of the next one, rounded up: a file
+	// can be that much older than the retention. 0 when there was none.
+	LongestCycleMillis int64 `json:"longestCycleMillis"`
 }
 
 // mounted is the part of a Volume that the kernel knows.
