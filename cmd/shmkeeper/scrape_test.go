@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -83,8 +85,13 @@ func scrape(t *testing.T, h http.Handler, authorization string) int {
 
 func newScraped(t *testing.T, r *scrapeReviewer, clock cache.Clock) http.Handler {
 	t.Helper()
+	return newScrapedWithLog(t, r, clock, logr.Discard())
+}
+
+func newScrapedWithLog(t *testing.T, r *scrapeReviewer, clock cache.Clock, log logr.Logger) http.Handler {
+	t.Helper()
 	s := &scrapers{kube: r.client, statuses: cache.NewLRUExpireCacheWithClock(mostReviewed, clock)}
-	h, err := s.filter(logr.Discard(), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("served")) }))
+	h, err := s.filter(log, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("served")) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,5 +168,35 @@ func TestScrapers_APIServerDown(t *testing.T) {
 	r.failing = false
 	if got := scrape(t, h, "Bearer prometheus"); got != http.StatusOK {
 		t.Errorf("status %d when the API server is back", got)
+	}
+}
+
+// A scraper that gives up, as Prometheus does at its timeout, is no error of the server: those who look
+// for errors in its log look for what failed.
+func TestScrapers_LogFailuresAndNotScrapersThatGoAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		gone bool
+		want int // lines
+	}{
+		"a scraper that waits":     {gone: false, want: 1},
+		"a scraper that goes away": {gone: true, want: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, lines := newScrapeReviewer(), 0
+			r.failing = true
+			h := newScrapedWithLog(t, r, clocktesting.NewFakeClock(time.Unix(0, 0)), funcr.New(func(_, _ string) { lines++ }, funcr.Options{}))
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			if c.gone {
+				leave()
+			}
+			request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", http.NoBody)
+			request.Header.Set("Authorization", "Bearer prometheus")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, request)
+			if lines != c.want || w.Body.String() == "served" {
+				t.Errorf("%d lines are logged and the answer is %q; want %d lines and no metrics", lines, w.Body, c.want)
+			}
+		})
 	}
 }
