@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,6 +99,36 @@ func TestCursor_DeclinesWhatIsUnusual(t *testing.T) {
 		c.pod()
 		if c.end(); c.err == nil || errors.Is(c.err, errTooMany) {
 			t.Errorf("%s: %s is read, or declined for another reason: %v", name, text, c.err)
+		}
+	}
+}
+
+// Each list element and map entry that is kept counts, wherever it is.
+func TestCursor_BoundsElements(t *testing.T) {
+	const most = 32768
+	for name, c := range map[string]struct{ before, element, after string }{
+		"labels":             {`{"metadata":{"labels":{`, `"#":""`, `}}}`},
+		"annotations":        {`{"metadata":{"annotations":{`, `"#":""`, `}}}`},
+		"a node selector":    {`{"spec":{"nodeSelector":{`, `"#":""`, `}}}`},
+		"limits":             {`{"spec":{"resources":{"limits":{`, `"#":1`, `}}}}`},
+		"requests":           {`{"spec":{"resources":{"requests":{`, `"#":"1"`, `}}}}`},
+		"overhead":           {`{"spec":{"overhead":{`, `"#":1`, `}}}`},
+		"volumes":            {`{"spec":{"volumes":[`, `{}`, `]}}`},
+		"owners":             {`{"metadata":{"ownerReferences":[`, `{}`, `]}}`},
+		"terms of affinity":  {`{"spec":{"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[`, `{"namespaces":["a"]}`, `]}}}}`},
+		"preferences":        {`{"spec":{"affinity":{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[`, `{"podAffinityTerm":{"namespaceSelector":{}}}`, `]}}}}`},
+		"two maps, together": {`{"metadata":{"labels":{"a":"","b":""},"annotations":{`, `"#":""`, `}}}`},
+	} {
+		elements := make([]string, most+1-strings.Count(c.before, `:""`))
+		for i := range elements {
+			elements[i] = strings.Replace(c.element, "#", strconv.Itoa(i), 1)
+		}
+		for more, want := range []error{nil, errTooMany} {
+			var r cursor
+			r.reset([]byte(c.before + strings.Join(elements[:len(elements)-1+more], ",") + c.after))
+			if r.pod(); !errors.Is(r.err, want) {
+				t.Errorf("%s: %d are read with error %v, want %v", name, most+more, r.err, want)
+			}
 		}
 	}
 }
