@@ -11,11 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // allocated returns how many bytes f allocates.
@@ -151,38 +153,47 @@ func TestServe_OneLargeBodyAtATime(t *testing.T) {
 func TestServe_BoundsLog(t *testing.T) {
 	o := options(t, fixed)
 	o.Cluster = brokenCluster{}
-	h := newHTTPHandler(mutatePods(o), newLimits())
 	long := strings.Repeat("ä", 100_000)
 	named := func(name string) string {
 		return `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"name":"` + name + `","namespace":"` + name + `","kind":{"kind":"` + name + `"},"object":{}}}`
 	}
+	// The full decoder's error quotes the number.
+	number := `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"status":{"code":` + strings.Repeat("1", 100_000) + `}}}`
 	for name, c := range map[string]struct {
-		body  string
-		lines int
+		handler func(Options) *handler
+		body    string
+		lines   int
 	}{
-		"a panic over long names": {named(strings.Repeat("ä", 250)), 1},
-		"names of no API server":  {named(long), 0},
-		"long garbage":            {`{"kind":"` + long, 0},
-		"garbage":                 {`{"kind":"`, 0},
+		"a panic over long names":                         {mutatePods, named(strings.Repeat("ä", 250)), 1},
+		"an error about a long kind":                      {warnWorkloads, named(strings.Repeat("ä", 10_000)), 1},
+		"names of no API server":                          {mutatePods, named(long), 0},
+		"a long number that the full decoder cannot read": {mutatePods, number, 0},
+		"long garbage":                                    {mutatePods, `{"kind":"` + long, 0},
+		"garbage":                                         {mutatePods, `{"kind":"`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var lines []string
-			ctx := log.IntoContext(t.Context(), funcr.New(func(prefix, args string) { lines = append(lines, prefix+args) }, funcr.Options{}))
-			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(c.body))
+			logger := funcr.New(func(prefix, args string) { lines = append(lines, prefix+args) }, funcr.Options{})
+			h := newHTTPHandler(c.handler(o), newLimits())
+			construct := h.full.LogConstructor // the full decoder has a logger of its own
+			h.full.LogConstructor = func(_ logr.Logger, req *admission.Request) logr.Logger { return construct(logger, req) }
+			r := httptest.NewRequestWithContext(log.IntoContext(t.Context(), logger), http.MethodPost, "/", strings.NewReader(c.body))
 			r.Header.Set("Content-Type", "application/json")
 			h.ServeHTTP(httptest.NewRecorder(), r)
 			if len(lines) != c.lines {
-				t.Fatalf("%d lines, want %d: %.500s", len(lines), c.lines, lines)
+				t.Fatalf("%d lines are logged, want %d: %.500s", len(lines), c.lines, lines)
 			}
 			for _, line := range lines {
 				if len(line) > 1536 {
-					t.Errorf("a line has %d bytes: %s", len(line), line)
+					t.Errorf("a line has %d bytes, want at most 1536: %.2000s", len(line), line)
 				}
 			}
 		})
 	}
-	if n := testutil.CollectAndCount(o.Metrics.decisions); n > 0 || testutil.ToFloat64(o.Metrics.errors.WithLabelValues("mutate")) > 0 {
-		t.Errorf("%d decisions are counted of a namespace that is not known, or errors", n)
+	decisions := testutil.CollectAndCount(o.Metrics.decisions)
+	failed := testutil.ToFloat64(o.Metrics.errors.WithLabelValues("mutate")) + testutil.ToFloat64(o.Metrics.errors.WithLabelValues("templates"))
+	if decisions > 0 || failed > 0 {
+		t.Errorf("%d decisions and %g errors are counted of a namespace that is not known, want 0", decisions, failed)
 	}
 }
 
@@ -199,24 +210,32 @@ func TestServe_UnknownNamespaceLearnsNothing(t *testing.T) {
 	}
 	full.namespaces = known.namespaces
 	full.limits[0].Name, full.quotas[0].Name = "secret-limits", "secret-quota"
+	full.limits[0].Spec.Limits[0].Max[corev1.ResourceMemory] = resource.MustParse("100Mi")
 	full.quotas[0].Spec.Scopes = nil
 	full.quotas[0].Status.Used = corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("900Mi")}
 	o.Cluster = full
 	handlers := Handlers(o)
 	pod := []byte(`{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"web","image":"web","resources":{"limits":{"memory":"64Mi"}}}]}}`)
 	ask := func(path, namespace string) string {
-		return post(t, handlers[path], reviewOf(t, podKind, namespace, pod, nil)).Body.String()
+		kind, object := podKind, pod
+		if path == PathWarnWorkloads {
+			kind, object = allKinds[3], workloadOf(allKinds[3], pod)
+		}
+		return post(t, handlers[path], reviewOf(t, kind, namespace, object, nil)).Body.String()
 	}
-	if answer := ask(PathEnforcePods, "enforce"); !strings.Contains(answer, "secret-quota") {
-		t.Fatalf("the quota of a namespace that is known is not named, so nothing is shown: %s", answer)
+	for _, secret := range []string{"secret-quota", "secret-limits"} {
+		if answer := ask(PathEnforcePods, "enforce"); !strings.Contains(answer, secret) {
+			t.Fatalf("%s of a namespace that is known is not named, so nothing is shown: %s", secret, answer)
+		}
 	}
-	before := testutil.CollectAndCount(o.Metrics.decisions)
-	for _, path := range []string{PathMutatePods, PathEnforcePods, PathReportPods} {
+	o.Metrics.Forget([]string{"p"})
+	for _, path := range []string{PathMutatePods, PathEnforcePods, PathReportPods, PathWarnWorkloads} {
 		if answer := ask(path, "unknown"); strings.Contains(answer, "secret") {
 			t.Errorf("%s tells what is in a namespace that is not known: %s", path, answer)
 		}
 	}
-	if after := testutil.CollectAndCount(o.Metrics.decisions); after != before {
-		t.Errorf("%d series are counted, %d before", after, before)
+	decisions, violations := testutil.CollectAndCount(o.Metrics.decisions), testutil.CollectAndCount(o.Metrics.violations)
+	if decisions > 0 || violations > 0 {
+		t.Errorf("%d series of decisions and %d of violations are counted of a namespace that is not known, want 0", decisions, violations)
 	}
 }
