@@ -28,8 +28,20 @@ type everywhere struct{ scanned }
 
 func (everywhere) LeavesOutUnlabelled() bool { return false }
 
+// optionsKnowing returns options for a server that knows namespaces by these names, and no others.
+func optionsKnowing(t *testing.T, names ...string) Options {
+	t.Helper()
+	o := options(t, fixed)
+	namespaces := map[string]map[string]string{}
+	for _, name := range names {
+		namespaces[name] = map[string]string{"kubernetes.io/metadata.name": name}
+	}
+	o.Cluster = fakeCluster{set: o.Cluster.Policies(), namespaces: namespaces}
+	return o
+}
+
 func TestWarnModes(t *testing.T) {
-	found := scanned{"one": {"a"}, "many": {"a", "b", "c", "d"}, "long": {strings.Repeat("x", 5000)}}
+	found := scanned{"one": {"a"}, "many": {"a", "b", "c", "d"}, "long": {strings.Repeat("x", 5000)}, "unknown": {"a"}}
 	for name, c := range map[string]struct {
 		namespace string
 		running   RunningPods
@@ -45,6 +57,8 @@ func TestWarnModes(t *testing.T) {
 				`kubectl shm audit -n many says why, and what to change (by the scan of 2026-11-26T10:00:00Z)`,
 		}},
 		"none": {"other", found, v1alpha1.Enforce, nil},
+		"a namespace that the cache does not have": {"unknown", found, v1alpha1.Enforce, nil},
+		"one that no scan has looked at either":    {"unlabelled-unknown", found, v1alpha1.Enforce, nil},
 		"not looked at": {"unlabelled", found, v1alpha1.Enforce, []string{
 			`no scan has looked at the running Pods of namespace "unlabelled", which had no mode: ` +
 				`kubectl shm audit -n unlabelled says which could not be created again in mode enforce`,
@@ -53,11 +67,11 @@ func TestWarnModes(t *testing.T) {
 		"a server that enforces less": {"many", found, v1alpha1.Warn, nil},
 		"no audit":                    {"many", nil, v1alpha1.Enforce, nil},
 	} {
-		o := options(t, fixed)
+		o := optionsKnowing(t, "one", "many", "other", "unlabelled")
 		o.Running, o.MaxMode = c.running, c.max
 		h := warnModes(o)
 		old := `{"metadata":{"name":"x","labels":{"shmkeeper.dev/mode":"audit"}}}`
-		if c.namespace == "unlabelled" {
+		if strings.HasPrefix(c.namespace, "unlabelled") {
 			old = `{"metadata":{"name":"x"}}`
 		}
 		r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
@@ -71,7 +85,7 @@ func TestWarnModes(t *testing.T) {
 		}
 	}
 
-	o := options(t, fixed)
+	o := optionsKnowing(t, "long")
 	o.Running = found
 	r := warnModes(o).Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: "long"}})
 	if len(r.Warnings) != 1 || len([]rune(r.Warnings[0])) > longestWarning {
@@ -87,7 +101,7 @@ func (panicking) LeavesOutUnlabelled() bool { return true }
 func (panicking) CouldNotBeCreated(string) (int32, []string, time.Time) { panic("no audit") }
 
 func TestWarnModes_FailsOpen(t *testing.T) {
-	o := options(t, fixed)
+	o := optionsKnowing(t, "x")
 	o.Running = panicking{}
 	r := warnModes(o).Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Name: "x"}})
 	want := "shmkeeper failed to evaluate this object and admitted it: panic: no audit: tell shmkeeper's administrator"
