@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -139,5 +140,45 @@ func TestServe_BoundsRequestsAtWork(t *testing.T) {
 				})
 			})
 		})
+	}
+}
+
+// A small request takes no room, so it must not hold a buffer that a large one has left, nor one that
+// grew further than its body needs.
+func TestServe_SmallRequestsHoldSmallBuffers(t *testing.T) {
+	const most = 96 << 10
+	for name, c := range map[string]struct{ body, patch, reply int }{
+		"a body":             {body: most + 1},
+		"a patch":            {patch: most + 1},
+		"a reply":            {reply: most + 1},
+		"all three together": {most/3 + 1, most/3 + 1, most/3 + 1},
+	} {
+		var freed []any
+		for range 8 {
+			e := &exchange{patch: make([]byte, c.patch), reply: make([]byte, c.reply)}
+			e.body.Grow(c.body)
+			e.free()
+			freed = append(freed, e)
+		}
+		kept := 0
+		for range 2 * len(freed) {
+			if slices.Contains(freed, exchanges.Get()) {
+				kept++
+			}
+		}
+		if kept > 0 {
+			t.Errorf("%d of %d exchanges with %s of more than %d bytes are kept, want 0", kept, len(freed), name, most)
+		}
+	}
+
+	e := &exchange{}
+	for _, size := range []int{60 << 10, 64 << 10} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(strings.Repeat(" ", size)))
+		if err := e.read(httptest.NewRecorder(), r); err != nil || e.body.Len() != size {
+			t.Fatalf("%d of %d bytes are read: %v", e.body.Len(), size, err)
+		}
+		if e.body.Cap() > most {
+			t.Errorf("a body of %d bytes is in a buffer of %d, want at most %d", size, e.body.Cap(), most)
+		}
 	}
 }

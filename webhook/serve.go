@@ -38,8 +38,9 @@ const (
 	mostAtWork = 8
 	// longestWait is how long a request waits for others to free memory.
 	longestWait = 5 * time.Second
-	// mostKept is the largest buffer in bytes that is kept for another request.
-	mostKept = 256 << 10
+	// mostKept is the most bytes that are kept for another request. That may be a small one, which
+	// waits for nobody however many there are, so it is hardly more than a small one needs.
+	mostKept = 96 << 10
 )
 
 // limits bounds the memory that requests take together.
@@ -167,8 +168,9 @@ func unacceptable(r *http.Request) (status int, problem string) {
 // read reads the body of a request into memory.
 func (e *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	e.body.Reset()
-	if r.ContentLength > 0 {
-		e.body.Grow(int(r.ContentLength) + bytes.MinRead) // what ReadFrom wants to have free at the end
+	// ReadFrom wants to have MinRead free at the end.
+	if n := int(r.ContentLength) + bytes.MinRead; n > e.body.Cap() {
+		e.body = *bytes.NewBuffer(make([]byte, 0, n)) // Grow would at least double a smaller buffer
 	}
 	_, err := e.body.ReadFrom(http.MaxBytesReader(w, r.Body, mostBody))
 	return err
