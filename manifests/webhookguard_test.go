@@ -171,6 +171,9 @@ func guardCases(enforce int) map[string]guardCase {
 			s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: "control-plane", Operator: "DoesNotExist"})
 		}},
 
+		"a creation with another resource": {created: true, change: secrets, denied: wider},
+		"a creation with a URL":            {created: true, change: url, denied: notShipped},
+
 		"another resource":  {change: secrets, denied: wider},
 		"another group":     {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].APIGroups = []string{"", "*"} }, denied: wider},
 		"every subresource": {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"pods/*"} }, denied: wider},
