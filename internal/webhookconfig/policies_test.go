@@ -1,13 +1,16 @@
 package webhookconfig
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/shmkeeper/shmkeeper/internal/policystatus"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
@@ -70,6 +73,36 @@ func TestReconciler_AcceptedPolicy(t *testing.T) {
 	})
 	if sent := c.sent(); slices.Contains(sent, "/report-pods") {
 		t.Errorf("sent: %q", sent)
+	}
+}
+
+// fieldsOf returns what FieldManager owns of an object, in JSON.
+func fieldsOf(o client.Object) (out []string) {
+	for _, f := range o.GetManagedFields() {
+		if f.Manager == FieldManager {
+			out = append(out, f.FieldsV1.GetRawString())
+		}
+	}
+	return out
+}
+
+// The server owns the match conditions and the reference to the Namespace, so that the tool that installed it can change all else.
+func TestReconciler_OwnsNothingElse(t *testing.T) {
+	c := installWithPolicy(t)
+	for kind, names := range map[string][]string{
+		Mutating: {"mutate.pods.shmkeeper.dev"}, Validating: {"enforce.pods.shmkeeper.dev", "report.pods.shmkeeper.dev"},
+	} {
+		live := c.configuration(t, kind)
+		owned := make([]string, len(names))
+		for i, name := range names {
+			owned[i] = fmt.Sprintf(`"k:{\"name\":\"%s\"}":{".":{},"f:matchConditions":{`+
+				`"k:{\"name\":\"may-match-policy\"}":{".":{},"f:expression":{},"f:name":{}}},"f:name":{}}`, name)
+		}
+		want := fmt.Sprintf(`{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"%s\"}":{}}},"f:webhooks":{%s}}`,
+			live.GetOwnerReferences()[0].UID, strings.Join(owned, ","))
+		if diff := cmp.Diff([]string{want}, fieldsOf(live)); diff != "" {
+			t.Errorf("of the %s it owns (-want +got):\n%s", kind, diff)
+		}
 	}
 }
 

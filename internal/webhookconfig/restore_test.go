@@ -10,8 +10,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/shmkeeper/shmkeeper/manifests/webhooks"
 	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 )
 
@@ -101,6 +103,54 @@ func TestReconcile_RestoresWhatWasChanged(t *testing.T) {
 	}
 	if !r.covers(r.policies.condition.Revision) {
 		t.Errorf("covered: %v", r.matchCondition.byKind)
+	}
+}
+
+// AKS adds requirements to the selectors of a configuration without its annotation, so one that is restored has it, along with
+// what an operator has added. What kubectl noted of its last apply is left out: that configuration is gone.
+func TestReconcile_RestoresLabelsAndAnnotations(t *testing.T) {
+	for kind, text := range map[string][]byte{Mutating: webhooks.Mutating(), Validating: webhooks.Validating()} {
+		manifest, err := readManifest(text, kind, "shmkeeper-system")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := manifest.DeepCopy()
+		entry := webhooksOf(seen)[0]
+		entry.setBundle([]byte("ca"))
+		seen.Object["webhooks"] = []any{map[string]any(entry)}
+		seen.SetLabels(map[string]string{"app.kubernetes.io/name": "shmkeeper", "team": "a"})
+		seen.SetAnnotations(map[string]string{"admissions.enforcer/disabled": "true", "note": "b", corev1.LastAppliedConfigAnnotation: "{}"})
+		for name, c := range map[string]struct {
+			seen                *unstructured.Unstructured
+			labels, annotations map[string]string
+		}{
+			"as it ships": {nil, map[string]string{"app.kubernetes.io/name": "shmkeeper"}, map[string]string{"admissions.enforcer/disabled": "true"}},
+			"as it was seen": {
+				seen,
+				map[string]string{"app.kubernetes.io/name": "shmkeeper", "team": "a"},
+				map[string]string{"admissions.enforcer/disabled": "true", "note": "b"},
+			},
+		} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				r := newTestReconciler(t, installed()...)
+				r.CABundle = func() []byte { return []byte("ca") }
+				r.kind, r.manifest = kind, manifest
+				if c.seen != nil {
+					r.LastSeen.remember(c.seen)
+				}
+				r.once(t)
+				live, err := read(t.Context(), r.client, kind, "shmkeeper")
+				if err != nil || live == nil {
+					t.Fatalf("the configuration is not restored: %v", err)
+				}
+				if diff := cmp.Diff(c.labels, live.GetLabels()); diff != "" {
+					t.Errorf("labels (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(c.annotations, live.GetAnnotations()); diff != "" {
+					t.Errorf("annotations (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 
