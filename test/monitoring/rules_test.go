@@ -148,6 +148,26 @@ func TestServiceMonitor(t *testing.T) {
 	}
 }
 
+// A Prometheus sends its token only to a server whose certificate is of the CA that is published in a ConfigMap.
+func TestServiceMonitor_VerifiesTheServer(t *testing.T) {
+	type endpoint struct {
+		Scheme    string         `json:"scheme"`
+		TLSConfig map[string]any `json:"tlsConfig"`
+	}
+	monitor := lenient[struct {
+		Spec struct {
+			Endpoints []endpoint `json:"endpoints"`
+		} `json:"spec"`
+	}](t, manifests+"/servicemonitor.yaml")
+	want := []endpoint{{"https", map[string]any{
+		"serverName": "shmkeeper-webhook.shmkeeper-system.svc",
+		"ca":         map[string]any{"configMap": map[string]any{"name": "shmkeeper-ca", "key": "ca.crt"}},
+	}}}
+	if diff := cmp.Diff(want, monitor.Spec.Endpoints); diff != "" {
+		t.Errorf("how it verifies the server (-want +got):\n%s", diff)
+	}
+}
+
 // Every expression of the rules and of the dashboard is PromQL, also of the oldest Prometheus that docs/how-to/monitoring.md names: no
 // functions that came after 2.42.
 func TestExpressions_Parse(t *testing.T) {
