@@ -157,6 +157,35 @@ func TestValues_CertificateFromASecret(t *testing.T) {
 	}
 }
 
+// No value gives the Pods a user, a group of files, or more rights on their node. OpenShift chooses the first two for each
+// namespace and rejects a Pod that names others.
+func TestValues_ChangeNoSecurityContext(t *testing.T) {
+	pod := map[string]any{"runAsNonRoot": true, "seccompProfile": map[string]any{"type": "RuntimeDefault"}}
+	container := map[string]any{
+		"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": map[string]any{"drop": []any{"ALL"}},
+	}
+	for name, values := range map[string]string{
+		"no values":                      "",
+		"certificates from a Secret":     `{certs: {source: secret, secret: {name: mine, caBundle: "-----BEGIN CERTIFICATE-----\n"}}}`,
+		"certificates from cert-manager": "{certs: {source: cert-manager}}",
+		"audit as the most":              "{maxMode: audit}",
+		"the network of the nodes":       "{hostNetwork: true}",
+		"measuring volumes":              "{usage: {enabled: true}}",
+		"no audit, events or network":    "{audit: {enabled: false}, events: {enabled: false}, networkPolicy: {enabled: false}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := render(t, values)
+			if diff := cmp.Diff(pod, o.pod(t)["securityContext"]); diff != "" {
+				t.Errorf("the Pod (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(container, o.container(t)["securityContext"]); diff != "" {
+				t.Errorf("the container (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestValues_Pods(t *testing.T) {
 	o := render(t, `
 replicas: 1
