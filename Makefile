@@ -160,6 +160,12 @@ chaos: ## Break what a running shmkeeper depends on, one thing after the other (
 chaos-short: ## The chaos scenarios that take seconds
 	@$(call chaos,-short)
 
+# Each replica drains for as long as it does in a Pod, so this takes minutes.
+.PHONY: restarts
+restarts: ## Replace replicas 20 times, with the flags that ship, while 40 clients create Pods: none may be rejected
+	@$(GO) run ./envtest/cmd/binaries >/dev/null
+	@SHMKEEPER_LONG=1 $(TEST) -count=1 -v -run 'TestRestarts_NoPodRejected$$' ./envtest/e2e
+
 # The targets are read from the source: `go test -list` would build every test, and start what their TestMain starts.
 # Each package is built once for all of its targets. The new inputs that a run finds interesting are kept in Go's cache, as `go test` does.
 .PHONY: fuzz

@@ -5,21 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/shmkeeper/shmkeeper/envtest/install"
 	"github.com/shmkeeper/shmkeeper/policy/policytest"
 )
 
 // longRestarts reports whether to restart as often as the project asks of itself, with the flags
-// that ship, which takes minutes.
+// that ship, which takes minutes: make restarts.
 func longRestarts() bool { return os.Getenv("SHMKEEPER_LONG") != "" }
 
 // No Pod is rejected, and none is admitted without its volume, while replicas are rolled out under
@@ -34,9 +39,9 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 	var admitted atomic.Int64
 	var clients sync.WaitGroup
 	defer func() { cancel(); clients.Wait() }()
-	count := 16
+	count, restarts, flags := 16, 3, []string(nil)
 	if longRestarts() {
-		count = 40
+		count, restarts, flags = 40, 20, shippedFlags(t)
 	}
 	for i := range count {
 		clients.Go(func() {
@@ -55,10 +60,12 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 			}
 		})
 	}
-	restarts := rollOut(t)
+	begun := time.Now()
+	rollOut(t, restarts, flags)
+	took := time.Since(begun)
 	cancel()
 	clients.Wait()
-	t.Logf("%d restarts, %d Pods admitted with their volume", restarts, admitted.Load())
+	t.Logf("%d restarts in %s under %d clients, with the flags %q: %d Pods admitted with their volume", restarts, took.Round(time.Second), count, flags, admitted.Load())
 	if t.Failed() {
 		t.Logf("the API server says:\n%s", shared.failedCalls(t))
 	}
@@ -94,26 +101,51 @@ func hasVolume(pod *corev1.Pod) bool {
 	return false
 }
 
+// shippedFlags returns those that the Deployment gives the server, without where it listens. The shutdown delay, which replicas
+// of tests have shorter, is the program's own unless the Deployment gives another.
+func shippedFlags(t *testing.T) []string {
+	t.Helper()
+	help, err := exec.CommandContext(t.Context(), shared.program, "--help").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, help)
+	}
+	delay := regexp.MustCompile(`--shutdown-delay duration .*\(default (\S+)\)`).FindSubmatch(help)
+	if delay == nil {
+		t.Fatalf("--help gives no default of --shutdown-delay:\n%s", help)
+	}
+	var deployment appsv1.Deployment
+	if err := shared.client.Get(t.Context(), client.ObjectKey{Namespace: install.Namespace, Name: "shmkeeper"}, &deployment); err != nil {
+		t.Fatal(err)
+	}
+	container := deployment.Spec.Template.Spec.Containers[0]
+	var values []string
+	for _, e := range container.Env {
+		values = append(values, "$("+e.Name+")", e.Value)
+	}
+	listens := regexp.MustCompile(`^--(namespace|webhook-port|metrics-bind-address|health-probe-bind-address)=`)
+	flags := []string{"--shutdown-delay=" + string(delay[1])}
+	for _, arg := range container.Args {
+		if !listens.MatchString(arg) {
+			flags = append(flags, strings.NewReplacer(values...).Replace(arg))
+		}
+	}
+	return flags
+}
+
 // rollOut replaces one of two replicas after the other, as a Deployment and a Service do: the new one
 // is ready and served before the old one gets SIGTERM, and the old one is sent requests until the
 // Service has seen that it is not ready.
-func rollOut(t *testing.T) (restarts int) {
+func rollOut(t *testing.T, restarts int, flags []string) {
 	t.Helper()
-	count, flags := 3, []string(nil)
-	if longRestarts() {
-		count, flags = 20, []string{"--shutdown-delay=5s"} // as shipped
-	}
 	old := shared.startReplica(t, "rolling-0", flags)
 	install.ServeReplicas(shared.cp, shared.replica, old)
-	for range count {
-		restarts++
-		next := shared.startReplica(t, fmt.Sprintf("rolling-%d", restarts), flags)
+	for n := range restarts {
+		next := shared.startReplica(t, fmt.Sprintf("rolling-%d", n+1), flags)
 		install.ServeReplicas(shared.cp, shared.replica, old, next)
 		stopServed(t, old, shared.replica, next)
 		old = next
 	}
 	stopServed(t, old, shared.replica)
-	return restarts
 }
 
 func (s *suite) startReplica(t *testing.T, name string, flags []string) *install.Replica {
