@@ -67,6 +67,11 @@ func (s *webhookServer) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen for the API server: %w: set --webhook-host and --webhook-port", err)
 	}
+	return s.serve(ctx, listener)
+}
+
+// serve answers requests on a listener, which it closes, like Start.
+func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	server := &http.Server{

@@ -76,6 +76,18 @@ func (a *authority) write(t *testing.T, file string) {
 // serveWebhooks starts a server that answers with the request's body, and ends it with the test.
 func serveWebhooks(t *testing.T, change func(*webhookServer), options ...func(*tls.Config)) *webhookServer {
 	t.Helper()
+	serving := newAuthority(t).leaf(t, "webhooks", x509.ExtKeyUsageServerAuth)
+	s := newWebhookServer(Options{WebhookHost: "127.0.0.1", WebhookPort: freePort(t)},
+		append(options, func(c *tls.Config) { c.Certificates = []tls.Certificate{serving} })...)
+	s.Register("/", http.HandlerFunc(echo))
+	change(s)
+	startServer(t, s)
+	return s
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
 	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -84,15 +96,12 @@ func serveWebhooks(t *testing.T, change func(*webhookServer), options ...func(*t
 	if err := free.Close(); err != nil || !ok {
 		t.Fatal(err, ok)
 	}
-	serving := newAuthority(t).leaf(t, "webhooks", x509.ExtKeyUsageServerAuth)
-	s := newWebhookServer(Options{WebhookHost: "127.0.0.1", WebhookPort: address.Port},
-		append(options, func(c *tls.Config) { c.Certificates = []tls.Certificate{serving} })...)
-	s.Register("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(w, r.Body); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	}))
-	change(s)
+	return address.Port
+}
+
+// startServer returns when the server accepts connections, and ends it with the test.
+func startServer(t *testing.T, s *webhookServer) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Start(ctx) }()
@@ -107,7 +116,6 @@ func serveWebhooks(t *testing.T, change func(*webhookServer), options ...func(*t
 		t.Fatal(err)
 	}
 	waitFor(t, func() error { return s.StartedChecker()(request) })
-	return s
 }
 
 // waitFor waits until f returns nil, for some seconds.
@@ -147,6 +155,11 @@ func exchange(c net.Conn, request string) (string, error) {
 	if _, err := io.WriteString(c, request); err != nil {
 		return "", err
 	}
+	return beginning(c)
+}
+
+// beginning reads the beginning of an answer, up to the status.
+func beginning(c net.Conn) (string, error) {
 	answer := make([]byte, len("HTTP/1.1 200"))
 	_, err := io.ReadFull(c, answer)
 	return string(answer), err
@@ -168,41 +181,6 @@ func TestWebhookServer_SpeaksHTTP1AndTLS13Alone(t *testing.T) {
 	}
 	if _, err := dial(t, s, &tls.Config{MaxVersion: tls.VersionTLS12}); err == nil {
 		t.Error("TLS 1.2 is spoken")
-	}
-}
-
-// One connection more than there may be is accepted when another ends.
-func TestWebhookServer_BoundsConnections(t *testing.T) {
-	s := serveWebhooks(t, func(s *webhookServer) { s.connections = 2 })
-	first, err := dial(t, s, &tls.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := dial(t, s, &tls.Config{}); err != nil {
-		t.Fatal(err)
-	}
-	third := make(chan error, 1)
-	go func() {
-		c, err := dial(t, s, &tls.Config{})
-		if err == nil {
-			_, err = exchange(c, get)
-		}
-		third <- err
-	}()
-	// A request on the first connection is answered while the third waits.
-	if answer, err := exchange(first, get); err != nil || answer != "HTTP/1.1 200" {
-		t.Errorf("answer %q, %v", answer, err)
-	}
-	select {
-	case err := <-third:
-		t.Fatalf("the third connection is accepted beside two others: %v", err)
-	default:
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-third; err != nil {
-		t.Errorf("the third connection: %v", err)
 	}
 }
 
@@ -265,27 +243,6 @@ func answered(c net.Conn) error {
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return errors.Join(err, response.Body.Close())
-}
-
-func TestWebhookServer_EndsSlowRequests(t *testing.T) {
-	s := serveWebhooks(t, func(s *webhookServer) { s.headerTimeout, s.requestTimeout = 100*time.Millisecond, 200*time.Millisecond })
-	for name, begin := range map[string]string{
-		"half a header": "POST / HTTP/1.1\r\nHost:",
-		"half a body":   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf",
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, err := dial(t, s, &tls.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.WriteString(c, begin); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Error("the server has not closed the connection within 5 s")
-			}
-		})
-	}
 }
 
 func TestWebhookServer_ClientCertificates(t *testing.T) {
