@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	appsv1 "k8s.io/api/apps/v1"
 )
 
 func TestDrain_ClosesConnectionsByTellingTheClient(t *testing.T) {
@@ -59,10 +57,13 @@ func TestDrain_SlowClientDelaysNoShutdown(t *testing.T) {
 	ending := &drain{stopping: stopping}
 	begun, finish := make(chan string, 2), make(chan struct{})
 	server := httptest.NewServer(ending.handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun <- r.URL.Path
+		if r.URL.Path == "/slow" {
+			begun <- r.URL.Path
+		}
 		if _, err := io.ReadAll(r.Body); err != nil {
 			return
 		}
+		begun <- r.URL.Path // all of the request has arrived
 		<-finish
 		if r.Context().Err() != nil {
 			return // its client would have gone
@@ -107,43 +108,84 @@ func TestDrain_SlowClientDelaysNoShutdown(t *testing.T) {
 	}
 }
 
-// shipped returns the flags that the Deployment gives the server, and how long its Pods have from SIGTERM until they are killed.
-func shipped(t *testing.T) (o *Options, grace time.Duration) {
-	t.Helper()
-	text, err := os.ReadFile("../../manifests/base/deployment.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var deployment appsv1.Deployment
-	unmarshal(t, text, &deployment)
-	pod := deployment.Spec.Template.Spec
-	var values []string
-	for _, e := range pod.Containers[0].Env {
-		values = append(values, "$("+e.Name+")", e.Value)
-	}
-	var args []string
-	for _, arg := range pod.Containers[0].Args {
-		args = append(args, strings.NewReplacer(values...).Replace(arg))
-	}
-	o, _ = parsed(t, args...)
-	return o, time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second
+// Requests that have begun when the port closes are answered.
+func TestWebhookServer_AnswersWhatHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish := make(chan struct{})
+		p := servePipes(t, func(w http.ResponseWriter, _ *http.Request) {
+			<-finish
+			_, _ = io.WriteString(w, "answered")
+		})
+		conn := p.dial(t)
+		if _, err := io.WriteString(conn, get); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // for the handler
+		p.stop()
+		<-p.closed
+		time.Sleep(4 * time.Second)
+		close(finish)
+		if answer, err := beginning(conn); answer != "HTTP/1.1 200" || err != nil {
+			t.Errorf("got %q, %v; want the answer to a request that began before the port closed", answer, err)
+		}
+		if err := <-p.ended; err != nil {
+			t.Errorf("the server ended with %v, want no error", err)
+		}
+	})
 }
 
-// A Pod is killed only when it should have ended: after the delay, the requests that have begun, and some seconds for
-// a leader to end its work and give up its Lease. The page about the server says so.
-func TestDrain_FitsInTheGracePeriod(t *testing.T) {
-	const afterDelay = answerTimeout + 5*time.Second
-	o, grace := shipped(t)
-	if least := o.ShutdownDelay + afterDelay; grace < least {
-		t.Errorf("terminationGracePeriodSeconds is %s, want at least %s: --shutdown-delay is %s, and the rest takes up to %s", grace, least, o.ShutdownDelay, afterDelay)
+// A client that does not read delays the end of the server by 5 s and a moment: after 10 s it would
+// be a failure. The handler of a short answer has returned before net/http writes it.
+func TestWebhookServer_SlowReadersDelayNoShutdown(t *testing.T) {
+	for name, length := range map[string]int{"a short answer": 1, "a long answer": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := servePipes(t, func(w http.ResponseWriter, r *http.Request) {
+					_, _ = w.Write(make([]byte, length))
+				})
+				if _, err := io.WriteString(p.dial(t), get); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // for the answer
+				begin := time.Now()
+				p.stop()
+				if err := <-p.ended; err != nil || time.Since(begin) > 6*time.Second {
+					t.Errorf("the server ended after %s, %v; want less than 6 s, and no error", time.Since(begin), err)
+				}
+			})
+		})
 	}
-	page, err := os.ReadFile("../../docs/reference/server.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := fmt.Sprintf("The manifests give a Pod %.0f seconds (`terminationGracePeriodSeconds`): raise that where you set `--shutdown-delay` above %.0f seconds.",
-		grace.Seconds(), (grace - afterDelay).Seconds())
-	if !strings.Contains(strings.Join(strings.Fields(string(page)), " "), want) {
-		t.Errorf("docs/reference/server.md does not say: %s", want)
+}
+
+// Nothing is written later than 5 s after the port has closed, whatever deadline is set then.
+func TestEndingConn_KeepsTheLastDeadline(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(net.Conn) error
+		want time.Duration
+	}{
+		"no other deadline":              {func(net.Conn) error { return nil }, 5 * time.Second},
+		"a later one":                    {func(c net.Conn) error { return c.SetWriteDeadline(time.Now().Add(time.Minute)) }, 5 * time.Second},
+		"a later one, for reads as well": {func(c net.Conn) error { return c.SetDeadline(time.Now().Add(time.Minute)) }, 5 * time.Second},
+		"none":                           {func(c net.Conn) error { return c.SetWriteDeadline(time.Time{}) }, 5 * time.Second},
+		"none, for reads as well":        {func(c net.Conn) error { return c.SetDeadline(time.Time{}) }, 5 * time.Second},
+		"an earlier one":                 {func(c net.Conn) error { return c.SetWriteDeadline(time.Now().Add(time.Second)) }, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stopping, stop := context.WithCancel(t.Context())
+				client, server := net.Pipe()
+				defer time.AfterFunc(time.Hour, func() { _ = client.Close() }).Stop() // ends a write without a deadline
+				conn := newEndingConn(stopping, server)
+				stop()
+				begin := time.Now()
+				synctest.Wait() // for the deadline
+				if err := c.set(conn); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := conn.Write([]byte("a")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != c.want {
+					t.Errorf("a write ended after %s with %v, want %s and %v", time.Since(begin), err, c.want, os.ErrDeadlineExceeded)
+				}
+			})
+		})
 	}
 }

@@ -23,7 +23,7 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tlsConn{Conn: tls.Server(c, l.server.tls), server: l.server}, nil
+	return &tlsConn{Conn: tls.Server(newEndingConn(l.server.stopping, c), l.server.tls), server: l.server}, nil
 }
 
 // tlsConn is a connection of a tlsListener.

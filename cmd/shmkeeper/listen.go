@@ -37,6 +37,8 @@ type webhookServer struct {
 	// the rest of it; idleTimeout bounds how long a connection is kept without a request.
 	headerTimeout, requestTimeout, idleTimeout time.Duration
 	listening                                  atomic.Bool
+	// stopping is done when the port closes; nil before Start.
+	stopping context.Context
 }
 
 // An API server has at most some hundred requests in flight, each on a connection of its own. It
@@ -72,6 +74,7 @@ func (s *webhookServer) Start(ctx context.Context) error {
 
 // serve answers requests on a listener, which it closes, like Start.
 func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error {
+	s.stopping = ctx
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	server := &http.Server{

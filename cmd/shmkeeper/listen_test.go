@@ -161,8 +161,8 @@ func exchange(c net.Conn, request string) (string, error) {
 // beginning reads the beginning of an answer, up to the status.
 func beginning(c net.Conn) (string, error) {
 	answer := make([]byte, len("HTTP/1.1 200"))
-	_, err := io.ReadFull(c, answer)
-	return string(answer), err
+	n, err := io.ReadFull(c, answer)
+	return string(answer[:n]), err
 }
 
 const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"

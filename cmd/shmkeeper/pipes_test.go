@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// pipes is a listener without a network: its connections are pipes. A server on it, in a bubble of synctest, has the
-// deadlines that it ships with, and a test waits for them in no time. A pipe has no buffer, so that
-// nothing is written to a client that does not read.
+// pipes is a listener without a network: its connections are pipes. In a bubble of synctest, a
+// server on it has the deadlines that it ships with, and a test waits for them in no time. A pipe has
+// no buffer, so that a server waits until its client reads.
 type pipes struct {
 	offered  chan net.Conn
 	accepted atomic.Int32
