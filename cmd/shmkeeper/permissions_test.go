@@ -302,6 +302,31 @@ func TestPermissionCheck_WaitsForTheAPIServer(t *testing.T) {
 	})
 }
 
+// Each wait is twice as long as the one before, up to 15 s, and up to a tenth longer than that.
+func TestPermissionCheck_AsksLessAndLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second}
+		var got []time.Duration
+		last := time.Now()
+		client, _ := reviewer(func(authorizationv1.ResourceAttributes) (bool, error) {
+			got, last = append(got, time.Since(last)), time.Now()
+			if len(got) > len(want) {
+				return true, nil
+			}
+			return false, errors.New("connection refused")
+		})
+		o, _ := parsed(t)
+		if err := (&permissionCheck{client: client, options: *o}).wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range want {
+			if wait := got[i+1]; wait < w || wait > w+w/10 { // the first asks at once
+				t.Errorf("wait %d took %s, want %s to %s", i+1, wait, w, w+w/10)
+			}
+		}
+	})
+}
+
 func TestPermissionCheck_GivesUp(t *testing.T) {
 	const remedy = ": make sure that it runs and that the credentials are right"
 	forbidden := apierrors.NewForbidden(authorizationv1.Resource("selfsubjectaccessreviews"), "", errors.New("no"))
