@@ -132,6 +132,35 @@ func TestPolicyWatcher_SaysWhatWasDeleted(t *testing.T) {
 	}
 }
 
+// Replicas have the same revision if they have the same policies, in whatever order they came.
+func TestPolicyWatcher_RevisionIsThatOfThePolicies(t *testing.T) {
+	first, _, _ := newWatcher(t)
+	second, _, _ := newWatcher(t)
+	a, b := policytest.AppPolicy("a", "a"), policytest.AppPolicy("b", "b")
+	revision := func(w *policyWatcher, added ...*v1alpha1.SharedMemoryPolicy) float64 {
+		for _, p := range added {
+			w.OnAdd(p, false)
+		}
+		w.publish()
+		return testutil.ToFloat64(w.metrics.revision)
+	}
+	one := revision(first, a)
+	if one == 0 {
+		t.Error("the revision of one policy is 0, as before there was any")
+	}
+	both := revision(first, b)
+	if both == one {
+		t.Errorf("the revision of two policies is %v, that of one of them", both)
+	}
+	if got := revision(second, b, a); got != both {
+		t.Errorf("the revision on another replica is %v, want %v", got, both)
+	}
+	second.OnDelete(b)
+	if got := revision(second); got != one {
+		t.Errorf("the revision once a policy is deleted is %v, want %v", got, one)
+	}
+}
+
 func TestSubscribers(t *testing.T) {
 	var s subscribers
 	s.notify() // nobody
