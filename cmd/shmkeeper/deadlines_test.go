@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,6 +87,40 @@ func TestWebhookServer_KeepsIdleConnectionsLongerThanAPIServers(t *testing.T) {
 			time.Sleep(90*time.Second + time.Second)
 			if err := answered(conn); err != nil {
 				t.Fatalf("a request 91 s after %s: %v; want an answer", since, err)
+			}
+		}
+	})
+}
+
+// deafConn is a connection of a client that reads nothing until it ends.
+type deafConn struct {
+	net.Conn
+	end <-chan struct{}
+}
+
+// Read implements net.Conn.
+func (c deafConn) Read([]byte) (int, error) {
+	<-c.end
+	return 0, io.EOF
+}
+
+// A client that does not read what the server says in the handshake is cut off after 5 s.
+func TestWebhookServer_EndsSlowHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, begin := servePipes(t, echo).offer(t), time.Now()
+		deaf := tls.Client(deafConn{client, t.Context().Done()}, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+		go func() { _ = deaf.Handshake() }() // fails when the test ends
+		for _, c := range []struct {
+			after time.Duration
+			want  error
+		}{
+			{4 * time.Second, os.ErrDeadlineExceeded}, // the server waits for the client, and does not read
+			{6 * time.Second, io.ErrClosedPipe},
+		} {
+			time.Sleep(time.Until(begin.Add(c.after)))
+			_ = client.SetWriteDeadline(time.Now().Add(time.Millisecond)) // fails if the server has closed the connection
+			if _, err := client.Write([]byte("a")); !errors.Is(err, c.want) {
+				t.Errorf("a write after %s ended with %v, want %v", c.after, err, c.want)
 			}
 		}
 	})
