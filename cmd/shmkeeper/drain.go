@@ -31,13 +31,10 @@ func (d *drain) handler(next http.Handler) http.Handler {
 		if d.begun.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		body := &trackedBody{ReadCloser: r.Body}
+		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
 		r.Body = body
-		defer context.AfterFunc(d.stopping, func() {
-			if !body.read.Load() {
-				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // fails only if there is none
-			}
-		})()
+		defer context.AfterFunc(d.stopping, body.end)()
+		defer body.leave()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -50,17 +47,61 @@ func (d *drain) check(*http.Request) error {
 	return nil
 }
 
-// trackedBody is a body that says whether all of it was read.
-type trackedBody struct {
+// endingBody is the body of a request, of which the rest has to arrive within bodyTimeout once the port has closed. The
+// time counts from then, or from when it is read first: a request that has arrived may have to wait until there is
+// room for it.
+type endingBody struct {
 	io.ReadCloser
-	read atomic.Bool
+	setDeadline func(time.Time) error // of reads on the connection; fails only if there is none
+
+	mu                            sync.Mutex
+	ending, reading, bounded, all bool
+}
+
+// end is called when the port closes.
+func (b *endingBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ending = true
+	if b.reading {
+		b.bound()
+	}
+}
+
+// leave is called when the handler returns: what it has not read, net/http reads.
+func (b *endingBody) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ending {
+		b.bound()
+	}
+}
+
+// bound sets the deadline, once.
+func (b *endingBody) bound() {
+	if !b.bounded && !b.all {
+		b.bounded = true
+		_ = b.setDeadline(time.Now().Add(bodyTimeout))
+	}
 }
 
 // Read implements io.Reader.
-func (b *trackedBody) Read(p []byte) (int, error) {
+func (b *endingBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	b.reading = true
+	if b.ending {
+		b.bound()
+	}
+	b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
 	if errors.Is(err, io.EOF) {
-		b.read.Store(true)
+		b.all = true
+		if b.bounded {
+			_ = b.setDeadline(time.Time{}) // net/http takes one that passes for the end of the connection
+		}
 	}
 	return n, err
 }

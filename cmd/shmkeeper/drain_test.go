@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -132,6 +133,67 @@ func TestWebhookServer_AnswersWhatHasBegun(t *testing.T) {
 			t.Errorf("the server ended with %v, want no error", err)
 		}
 	})
+}
+
+// A request that has arrived when the port closes may wait for room before it is read, and be worked on afterwards, for
+// longer than the rest of a request may take to arrive.
+func TestWebhookServer_AnswersWhatHasArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := make(chan struct{})
+		p := servePipes(t, func(w http.ResponseWriter, r *http.Request) {
+			<-room
+			body, err := io.ReadAll(r.Body)
+			time.Sleep(2 * bodyTimeout)
+			if err != nil || r.Context().Err() != nil || len(body) != 1<<20 {
+				http.Error(w, fmt.Sprintf("%d bytes: %v, %v", len(body), err, r.Context().Err()), http.StatusBadRequest)
+			}
+		})
+		conn := p.dial(t)
+		go func() {
+			_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n")
+			_, _ = conn.Write(make([]byte, 1<<20))
+		}()
+		synctest.Wait() // for the handler
+		p.stop()
+		<-p.closed
+		time.Sleep(2 * bodyTimeout)
+		close(room)
+		if answer, err := beginning(conn); answer != "HTTP/1.1 200" || err != nil {
+			t.Errorf("got %q, %v; want the answer to a request that arrived before the port closed", answer, err)
+		}
+		if err := <-p.ended; err != nil {
+			t.Errorf("the server ended with %v, want no error", err)
+		}
+	})
+}
+
+// The rest of a request that is still on its way has a second, whether the handler waits for it, does so later, or does not read it.
+func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"a handler that reads": func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) },
+		"one that reads later": func(_ http.ResponseWriter, r *http.Request) {
+			time.Sleep(3 * time.Second)
+			_, _ = io.ReadAll(r.Body)
+		},
+		"one that does not read": func(http.ResponseWriter, *http.Request) { time.Sleep(3 * time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := servePipes(t, handler)
+				conn := p.dial(t)
+				go func() {
+					_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n{")
+					_, _ = io.Copy(io.Discard, conn)
+				}()
+				synctest.Wait() // for the handler
+				begin := time.Now()
+				p.stop()
+				if err := <-p.ended; err != nil || time.Since(begin) > 6*time.Second {
+					t.Errorf("the server ended after %s, %v; want less than 6 s, and no error", time.Since(begin), err)
+				}
+			})
+		})
+	}
 }
 
 // A client that does not read delays the end of the server by 5 s and a moment: after 10 s it would

@@ -77,8 +77,10 @@ func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error 
 	s.stopping = ctx
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
+	// A request that has begun goes on when the port closes, also one that waits for room.
+	requests := context.WithoutCancel(ctx)
 	server := &http.Server{
-		Handler: s.untilTimeout(s.WebhookMux()), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: s.untilTimeout(s.WebhookMux()), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: s.headerTimeout,
 		// From the header on: a client that does not read its answer holds the memory of its request no longer.
 		WriteTimeout: 2 * s.requestTimeout, IdleTimeout: s.idleTimeout, MaxHeaderBytes: 64 << 10,
