@@ -34,7 +34,6 @@ func (d *drain) handler(next http.Handler) http.Handler {
 		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
 		r.Body = body
 		defer context.AfterFunc(d.stopping, body.end)()
-		defer body.leave()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -54,8 +53,8 @@ type endingBody struct {
 	io.ReadCloser
 	setDeadline func(time.Time) error // of reads on the connection; fails only if there is none
 
-	mu                            sync.Mutex
-	ending, reading, bounded, all bool
+	mu                       sync.Mutex
+	ending, reading, bounded bool
 }
 
 // end is called when the port closes.
@@ -68,18 +67,9 @@ func (b *endingBody) end() {
 	}
 }
 
-// leave is called when the handler returns: what it has not read, net/http reads.
-func (b *endingBody) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ending {
-		b.bound()
-	}
-}
-
-// bound sets the deadline, once.
+// bound sets the deadline, once. At the end of the body net/http clears it.
 func (b *endingBody) bound() {
-	if !b.bounded && !b.all {
+	if !b.bounded {
 		b.bounded = true
 		_ = b.setDeadline(time.Now().Add(bodyTimeout))
 	}
@@ -97,12 +87,6 @@ func (b *endingBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
-	if errors.Is(err, io.EOF) {
-		b.all = true
-		if b.bounded {
-			_ = b.setDeadline(time.Time{}) // net/http takes one that passes for the end of the connection
-		}
-	}
 	return n, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,16 +182,21 @@ func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := servePipes(t, handler)
 				conn := p.dial(t)
-				go func() {
-					_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n{")
-					_, _ = io.Copy(io.Discard, conn)
-				}()
+				var client sync.WaitGroup
+				client.Go(func() {
+					text := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n{"
+					for err := error(nil); err == nil; text = " " { // byte by byte, for as long as there is a connection
+						_, err = io.WriteString(conn, text)
+						time.Sleep(bodyTimeout / 2)
+					}
+				})
 				synctest.Wait() // for the handler
 				begin := time.Now()
 				p.stop()
 				if err := <-p.ended; err != nil || time.Since(begin) > 6*time.Second {
 					t.Errorf("the server ended after %s, %v; want less than 6 s, and no error", time.Since(begin), err)
 				}
+				client.Wait()
 			})
 		})
 	}
