@@ -40,6 +40,7 @@ func TestSelfManaged_ExportsTheBundle(t *testing.T) {
 
 	for r.CABundle() == nil || string(r.CABundle()) == first {
 		c.clock.Step(tick)
+		r.exportBundle(t.Context()) // so that only the change is a reason to write once more
 		if err := r.sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
