@@ -143,11 +143,17 @@ func checkVersion(body []byte) error {
 
 // newRequest returns a request of which the full decoder has read all but the objects.
 func newRequest(req *admission.Request, decode func(runtime.RawExtension, kindOfObject) (policy.Subject, error)) *reviewRequest {
+	read := func(raw runtime.RawExtension) (policy.Subject, error) {
+		if len(raw.Raw) == 0 {
+			return policy.Subject{}, errNoObject // whatever the kind
+		}
+		return decode(raw, req.Kind)
+	}
 	return &reviewRequest{
 		uid: req.UID, kind: req.Kind, name: req.Name, namespace: req.Namespace, operation: req.Operation,
 		dryRun: req.DryRun != nil && *req.DryRun,
-		object: func() (policy.Subject, error) { return decode(req.Object, req.Kind) },
-		old:    func() (policy.Subject, error) { return decode(req.OldObject, req.Kind) },
+		object: func() (policy.Subject, error) { return read(req.Object) },
+		old:    func() (policy.Subject, error) { return read(req.OldObject) },
 	}
 }
 
