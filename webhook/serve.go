@@ -171,6 +171,9 @@ func (e *exchange) read(w http.ResponseWriter, r *http.Request) error {
 	// ReadFrom wants to have MinRead free at the end.
 	if n := int(r.ContentLength) + bytes.MinRead; n > e.body.Cap() {
 		e.body = *bytes.NewBuffer(make([]byte, 0, n)) // Grow would at least double a smaller buffer
+		if n+cap(e.patch)+cap(e.reply) > mostKept {
+			e.patch, e.reply = nil, nil // so that a small request holds no more than mostKept until it is answered
+		}
 	}
 	_, err := e.body.ReadFrom(http.MaxBytesReader(w, r.Body, mostBody))
 	return err

@@ -11,8 +11,16 @@ import (
 	"time"
 )
 
-// bodyTimeout is how long the rest of a request may take to arrive after the port has closed.
-const bodyTimeout = time.Second
+const (
+	// bodyTimeout is how long the rest of a request may take to arrive after the port has closed.
+	bodyTimeout = time.Second
+	// lastWrite is how long after the port has closed answers are written. The server ends later,
+	// within answerTimeout, since TLS takes its time to say goodbye.
+	lastWrite = answerTimeout / 2
+	// lastWait is how long after the port has closed a request may wait. Its context is canceled
+	// then, so that there is still time to say so.
+	lastWait = lastWrite - time.Second/2
+)
 
 // drain is how requests end when the server stops.
 type drain struct {
@@ -31,10 +39,12 @@ func (d *drain) handler(next http.Handler) http.Handler {
 		if d.begun.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
-		r.Body = body
+		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline, all: r.ContentLength == 0}
+		own := r.WithContext(r.Context()) // net/http looks at the body of its own request
+		own.Body = body
 		defer context.AfterFunc(d.stopping, body.end)()
-		next.ServeHTTP(w, r)
+		defer body.leave()
+		next.ServeHTTP(w, own)
 	})
 }
 
@@ -46,15 +56,15 @@ func (d *drain) check(*http.Request) error {
 	return nil
 }
 
-// endingBody is the body of a request, of which the rest has to arrive within bodyTimeout once the port has closed. The
-// time counts from then, or from when it is read first: a request that has arrived may have to wait until there is
-// room for it.
+// endingBody is the body of a request. Once the port has closed, the rest of it has to arrive within
+// bodyTimeout, and so does a rest that the handler has left to net/http, at any time. The time counts
+// from when the body is read: a request that has arrived may have to wait until there is room for it.
 type endingBody struct {
 	io.ReadCloser
 	setDeadline func(time.Time) error // of reads on the connection; fails only if there is none
 
-	mu                       sync.Mutex
-	ending, reading, bounded bool
+	mu                            sync.Mutex
+	ending, reading, bounded, all bool
 }
 
 // end is called when the port closes.
@@ -67,9 +77,16 @@ func (b *endingBody) end() {
 	}
 }
 
-// bound sets the deadline, once. At the end of the body net/http clears it.
+// leave is called when the handler returns.
+func (b *endingBody) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound()
+}
+
+// bound sets the deadline, once.
 func (b *endingBody) bound() {
-	if !b.bounded {
+	if !b.bounded && !b.all {
 		b.bounded = true
 		_ = b.setDeadline(time.Now().Add(bodyTimeout))
 	}
@@ -87,11 +104,16 @@ func (b *endingBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
+	b.all = b.all || err != nil
+	if b.bounded && errors.Is(err, io.EOF) {
+		// From here on net/http waits for the client to go, and would take a deadline for that.
+		_ = b.setDeadline(time.Time{})
+	}
 	return n, err
 }
 
-// endingConn is a connection on which nothing is written later than answerTimeout/2 after the port
-// has closed, so that a client that does not read cannot delay the end of the server. It is below
+// endingConn is a connection on which nothing is written later than lastWrite after the port has
+// closed, so that a client that does not read cannot delay the end of the server. It is below
 // TLS, whose goodbye waits 5 s for such a client, and lasts longer than a handler: net/http writes the
 // end of an answer when its handler has returned.
 type endingConn struct {
@@ -103,13 +125,13 @@ type endingConn struct {
 	last time.Time
 }
 
-// newEndingConn returns a connection that takes no write answerTimeout/2 after stopping is done.
+// newEndingConn returns a connection that takes no write lastWrite after stopping is done.
 func newEndingConn(stopping context.Context, c net.Conn) *endingConn {
 	e := &endingConn{Conn: c}
 	e.forget = context.AfterFunc(stopping, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.last = time.Now().Add(answerTimeout / 2)
+		e.last = time.Now().Add(lastWrite)
 		_ = e.Conn.SetWriteDeadline(e.last) // fails only if the connection has ended
 	})
 	return e

@@ -168,39 +168,91 @@ func TestWebhookServer_AnswersWhatHasArrived(t *testing.T) {
 	})
 }
 
-// The rest of a request that is still on its way has a second, whether the handler waits for it, does so later, or does not read it.
+// The rest of a request that is still on its way has a second, whether the handler waits for it, does
+// so later, or has left it to net/http, which reads up to 256 KiB.
 func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
-	for name, handler := range map[string]http.HandlerFunc{
-		"a handler that reads": func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) },
-		"one that reads later": func(_ http.ResponseWriter, r *http.Request) {
-			time.Sleep(3 * time.Second)
-			_, _ = io.ReadAll(r.Body)
-		},
-		"one that does not read": func(http.ResponseWriter, *http.Request) { time.Sleep(3 * time.Second) },
+	read := func(r *http.Request) { _, _ = io.ReadAll(r.Body) }
+	later := func() { time.Sleep(3 * time.Second) }
+	for name, c := range map[string]struct {
+		length  int
+		handler http.HandlerFunc
+	}{
+		"a handler that reads":   {1 << 20, func(_ http.ResponseWriter, r *http.Request) { read(r) }},
+		"one that reads later":   {1 << 20, func(_ http.ResponseWriter, r *http.Request) { later(); read(r) }},
+		"one that does not read": {1 << 20, func(http.ResponseWriter, *http.Request) { later() }},
+		"nor what is short":      {100, func(http.ResponseWriter, *http.Request) { later() }},
+		"one that has refused":   {1 << 20, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) }},
+		"also what is short":     {100, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := servePipes(t, handler)
+				p := servePipes(t, c.handler)
 				conn := p.dial(t)
 				var client sync.WaitGroup
 				client.Go(func() {
-					text := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n{"
+					text := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n{", c.length)
 					for err := error(nil); err == nil; text = " " { // byte by byte, for as long as there is a connection
 						_, err = io.WriteString(conn, text)
 						time.Sleep(bodyTimeout / 2)
 					}
 				})
+				client.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 				synctest.Wait() // for the handler
 				begin := time.Now()
 				p.stop()
-				if err := <-p.ended; err != nil || time.Since(begin) > 6*time.Second {
-					t.Errorf("the server ended after %s, %v; want less than 6 s, and no error", time.Since(begin), err)
+				if err := <-p.ended; err != nil || time.Since(begin) > 5*time.Second {
+					t.Errorf("the server ended after %s, %v; want less than 5 s, and no error", time.Since(begin), err)
 				}
 				client.Wait()
 			})
 		})
 	}
 }
+
+// A request that waits is told so while there is time: half a second before nothing is written any more.
+func TestWebhookServer_CancelsWhatStillWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipes(t, func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		conn := p.dial(t)
+		if _, err := io.WriteString(conn, get); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // for the handler
+		begin := time.Now()
+		p.stop()
+		if answer, err := beginning(conn); answer != "HTTP/1.1 429" || err != nil || time.Since(begin) != 4500*time.Millisecond {
+			t.Errorf("got %q, %v after %s; want 429 after 4.5 s", answer, err, time.Since(begin))
+		}
+		if err := <-p.ended; err != nil {
+			t.Errorf("the server ended with %v, want no error", err)
+		}
+	})
+}
+
+// A body that ends just when the port closes leaves no deadline behind, which net/http would take for
+// the end of its client.
+func TestEndingBody_NoDeadlineAfterItsEnd(t *testing.T) {
+	deadline := time.Now()
+	b := &endingBody{setDeadline: func(d time.Time) error { deadline = d; return nil }}
+	b.ReadCloser = io.NopCloser(readerFunc(func([]byte) (int, error) {
+		b.end()
+		return 0, io.EOF
+	}))
+	if _, err := b.Read(nil); err != io.EOF || !deadline.IsZero() {
+		t.Errorf("error %v and deadline %s, want io.EOF and none", err, deadline)
+	}
+	b.leave()
+	if !deadline.IsZero() {
+		t.Errorf("the deadline is %s after all was read, want none", deadline)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A client that does not read delays the end of the server by 5 s and a moment: after 10 s it would
 // be a failure. The handler of a short answer has returned before net/http writes it.

@@ -78,7 +78,8 @@ func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error 
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	// A request that has begun goes on when the port closes, also one that waits for room.
-	requests := context.WithoutCancel(ctx)
+	requests, cancelRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelRequests()
 	server := &http.Server{
 		Handler: s.untilTimeout(s.WebhookMux()), Protocols: protocols, BaseContext: func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: s.headerTimeout,
@@ -90,6 +91,7 @@ func (s *webhookServer) serve(ctx context.Context, listener net.Listener) error 
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
+		defer time.AfterFunc(lastWait, cancelRequests).Stop()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 		defer cancel()
 		ended <- server.Shutdown(ctx)

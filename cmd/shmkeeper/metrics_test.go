@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // The metrics of docs/reference/server.md are those that a server registers.
@@ -25,15 +24,11 @@ func TestMetrics_AsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := withoutPorts(t)
+	registry, o := ownRegistry(t), withoutPorts(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	if _, _, err := newManagers(config, kube, *o, &drain{stopping: ctx}, &permissionCheck{}); err != nil {
 		t.Fatal(err)
-	}
-	registry, ok := metrics.Registry.(*prometheus.Registry)
-	if !ok {
-		t.Fatalf("the registry is a %T", metrics.Registry)
 	}
 	descs := make(chan *prometheus.Desc)
 	go func() { registry.Describe(descs); close(descs) }()

@@ -43,8 +43,8 @@ const (
 	leaseName         = "shmkeeper"
 )
 
-// answerTimeout is how long a request may take to arrive, and how long those that have begun may
-// take once the server accepts no more: longer than any timeoutSeconds of the webhooks.
+// answerTimeout is how long a request may take to arrive, and how long the server may take to end
+// once it accepts no more. See lastWrite for how long those that have begun are answered.
 const answerTimeout = 10 * time.Second
 
 // Run runs the server until ctx is done, and then until it has drained.

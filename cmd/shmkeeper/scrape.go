@@ -65,7 +65,9 @@ func (s *scrapers) filter(log logr.Logger, next http.Handler) (http.Handler, err
 		status, err := s.status(r.Context(), token, strings.ToLower(r.Method), r.URL.Path)
 		switch {
 		case err != nil && r.Context().Err() != nil:
-			// The scraper has gone away, as Prometheus does at its timeout: nothing has failed here, and nobody reads an answer.
+			// The scraper has gone away, as Prometheus does at its timeout, or the server ends:
+			// nothing has failed.
+			http.Error(w, "canceled before it was known who reads the metrics", http.StatusServiceUnavailable)
 		case err != nil:
 			log.Error(err, "failed to review who reads the metrics")
 			http.Error(w, "failed to review who reads the metrics", http.StatusInternalServerError)

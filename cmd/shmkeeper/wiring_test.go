@@ -29,7 +29,7 @@ import (
 )
 
 // ownRegistry gives a test a registry of its own, since no metric can be registered twice.
-func ownRegistry(t *testing.T) prometheus.Gatherer {
+func ownRegistry(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	before, own := metrics.Registry, prometheus.NewRegistry()
 	metrics.Registry = own
