@@ -39,7 +39,7 @@ func (d *drain) handler(next http.Handler) http.Handler {
 		if d.begun.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline, all: r.ContentLength == 0}
+		body := &endingBody{ReadCloser: r.Body, setDeadline: http.NewResponseController(w).SetReadDeadline}
 		own := r.WithContext(r.Context()) // net/http looks at the body of its own request
 		own.Body = body
 		defer context.AfterFunc(d.stopping, body.end)()

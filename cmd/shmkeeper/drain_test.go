@@ -209,6 +209,22 @@ func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
 	}
 }
 
+// A request that is refused for its header is answered before its body has come, at least when that is large.
+func TestWebhookServer_RefusesBeforeALargeBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipes(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) })
+		conn := p.dial(t)
+		begin := time.Now()
+		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := beginning(conn); answer != "HTTP/1.1 415" || err != nil || time.Since(begin) > 0 {
+			t.Errorf("got %q, %v after %s; want 415 at once", answer, err, time.Since(begin))
+		}
+		_ = conn.Close()
+	})
+}
+
 // A request that waits is told so while there is time: half a second before nothing is written any more.
 func TestWebhookServer_CancelsWhatStillWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
