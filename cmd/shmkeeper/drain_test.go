@@ -146,7 +146,7 @@ func TestWebhookServer_AnswersWhatHasArrived(t *testing.T) {
 			body, err := io.ReadAll(r.Body)
 			time.Sleep(2 * bodyTimeout)
 			if err != nil || r.Context().Err() != nil || len(body) != 1<<20 {
-				http.Error(w, fmt.Sprintf("%d bytes: %v, %v", len(body), err, r.Context().Err()), http.StatusBadRequest)
+				w.WriteHeader(http.StatusBadRequest)
 			}
 		})
 		conn := p.dial(t)
@@ -257,7 +257,7 @@ func TestEndingBody_NoDeadlineAfterItsEnd(t *testing.T) {
 		b.end()
 		return 0, io.EOF
 	}))
-	if _, err := b.Read(nil); err != io.EOF || !deadline.IsZero() {
+	if _, err := b.Read(nil); !errors.Is(err, io.EOF) || !deadline.IsZero() {
 		t.Errorf("error %v and deadline %s, want io.EOF and none", err, deadline)
 	}
 	b.leave()
