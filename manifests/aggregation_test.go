@@ -1,7 +1,6 @@
 package manifests_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,27 +16,21 @@ func TestClusterRoles_AggregateOnlyTheRightToRead(t *testing.T) {
 		"view": {{APIGroups: []string{"shmkeeper.dev"}, Resources: []string{"sharedmemorypolicies"}, Verbs: []string{"get", "list", "watch"}}},
 	}
 	got := map[string][]rbacv1.PolicyRule{}
-	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			for document := range strings.SplitSeq(string(read(t, file)), "\n---\n") {
-				var role rbacv1.ClusterRole
-				if err := yaml.Unmarshal([]byte(document), &role.TypeMeta); err != nil {
-					t.Fatalf("%s: %v", file, err)
-				}
-				if role.Kind != "ClusterRole" {
-					continue
-				}
-				if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
-					t.Fatalf("%s: %v", file, err)
-				}
-				for label := range role.Labels {
-					if into, found := strings.CutPrefix(label, "rbac.authorization.k8s.io/aggregate-to-"); found {
-						got[into] = append(got[into], role.Rules...)
-					}
+	for _, file := range objectFiles(t) {
+		for _, document := range documents(t, file) {
+			var role rbacv1.ClusterRole
+			if err := yaml.Unmarshal([]byte(document), &role.TypeMeta); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if role.Kind != "ClusterRole" {
+				continue
+			}
+			if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			for label := range role.Labels {
+				if into, found := strings.CutPrefix(label, "rbac.authorization.k8s.io/aggregate-to-"); found {
+					got[into] = append(got[into], role.Rules...)
 				}
 			}
 		}

@@ -75,11 +75,34 @@ func read(t *testing.T, file string) []byte {
 	return directive.ReplaceAll(content, nil)
 }
 
+// documents returns the documents of a file.
+func documents(t *testing.T, file string) []string {
+	t.Helper()
+	return strings.Split(string(read(t, file)), "\n---\n")
+}
+
+// objectFiles returns the files of all folders but what tells kustomize how to put them together.
+func objectFiles(t *testing.T) (out []string) {
+	t.Helper()
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if filepath.Base(file) != "kustomization.yaml" {
+				out = append(out, file)
+			}
+		}
+	}
+	return out
+}
+
 // object finds the one document of a file that is of T's kind.
 func object[T any](t *testing.T, file string) T {
 	t.Helper()
 	var found []T
-	for _, document := range strings.Split(string(read(t, file)), "\n---\n") {
+	for _, document := range documents(t, file) {
 		var o T
 		var meta metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(document), &meta); err != nil {
@@ -135,32 +158,23 @@ func TestKustomizations_ListEachFile(t *testing.T) {
 
 func TestObjects_StrictlyOfTheirKind(t *testing.T) {
 	used := map[string]bool{}
-	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			if filepath.Base(file) == "kustomization.yaml" {
+	for _, file := range objectFiles(t) {
+		for _, document := range documents(t, file) {
+			var meta metav1.PartialObjectMetadata
+			if err := yaml.Unmarshal([]byte(document), &meta); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			kind := meta.APIVersion + " " + meta.Kind
+			create, known := kinds[kind]
+			if !known {
+				t.Errorf("%s: the kind %s is not in kinds: add it", file, kind)
+			}
+			used[kind] = true
+			if create == nil {
 				continue
 			}
-			for _, document := range strings.Split(string(read(t, file)), "\n---\n") {
-				var meta metav1.PartialObjectMetadata
-				if err := yaml.Unmarshal([]byte(document), &meta); err != nil {
-					t.Fatalf("%s: %v", file, err)
-				}
-				kind := meta.APIVersion + " " + meta.Kind
-				create, known := kinds[kind]
-				if !known {
-					t.Errorf("%s: the kind %s is not in kinds: add it", file, kind)
-				}
-				used[kind] = true
-				if create == nil {
-					continue
-				}
-				if err := yaml.UnmarshalStrict([]byte(document), create()); err != nil {
-					t.Errorf("%s: %v", file, err)
-				}
+			if err := yaml.UnmarshalStrict([]byte(document), create()); err != nil {
+				t.Errorf("%s: %v", file, err)
 			}
 		}
 	}
@@ -204,7 +218,7 @@ func TestPatches_ChangeOnlyWhatIsThere(t *testing.T) {
 func services(t *testing.T) map[string]corev1.Service {
 	t.Helper()
 	out := map[string]corev1.Service{}
-	for _, document := range strings.Split(string(read(t, "base/service.yaml")), "\n---\n") {
+	for _, document := range documents(t, "base/service.yaml") {
 		var s corev1.Service
 		if err := yaml.UnmarshalStrict([]byte(document), &s); err != nil {
 			t.Fatal(err)
@@ -304,8 +318,8 @@ func TestCertificate_IsForTheService(t *testing.T) {
 			SecretName string   `json:"secretName"`
 		} `json:"spec"`
 	}
-	documents := strings.Split(string(read(t, "cert-manager/certificates.yaml")), "\n---\n")
-	if err := yaml.Unmarshal([]byte(documents[len(documents)-1]), &serving); err != nil {
+	certificates := documents(t, "cert-manager/certificates.yaml")
+	if err := yaml.Unmarshal([]byte(certificates[len(certificates)-1]), &serving); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"shmkeeper-webhook.shmkeeper-system.svc"}, serving.Spec.DNSNames); diff != "" {

@@ -130,9 +130,7 @@ func TestWebhookServer_AnswersWhatHasBegun(t *testing.T) {
 		if answer, err := beginning(conn); answer != "HTTP/1.1 200" || err != nil {
 			t.Errorf("got %q, %v; want the answer to a request that began before the port closed", answer, err)
 		}
-		if err := <-p.ended; err != nil {
-			t.Errorf("the server ended with %v, want no error", err)
-		}
+		p.mustEnd(t)
 	})
 }
 
@@ -162,9 +160,7 @@ func TestWebhookServer_AnswersWhatHasArrived(t *testing.T) {
 		if answer, err := beginning(conn); answer != "HTTP/1.1 200" || err != nil {
 			t.Errorf("got %q, %v; want the answer to a request that arrived before the port closed", answer, err)
 		}
-		if err := <-p.ended; err != nil {
-			t.Errorf("the server ended with %v, want no error", err)
-		}
+		p.mustEnd(t)
 	})
 }
 
@@ -198,11 +194,7 @@ func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
 				})
 				client.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 				synctest.Wait() // for the handler
-				begin := time.Now()
-				p.stop()
-				if err := <-p.ended; err != nil || time.Since(begin) > 5*time.Second {
-					t.Errorf("the server ended after %s, %v; want less than 5 s, and no error", time.Since(begin), err)
-				}
+				p.mustStopWithin(t, 5*time.Second)
 				client.Wait()
 			})
 		})
@@ -242,9 +234,7 @@ func TestWebhookServer_CancelsWhatStillWaits(t *testing.T) {
 		if answer, err := beginning(conn); answer != "HTTP/1.1 429" || err != nil || time.Since(begin) != 4500*time.Millisecond {
 			t.Errorf("got %q, %v after %s; want 429 after 4.5 s", answer, err, time.Since(begin))
 		}
-		if err := <-p.ended; err != nil {
-			t.Errorf("the server ended with %v, want no error", err)
-		}
+		p.mustEnd(t)
 	})
 }
 
@@ -283,11 +273,7 @@ func TestWebhookServer_SlowReadersDelayNoShutdown(t *testing.T) {
 					t.Fatal(err)
 				}
 				synctest.Wait() // for the answer
-				begin := time.Now()
-				p.stop()
-				if err := <-p.ended; err != nil || time.Since(begin) > 6*time.Second {
-					t.Errorf("the server ended after %s, %v; want less than 6 s, and no error", time.Since(begin), err)
-				}
+				p.mustStopWithin(t, 6*time.Second)
 			})
 		})
 	}

@@ -99,18 +99,24 @@ func freePort(t *testing.T) int {
 	return address.Port
 }
 
-// startServer returns when the server accepts connections, and ends it with the test.
-func startServer(t *testing.T, s *webhookServer) {
+// runUntilEnd runs what ends without an error when its context does, until the end of the test.
+func runUntilEnd(t *testing.T, start func(context.Context) error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Start(ctx) }()
+	go func() { ended <- start(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the server ended: %v", err)
 		}
 	})
+}
+
+// startServer returns when the server accepts connections, and ends it with the test.
+func startServer(t *testing.T, s *webhookServer) {
+	t.Helper()
+	runUntilEnd(t, s.Start)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // pipes is a listener without a network: its connections are pipes. In a bubble of synctest, a
@@ -68,6 +69,25 @@ func (p *pipes) dial(t *testing.T) *tls.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// mustEnd checks that a server that was stopped ends without an error.
+func (p *pipes) mustEnd(t *testing.T) {
+	t.Helper()
+	if err := <-p.ended; err != nil {
+		t.Errorf("the server ended with %v, want no error", err)
+	}
+}
+
+// mustStopWithin stops the server and checks that it ends in time, and without an error.
+func (p *pipes) mustStopWithin(t *testing.T, most time.Duration) {
+	t.Helper()
+	begin := time.Now()
+	p.stop()
+	p.mustEnd(t)
+	if took := time.Since(begin); took > most {
+		t.Errorf("the server ended after %s, want at most %s", took, most)
+	}
 }
 
 // servePipes starts a server with the deadlines and bounds that it ships with, and ends it with the test.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -187,18 +186,9 @@ func TestNewManagers_CountersForgetDeletedPolicies(t *testing.T) {
 	a.policy.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind}
 	a.policy.ResourceVersion = "1"
 	api := httptest.NewServer(a)
-	t.Cleanup(api.Close)
+	t.Cleanup(func() { api.CloseClientConnections(); api.Close() }) // watches that have not ended yet
 	mgr := assembled(t, &rest.Config{Host: api.URL}, &drain{stopping: t.Context()}, "--audit-interval=0", "--webhook-host=127.0.0.1", fmt.Sprint("--webhook-port=", freePort(t)))
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the manager ended: %v", err)
-		}
-		api.CloseClientConnections()
-	})
+	runUntilEnd(t, mgr.Start)
 	waitFor(t, func() error {
 		request := httptest.NewRequest(http.MethodPost, webhook.PathReportPods, strings.NewReader(review))
 		request.Header.Set("Content-Type", "application/json")
