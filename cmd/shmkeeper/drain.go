@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// bodyTimeout is how long the rest of a request may take to arrive after the port has closed.
+	// bodyTimeout is how long the rest of a request may take to arrive after the port has closed,
+	// or after its handler has returned.
 	bodyTimeout = time.Second
 	// lastWrite is how long after the port has closed answers are written. The server ends later,
-	// within answerTimeout, since TLS takes its time to say goodbye.
+	// within answerTimeout, since TLS may take 5 s to close a connection.
 	lastWrite = answerTimeout / 2
 	// lastWait is how long after the port has closed a request may wait. Its context is canceled
 	// then, so that there is still time to say so.
@@ -56,9 +57,9 @@ func (d *drain) check(*http.Request) error {
 	return nil
 }
 
-// endingBody is the body of a request. Once the port has closed, the rest of it has to arrive within
-// bodyTimeout, and so does a rest that the handler has left to net/http, at any time. The time counts
-// from when the body is read: a request that has arrived may have to wait until there is room for it.
+// endingBody is the body of a request. Once the port has closed, or the handler has returned without
+// reading all of it, the rest has to arrive within bodyTimeout. After the port has closed the time
+// counts from the next read, since a request that has arrived may have to wait until there is room.
 type endingBody struct {
 	io.ReadCloser
 	setDeadline func(time.Time) error // of reads on the connection; fails only if there is none
@@ -106,16 +107,17 @@ func (b *endingBody) Read(p []byte) (int, error) {
 	b.reading = false
 	b.all = b.all || err != nil
 	if b.bounded && errors.Is(err, io.EOF) {
-		// From here on net/http waits for the client to go, and would take a deadline for that.
+		// From here on net/http reads to notice when the client goes, and would take a deadline
+		// that passes for that.
 		_ = b.setDeadline(time.Time{})
 	}
 	return n, err
 }
 
 // endingConn is a connection on which nothing is written later than lastWrite after the port has
-// closed, so that a client that does not read cannot delay the end of the server. It is below
-// TLS, whose goodbye waits 5 s for such a client, and lasts longer than a handler: net/http writes the
-// end of an answer when its handler has returned.
+// closed, so that a client that does not read cannot delay the end of the server. It is below TLS,
+// which waits 5 s for such a client when it closes a connection. The limit holds after the handler
+// has returned too, because only then does net/http write the end of an answer.
 type endingConn struct {
 	net.Conn
 	forget func() bool // that the port will close

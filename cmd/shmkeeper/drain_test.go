@@ -134,8 +134,8 @@ func TestWebhookServer_AnswersWhatHasBegun(t *testing.T) {
 	})
 }
 
-// A request that has arrived when the port closes may wait for room before it is read, and be worked on afterwards, for
-// longer than the rest of a request may take to arrive.
+// A request that has arrived when the port closes may wait for room before it is read, and take a
+// while to answer: each for longer than the rest of a request may take to arrive.
 func TestWebhookServer_AnswersWhatHasArrived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := make(chan struct{})
@@ -176,9 +176,9 @@ func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
 		"a handler that reads":   {1 << 20, func(_ http.ResponseWriter, r *http.Request) { read(r) }},
 		"one that reads later":   {1 << 20, func(_ http.ResponseWriter, r *http.Request) { later(); read(r) }},
 		"one that does not read": {1 << 20, func(http.ResponseWriter, *http.Request) { later() }},
-		"nor what is short":      {100, func(http.ResponseWriter, *http.Request) { later() }},
+		"a short body, not read": {100, func(http.ResponseWriter, *http.Request) { later() }},
 		"one that has refused":   {1 << 20, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) }},
-		"also what is short":     {100, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) }},
+		"a short body, refused":  {100, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestWebhookServer_SlowSendersDelayNoShutdown(t *testing.T) {
 	}
 }
 
-// A request that is refused for its header is answered before its body has come, at least when that is large.
+// A request with a large body that is refused for its header is answered before the body has arrived.
 func TestWebhookServer_RefusesBeforeALargeBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnsupportedMediaType) })
@@ -217,7 +217,7 @@ func TestWebhookServer_RefusesBeforeALargeBody(t *testing.T) {
 	})
 }
 
-// A request that waits is told so while there is time: half a second before nothing is written any more.
+// A request that still waits is canceled while it can be answered: half a second before the last write.
 func TestWebhookServer_CancelsWhatStillWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := servePipes(t, func(w http.ResponseWriter, r *http.Request) {
