@@ -313,12 +313,24 @@ func TestEnforce_NoPodGetsRoundIt(t *testing.T) {
 type script []byte
 
 func (s *script) Uint64() uint64 {
+	const half = 1 << 55 // IntN asks again, here for ever, if what it takes for nothing is just that
 	if len(*s) == 0 {
-		return 0
+		return half
 	}
 	choice := uint64((*s)[0])
 	*s = (*s)[1:]
-	return choice << 56
+	return choice<<56 | half | choice // IntN takes the lower bits for a power of two, and the upper ones else
+}
+
+// A script that ends early goes on with the first of every list, however long that is.
+func TestScript_Ends(t *testing.T) {
+	for n := 1; n <= 256; n++ {
+		text := script{255}
+		g := rand.New(&text)
+		if got := []int{g.IntN(n), g.IntN(n), g.IntN(n)}; got[0] != n-1 || got[1] != 0 || got[2] != 0 {
+			t.Fatalf("of %d: %v, want the last, and then the first twice", n, got)
+		}
+	}
 }
 
 // FuzzEnforce has a fuzzer look for such a Pod.
