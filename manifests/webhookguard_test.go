@@ -101,12 +101,15 @@ func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
 	const enforce = 0
 	for v, compatibility := range versions() {
 		validator := newValidator(t, &guard, compatibility)
-		for name, c := range guardCases(enforce) {
+		for name, c := range guardCases(ships, enforce) {
 			t.Run(v+" "+name, func(t *testing.T) {
 				old, now := ships.DeepCopy(), ships.DeepCopy()
 				if c.before != nil {
 					c.before(old)
 					c.before(now)
+				}
+				if c.old != nil {
+					c.old(old)
 				}
 				c.change(now)
 				var before runtime.Object = old
@@ -134,14 +137,42 @@ func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
 type guardCase struct {
 	created bool
 	before  func(*admissionregistrationv1.ValidatingWebhookConfiguration) // made of old and new, by somebody else
+	old     func(*admissionregistrationv1.ValidatingWebhookConfiguration) // made of old
 	change  func(*admissionregistrationv1.ValidatingWebhookConfiguration)
 	denied  string
 }
 
-func guardCases(enforce int) map[string]guardCase {
+// changedByOthers changes all of a configuration that a guard holds the server to.
+func changedByOthers(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
+	for i := range c.Webhooks {
+		w := &c.Webhooks[i]
+		w.Rules = []admissionregistrationv1.RuleWithOperations{{
+			Operations: []admissionregistrationv1.OperationType{"*"},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
+		}}
+		w.FailurePolicy, w.MatchPolicy = new(admissionregistrationv1.Fail), new(admissionregistrationv1.Exact)
+		w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+		w.SideEffects, w.TimeoutSeconds = new(admissionregistrationv1.SideEffectClassNoneOnDryRun), new(int32(30))
+		w.AdmissionReviewVersions = []string{"v1", "v1beta1"}
+		w.MatchConditions = []admissionregistrationv1.MatchCondition{{Name: "theirs", Expression: "object.kind == 'Pod'"}}
+	}
+}
+
+func guardCases(ships admissionregistrationv1.ValidatingWebhookConfiguration, enforce int) map[string]guardCase {
 	type configuration = admissionregistrationv1.ValidatingWebhookConfiguration
 	ignore, fail := admissionregistrationv1.Ignore, admissionregistrationv1.Fail
 	secrets := func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"secrets"} }
+	mayMatch := admissionregistrationv1.MatchCondition{Name: "may-match-policy", Expression: "true"}
+	theirs := admissionregistrationv1.MatchCondition{Name: "theirs", Expression: "object.kind == 'Pod'"}
+	service := func(change func(*admissionregistrationv1.ServiceReference)) func(*configuration) {
+		return func(c *configuration) { change(c.Webhooks[enforce].ClientConfig.Service) }
+	}
+	rule := func(change func(*admissionregistrationv1.RuleWithOperations)) func(*configuration) {
+		return func(c *configuration) { change(&c.Webhooks[enforce].Rules[0]) }
+	}
+	set := func(change func(*admissionregistrationv1.ValidatingWebhook)) func(*configuration) {
+		return func(c *configuration) { change(&c.Webhooks[enforce]) }
+	}
 	url := func(c *configuration) {
 		elsewhere := "https://example.org"
 		c.Webhooks[enforce].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &elsewhere}
@@ -151,15 +182,47 @@ func guardCases(enforce int) map[string]guardCase {
 		wider      = "give a webhook no rules but those that ship"
 		everywhere = "not have webhooks called for namespaces"
 		closed     = "let only the webhooks fail closed"
+		removed    = "take no webhook out"
+		otherwise  = "change matchPolicy, objectSelector, sideEffects, reinvocationPolicy, admissionReviewVersions and timeoutSeconds"
+		condition  = "change a match condition that ships"
+		another    = "add, change and remove no match condition of somebody else's"
 	)
 	return map[string]guardCase{
-		"the caBundle":               {change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") }},
-		"a match condition":          {change: func(c *configuration) { c.Webhooks[enforce].MatchConditions = nil }},
+		"the caBundle": {change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") }},
+		"may-match-policy": {change: func(c *configuration) {
+			c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, mayMatch)
+		}},
+		"may-match-policy is removed": {
+			before: func(c *configuration) {
+				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, mayMatch)
+			},
+			change: func(c *configuration) { c.Webhooks[enforce].MatchConditions = c.Webhooks[enforce].MatchConditions[:2] },
+		},
 		"the owner":                  {change: func(c *configuration) { c.OwnerReferences = []metav1.OwnerReference{{Name: "shmkeeper-system"}} }},
 		"what ships":                 {created: true, change: func(*configuration) {}},
 		"nothing at all":             {created: true, change: func(c *configuration) { c.Webhooks = nil }},
-		"rules that are narrower":    {change: func(c *configuration) { c.Webhooks[enforce].Rules = c.Webhooks[enforce].Rules[:1] }},
 		"a webhook that is restored": {change: func(c *configuration) { c.Webhooks[enforce].FailurePolicy = &ignore }},
+		"an excluded namespace": {change: func(c *configuration) {
+			excluded := &c.Webhooks[enforce].NamespaceSelector.MatchExpressions[1]
+			excluded.Values = append(excluded.Values, "shop")
+		}},
+		"all that others changed is restored, and what they added stays": {old: changedByOthers, change: func(c *configuration) {
+			for i := range c.Webhooks {
+				c.Webhooks[i].MatchConditions = append(c.Webhooks[i].MatchConditions, theirs)
+			}
+		}},
+		"what others changed stays beside what is restored": {
+			before: changedByOthers, change: func(c *configuration) {
+				for i := range c.Webhooks {
+					c.Webhooks[i].Rules = ships.DeepCopy().Webhooks[i].Rules
+				}
+			},
+		},
+		"a webhook that was taken out is restored": {old: func(c *configuration) { c.Webhooks = c.Webhooks[:enforce] }, change: func(*configuration) {}},
+		"a deleted configuration, with what an administrator had changed": {created: true, change: func(c *configuration) {
+			c.Webhooks[enforce].TimeoutSeconds = new(int32(10))
+			c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
+		}},
 		"the caBundle of a webhook that somebody else has widened": {
 			before: secrets, change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") },
 		},
@@ -174,23 +237,22 @@ func guardCases(enforce int) map[string]guardCase {
 		"a creation with another resource": {created: true, change: secrets, denied: wider},
 		"a creation with a URL":            {created: true, change: url, denied: notShipped},
 
-		"another resource":  {change: secrets, denied: wider},
-		"another group":     {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].APIGroups = []string{"", "*"} }, denied: wider},
-		"every subresource": {change: func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"pods/*"} }, denied: wider},
-		"another operation": {change: func(c *configuration) {
-			c.Webhooks[enforce].Rules[0].Operations = []admissionregistrationv1.OperationType{"CONNECT"}
-		}, denied: wider},
-		"a URL": {change: url, denied: notShipped},
-		"another Service": {change: func(c *configuration) {
-			service := *c.Webhooks[enforce].ClientConfig.Service
-			service.Name = "other"
-			c.Webhooks[enforce].ClientConfig.Service = &service
-		}, denied: notShipped},
-		"another namespace": {change: func(c *configuration) {
-			service := *c.Webhooks[enforce].ClientConfig.Service
-			service.Namespace = "default"
-			c.Webhooks[enforce].ClientConfig.Service = &service
-		}, denied: notShipped},
+		"another resource":        {change: secrets, denied: wider},
+		"another group":           {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.APIGroups = []string{"", "*"} }), denied: wider},
+		"every version":           {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.APIVersions = []string{"*"} }), denied: wider},
+		"every scope":             {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Scope = new(admissionregistrationv1.AllScopes) }), denied: wider},
+		"every subresource":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Resources = []string{"pods/*"} }), denied: wider},
+		"another operation":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Operations = append(r.Operations, "CONNECT") }), denied: wider},
+		"an operation less":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Operations = r.Operations[:1] }), denied: wider},
+		"rules that are narrower": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.Rules = w.Rules[:1] }), denied: wider},
+		"no rules":                {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.Rules = nil }), denied: wider},
+		"a URL":                   {change: url, denied: notShipped},
+		"another Service":         {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Name = "other" }), denied: notShipped},
+		"another namespace":       {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Namespace = "default" }), denied: notShipped},
+		"another path":            {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Path = new("/report-pods") }), denied: notShipped},
+		"another port":            {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Port = new(int32(8443)) }), denied: notShipped},
+		"a webhook less":          {change: func(c *configuration) { c.Webhooks = c.Webhooks[1:] }, denied: removed},
+		"no webhooks":             {change: func(c *configuration) { c.Webhooks = nil }, denied: removed},
 		"a new webhook": {change: func(c *configuration) {
 			added := *c.Webhooks[enforce].DeepCopy()
 			added.Name, added.FailurePolicy = "new.shmkeeper.dev", &ignore
@@ -203,7 +265,42 @@ func guardCases(enforce int) map[string]guardCase {
 		"namespaces without the label": {change: func(c *configuration) {
 			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0].Operator = "NotIn"
 		}, denied: everywhere},
+		"namespaces in another mode": {change: func(c *configuration) {
+			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0].Values = []string{"enforce", "audit"}
+		}, denied: everywhere},
+		"namespaces in any mode": {change: func(c *configuration) {
+			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0] = metav1.LabelSelectorRequirement{Key: "shmkeeper.dev/mode", Operator: "Exists"}
+		}, denied: everywhere},
 		"a report that fails closed": {change: func(c *configuration) { c.Webhooks[enforce+1].FailurePolicy = &fail }, denied: closed},
+
+		"matchPolicy":             {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchPolicy = new(admissionregistrationv1.Exact) }), denied: otherwise},
+		"admissionReviewVersions": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.AdmissionReviewVersions = []string{"v1beta1"} }), denied: otherwise},
+		"timeoutSeconds":          {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.TimeoutSeconds = new(int32(30)) }), denied: otherwise},
+		"sideEffects": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
+			w.SideEffects = new(admissionregistrationv1.SideEffectClassNoneOnDryRun)
+		}), denied: otherwise},
+		"objectSelector": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
+			w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+		}), denied: otherwise},
+
+		"no match conditions":     {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = nil }), denied: condition},
+		"another match condition": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions[0].Expression = "true" }), denied: condition},
+		"an added match condition": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
+			w.MatchConditions = append(w.MatchConditions, theirs)
+		}), denied: another},
+		"a creation that leaves out": {created: true, change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = nil }), denied: condition},
+		"a match condition of somebody else": {
+			before: func(c *configuration) {
+				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
+			},
+			change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = w.MatchConditions[:2] }), denied: another,
+		},
+		"a match condition of somebody else, changed": {
+			before: func(c *configuration) {
+				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
+			},
+			change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions[2].Expression = "true" }), denied: another,
+		},
 	}
 }
 
@@ -225,6 +322,12 @@ func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
 			"policies":  func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "policies.shmkeeper.dev" },
 			"workloads": func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "templates.shmkeeper.dev" },
 			"resizes":   func(w *admissionregistrationv1.MutatingWebhook) { w.Rules[0].Resources = []string{"pods/resize"} },
+			"updates": func(w *admissionregistrationv1.MutatingWebhook) {
+				w.Rules[0].Operations = append(w.Rules[0].Operations, "UPDATE")
+			},
+			"one round": func(w *admissionregistrationv1.MutatingWebhook) {
+				w.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy)
+			},
 		} {
 			if got := write(change); !strings.HasPrefix(got, guardWords) {
 				t.Errorf("%s: %s: %q", v, what, got)
