@@ -20,6 +20,8 @@ import (
 const (
 	requiredShm     = 256 * sizing.MiB
 	requiredReserve = 32 * sizing.MiB
+	// allocatable is the memory of the node, more than there is: a volume of as much is one without bound.
+	allocatable = 1 << 50
 )
 
 // enforced is a policy in Enforce whose answer needs no arithmetic: every writer has 256 MiB at /dev/shm.
@@ -90,12 +92,12 @@ func (n *node) lacks(t *testing.T, pod *corev1.Pod, c *corev1.Container, bounded
 			case v.Name != m.Name:
 			case v.EmptyDir == nil || v.EmptyDir.Medium != corev1.StorageMediumMemory:
 				return "a volume that is not memory"
-			case v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0:
+			case v.EmptyDir.SizeLimit == nil || v.EmptyDir.SizeLimit.Sign() <= 0 || sizing.BytesOf(*v.EmptyDir.SizeLimit) >= allocatable:
 				if bounded {
 					return "a volume without bound"
 				}
 				return ""
-			case n.mounts(t, pod, v, 1<<50) < requiredShm:
+			case n.mounts(t, pod, v, allocatable) < requiredShm:
 				return "a volume that is mounted too small"
 			}
 		}
