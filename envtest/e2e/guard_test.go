@@ -108,6 +108,11 @@ func TestWebhookGuard_HoldsTheServerToItsFields(t *testing.T) {
 		"a rule":     `{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["secrets"]}`,
 		"a Service":  `{"op": "replace", "path": "/webhooks/0/clientConfig/service/namespace", "value": "default"}`,
 		"a selector": `{"op": "remove", "path": "/webhooks/0/namespaceSelector"}`,
+		"a timeout":  `{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": 30}`,
+		"a match":    `{"op": "replace", "path": "/webhooks/0/matchPolicy", "value": "Exact"}`,
+		"a path":     `{"op": "replace", "path": "/webhooks/0/clientConfig/service/path", "value": "/report-pods"}`,
+		"conditions": `{"op": "remove", "path": "/webhooks/0/matchConditions"}`,
+		"the entry":  `{"op": "remove", "path": "/webhooks/0"}`,
 	} {
 		if err := patch(change); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "violates the guard of shmkeeper's webhook configurations") {
 			t.Errorf("%s: %v", what, err)
