@@ -112,7 +112,8 @@ func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
 		}
 		// The parser may say that a value without text stands anywhere before the next one.
 		if value.Plain && value.Source == "" && !value.alias {
-			value.from, value.start, value.to = value.mark, value.mark, value.mark
+			end := b.mark(value.mark)
+			value.from, value.start, value.to = value.mark, end, end
 		}
 		at = value.to
 		if y.Content[i].Tag == "!!merge" && key.Source == "<<" {
@@ -218,6 +219,11 @@ func (c *cursor) lineEnd(at int) int {
 	}
 	return len(c.text)
 }
+
+var marked = regexp.MustCompile(`^(?:[ \t]+[!&][^\s,\[\]{}]*)+`)
+
+// mark returns the offset behind the tag and anchor that stand in the line of a colon, before nothing.
+func (c *cursor) mark(at int) int { return at + len(marked.Find(c.text[at:])) }
 
 var properties = regexp.MustCompile(`^[!&][^\s,\[\]{}]*`)
 

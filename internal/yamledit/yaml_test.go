@@ -3,6 +3,7 @@ package yamledit
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	sigsyaml "sigs.k8s.io/yaml"
@@ -81,5 +82,31 @@ func TestEdit(t *testing.T) {
 	}
 	if got, want := string(was.JSON()), `{"b":1,"a":["x"]}`; got != want {
 		t.Errorf("the value that was read changed: got %s, want %s", got, want)
+	}
+}
+
+// What has no text may still have a tag or an anchor, and what is added goes behind that.
+func TestEdit_BehindWhatHasNoText(t *testing.T) {
+	for in, out := range map[string]string{
+		"a: 1\nc: !":           "a: 1\nc: !\nz: [1]\n",
+		"a: 1\nc: ! # x\n":     "a: 1\nc: ! # x\nz: [1]\n",
+		"c: !\nd: 1\n":         "c: !\nd: 1\nz: [1]\n",
+		"a: 1\nc: &x\n":        "a: 1\nc: &x\nz: [1]\n",
+		"a: 1\nc: &x !!null\n": "a: 1\nc: &x !!null\nz: [1]\n",
+		"a: 1\nc:\n":           "a: 1\nc:\nz: [1]\n",
+		"{a: 1, c: &x}":        "{a: 1, c: &x, z: [1]}",
+		"a:\n  c: !\nb: 1\n":   "a:\n  c: !\nb: 1\nz: [1]\n",
+	} {
+		was, err := Parse([]byte(in), false)
+		if err != nil {
+			t.Fatalf("%q: %v", in, err)
+		}
+		want, err := Parse([]byte(strings.TrimSuffix(string(was.JSON()), "}")+`,"z":[1]}`), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.ReplaceAll(string(Edit([]byte(in), false, was, want)), "\n  - 1", " [1]"); got != out {
+			t.Errorf("%q: got %q, want %q", in, got, out)
+		}
 	}
 }
