@@ -247,6 +247,9 @@ func TestPatch_Twice(t *testing.T) {
 	}
 }
 
+// loneProperty is a tag or anchor on a line of its own.
+var loneProperty = regexp.MustCompile(`(?m)^\s*([!&]\S*\s*)+(#.*)?$`)
+
 // FuzzPatch holds patching of the text against another implementation's patching of the JSON: whatever the text is like, what is
 // written must read back as what that one makes of the JSON.
 func FuzzPatch(f *testing.F) {
@@ -290,6 +293,9 @@ func FuzzPatch(f *testing.F) {
 			return
 		}
 		out, err := d.Bytes()
+		if err != nil && loneProperty.MatchString(in) {
+			return // refused with what to do: it may be of the value above, or of the key below
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
