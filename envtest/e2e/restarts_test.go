@@ -39,7 +39,7 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 	var admitted atomic.Int64
 	var clients sync.WaitGroup
 	defer func() { cancel(); clients.Wait() }()
-	count, restarts, flags := 16, 3, []string(nil)
+	count, restarts, flags := 16, 3, []string{"--shutdown-delay=2s"}
 	if longRestarts() {
 		count, restarts, flags = 40, 20, shippedFlags(t)
 	}
@@ -134,18 +134,22 @@ func shippedFlags(t *testing.T) []string {
 
 // rollOut replaces one of two replicas after the other, as a Deployment and a Service do: the new one
 // is ready and served before the old one gets SIGTERM, and the old one is sent requests until the
-// Service has seen that it is not ready.
+// Service has seen that it is not ready. The first flag is how long it is still to answer them.
 func rollOut(t *testing.T, restarts int, flags []string) {
 	t.Helper()
+	delay, err := time.ParseDuration(strings.TrimPrefix(flags[0], "--shutdown-delay="))
+	if err != nil {
+		t.Fatal(err)
+	}
 	old := shared.startReplica(t, "rolling-0", flags)
 	install.ServeReplicas(shared.cp, shared.replica, old)
 	for n := range restarts {
 		next := shared.startReplica(t, fmt.Sprintf("rolling-%d", n+1), flags)
 		install.ServeReplicas(shared.cp, shared.replica, old, next)
-		stopServed(t, old, shared.replica, next)
+		stopServed(t, old, delay, shared.replica, next)
 		old = next
 	}
-	stopServed(t, old, shared.replica)
+	stopServed(t, old, delay, shared.replica)
 }
 
 func (s *suite) startReplica(t *testing.T, name string, flags []string) *install.Replica {
@@ -158,21 +162,32 @@ func (s *suite) startReplica(t *testing.T, name string, flags []string) *install
 	return r
 }
 
-// stopServed stops a replica that the Service drops, in favor of others, only when it is not ready.
-func stopServed(t *testing.T, r *install.Replica, others ...*install.Replica) {
+// stopServed stops a replica that the Service drops, in favor of others, only when it says that it is
+// draining. It must answer for the delay all the same.
+func stopServed(t *testing.T, r *install.Replica, delay time.Duration, others ...*install.Replica) {
 	t.Helper()
+	begun := time.Now()
 	if err := r.Terminate(); err != nil {
 		t.Fatal(err)
 	}
+	said := ""
 	eventually(t, func() error {
-		if ready, _ := r.Ready(t.Context()); ready {
+		ready, answer := r.Ready(t.Context())
+		if ready {
 			return errors.New("a replica that was told to stop is still ready")
 		}
+		said = answer
 		return nil
 	})
+	if !strings.Contains(said, "[-]draining failed") {
+		t.Errorf("a replica that was told to stop ended without saying that it is draining: %q", said)
+	}
 	install.ServeReplicas(shared.cp, others...)
 	if err := r.Wait(); err != nil {
 		t.Errorf("a replica did not drain: %v", err)
+	}
+	if took := time.Since(begun); took < delay {
+		t.Errorf("a replica answered for %s after SIGTERM, not for %s", took, delay)
 	}
 }
 
