@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shmkeeper/shmkeeper/policy/matchcondition"
 )
 
 // The kinds of webhook configurations. Shmkeeper has one of each, of the same name.
@@ -155,19 +157,27 @@ func bundleOf(configuration *unstructured.Unstructured) []byte {
 	return nil
 }
 
-// ownsEntry reports whether FieldManager owns the rules of a webhook: then it has applied
-// the whole entry, and would take away what it left out of another apply.
+// ownsEntry reports whether FieldManager has applied more of a webhook than its condition
+// matchcondition.Name, when it was restored: it would take that away if it left it out of
+// another apply, wherever nobody else owns it.
 func ownsEntry(configuration *unstructured.Unstructured, name string) bool {
 	return slices.ContainsFunc(configuration.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool {
 		if f.Manager != FieldManager || f.Operation != metav1.ManagedFieldsOperationApply || f.FieldsV1 == nil {
 			return false
 		}
-		var fields map[string]map[string]map[string]any
+		var fields map[string]map[string]map[string]map[string]any
 		if err := json.Unmarshal(f.FieldsV1.GetRawBytes(), &fields); err != nil {
 			return false
 		}
-		_, owned := fields["f:webhooks"][`k:{"name":"`+name+`"}`]["f:rules"]
-		return owned
+		owned := fields["f:webhooks"][`k:{"name":"`+name+`"}`]
+		conditions := owned["f:matchConditions"]
+		for _, each := range []string{".", "f:name", "f:matchConditions"} {
+			delete(owned, each)
+		}
+		for _, each := range []string{".", `k:{"name":"` + matchcondition.Name + `"}`} {
+			delete(conditions, each)
+		}
+		return len(owned)+len(conditions) > 0
 	})
 }
 

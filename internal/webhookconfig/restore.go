@@ -38,10 +38,19 @@ func (r *reconciler) recreated(ctx context.Context, expression string) *unstruct
 	for _, want := range webhooksOf(r.manifest) {
 		entry, _, _ := r.entry(base, want, expression, true)
 		entry.setBundle(bundle)
+		if r.failsOpen(base, want) {
+			entry[failurePolicy] = "Ignore"
+		}
 		entries = append(entries, map[string]any(entry))
 	}
 	u.Object["webhooks"] = entries
 	return u
+}
+
+// failsOpen reports whether a webhook of a configuration that was deleted fails open: of a server
+// that refuses nothing, each that ships so does, and each for Pods unless it was seen to be otherwise.
+func (r *reconciler) failsOpen(base *unstructured.Unstructured, want webhook) bool {
+	return r.IgnoreFailurePolicy && (want[failurePolicy] == "Ignore" || base == r.manifest && want.getsPods())
 }
 
 // write applies a change. It fails with a conflict if the configuration that was read has

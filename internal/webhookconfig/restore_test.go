@@ -2,6 +2,8 @@ package webhookconfig
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +153,94 @@ func TestReconcile_RestoresLabelsAndAnnotations(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A server that refuses nothing lets no webhook fail closed that was deleted, whatever it was before.
+func TestReconcile_RecreatesToFailOpenBelowEnforce(t *testing.T) {
+	manifest, err := readManifest(webhooks.Validating(), Validating, "shmkeeper-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := manifest.DeepCopy()
+	var entries []any
+	for _, w := range webhooksOf(seen) {
+		w.setBundle([]byte("ca"))
+		w[failurePolicy] = "Fail"
+		entries = append(entries, map[string]any(w))
+	}
+	seen.Object["webhooks"] = entries
+	for name, c := range map[string]struct {
+		seen   *unstructured.Unstructured
+		ignore bool
+		want   string
+	}{
+		"as it ships, below enforce":    {nil, true, "enforce: Ignore, report: Ignore, templates: Ignore, modes: Ignore, policies: Fail"},
+		"as it was seen, below enforce": {seen, true, "enforce: Fail, report: Ignore, templates: Ignore, modes: Ignore, policies: Fail"},
+		"as it ships":                   {nil, false, "enforce: Fail, report: Ignore, templates: Ignore, modes: Ignore, policies: Fail"},
+		"as it was seen":                {seen, false, "enforce: Fail, report: Ignore, templates: Ignore, modes: Ignore, policies: Fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestReconciler(t, installed()...)
+			r.CABundle = func() []byte { return []byte("ca") }
+			r.kind, r.manifest, r.IgnoreFailurePolicy = Validating, manifest, c.ignore
+			if c.seen != nil {
+				r.LastSeen.remember(c.seen)
+			}
+			r.once(t)
+			live, err := read(t.Context(), r.client, Validating, "shmkeeper")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, w := range webhooksOf(live) {
+				short, _, _ := strings.Cut(w.name(), ".")
+				got = append(got, fmt.Sprintf("%s: %s", short, w[failurePolicy]))
+			}
+			if diff := cmp.Diff(c.want, strings.Join(got, ", ")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What was restored stays although somebody takes the rules over, and the policies change before those are restored.
+func TestReconcile_APartialWriteTakesNothingAway(t *testing.T) {
+	ca := []byte("ca")
+	type configuration = admissionregistrationv1.MutatingWebhookConfiguration
+	for name, change := range map[string]func(*configuration){
+		"a match condition": func(c *configuration) { c.Webhooks[0].MatchConditions = c.Webhooks[0].MatchConditions[1:] },
+		"a selector": func(c *configuration) {
+			c.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+		},
+		"a webhook": func(c *configuration) { c.Webhooks = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestReconciler(t, append(installed(), shipped(t))...)
+			r.CABundle = func() []byte { return ca }
+			r.once(t)
+			r.edit(t, change)
+			r.once(t)
+			r.RestoreDisabled = true
+			r.edit(t, func(c *configuration) {
+				c.Webhooks[0].Rules[0].Operations = append(c.Webhooks[0].Rules[0].Operations, admissionregistrationv1.Update)
+			})
+			r.at = r.at.Add(maxRewrite)
+			want := r.live(t).Webhooks[0]
+			r.policies.set("'b' in object.metadata.labels")
+			r.once(t)
+			for i := range want.MatchConditions {
+				if c := &want.MatchConditions[i]; c.Name == matchcondition.Name {
+					c.Expression = r.policies.condition.Expression
+				}
+			}
+			want.SideEffects, want.AdmissionReviewVersions = nil, nil // as above
+			got := r.live(t).Webhooks[0]
+			got.SideEffects, got.AdmissionReviewVersions = nil, nil
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
