@@ -134,202 +134,60 @@ func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
 	}
 }
 
-type guardCase struct {
-	created bool
-	before  func(*admissionregistrationv1.ValidatingWebhookConfiguration) // made of old and new, by somebody else
-	old     func(*admissionregistrationv1.ValidatingWebhookConfiguration) // made of old
-	change  func(*admissionregistrationv1.ValidatingWebhookConfiguration)
-	denied  string
-}
-
-// changedByOthers changes all of a configuration that a guard holds the server to.
-func changedByOthers(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
-	for i := range c.Webhooks {
-		w := &c.Webhooks[i]
-		w.Rules = []admissionregistrationv1.RuleWithOperations{{
-			Operations: []admissionregistrationv1.OperationType{"*"},
-			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
-		}}
-		w.FailurePolicy, w.MatchPolicy = new(admissionregistrationv1.Fail), new(admissionregistrationv1.Exact)
-		w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-		w.SideEffects, w.TimeoutSeconds = new(admissionregistrationv1.SideEffectClassNoneOnDryRun), new(int32(30))
-		w.AdmissionReviewVersions = []string{"v1", "v1beta1"}
-		w.MatchConditions = []admissionregistrationv1.MatchCondition{{Name: "theirs", Expression: "object.kind == 'Pod'"}}
-	}
-}
-
-func guardCases(ships admissionregistrationv1.ValidatingWebhookConfiguration, enforce int) map[string]guardCase {
-	type configuration = admissionregistrationv1.ValidatingWebhookConfiguration
-	ignore, fail := admissionregistrationv1.Ignore, admissionregistrationv1.Fail
-	secrets := func(c *configuration) { c.Webhooks[enforce].Rules[0].Resources = []string{"secrets"} }
-	mayMatch := admissionregistrationv1.MatchCondition{Name: "may-match-policy", Expression: "true"}
-	theirs := admissionregistrationv1.MatchCondition{Name: "theirs", Expression: "object.kind == 'Pod'"}
-	service := func(change func(*admissionregistrationv1.ServiceReference)) func(*configuration) {
-		return func(c *configuration) { change(c.Webhooks[enforce].ClientConfig.Service) }
-	}
-	rule := func(change func(*admissionregistrationv1.RuleWithOperations)) func(*configuration) {
-		return func(c *configuration) { change(&c.Webhooks[enforce].Rules[0]) }
-	}
-	set := func(change func(*admissionregistrationv1.ValidatingWebhook)) func(*configuration) {
-		return func(c *configuration) { change(&c.Webhooks[enforce]) }
-	}
-	url := func(c *configuration) {
-		elsewhere := "https://example.org"
-		c.Webhooks[enforce].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &elsewhere}
-	}
-	const (
-		notShipped = "add or change only the webhooks that ship"
-		wider      = "give a webhook no rules but those that ship"
-		everywhere = "not have webhooks called for namespaces"
-		closed     = "let only the webhooks fail closed"
-		removed    = "take no webhook out"
-		otherwise  = "change matchPolicy, objectSelector, sideEffects, reinvocationPolicy, admissionReviewVersions and timeoutSeconds"
-		condition  = "change a match condition that ships"
-		another    = "add, change and remove no match condition of somebody else's"
-	)
-	return map[string]guardCase{
-		"the caBundle": {change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") }},
-		"may-match-policy": {change: func(c *configuration) {
-			c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, mayMatch)
-		}},
-		"may-match-policy is removed": {
-			before: func(c *configuration) {
-				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, mayMatch)
-			},
-			change: func(c *configuration) { c.Webhooks[enforce].MatchConditions = c.Webhooks[enforce].MatchConditions[:2] },
-		},
-		"the owner":                  {change: func(c *configuration) { c.OwnerReferences = []metav1.OwnerReference{{Name: "shmkeeper-system"}} }},
-		"what ships":                 {created: true, change: func(*configuration) {}},
-		"nothing at all":             {created: true, change: func(c *configuration) { c.Webhooks = nil }},
-		"a webhook that is restored": {change: func(c *configuration) { c.Webhooks[enforce].FailurePolicy = &ignore }},
-		"an excluded namespace": {change: func(c *configuration) {
-			excluded := &c.Webhooks[enforce].NamespaceSelector.MatchExpressions[1]
-			excluded.Values = append(excluded.Values, "shop")
-		}},
-		"all that others changed is restored, and what they added stays": {old: changedByOthers, change: func(c *configuration) {
-			for i := range c.Webhooks {
-				c.Webhooks[i].MatchConditions = append(c.Webhooks[i].MatchConditions, theirs)
-			}
-		}},
-		"what others changed stays beside what is restored": {
-			before: changedByOthers, change: func(c *configuration) {
-				for i := range c.Webhooks {
-					c.Webhooks[i].Rules = ships.DeepCopy().Webhooks[i].Rules
-				}
-			},
-		},
-		"a webhook that was taken out is restored": {old: func(c *configuration) { c.Webhooks = c.Webhooks[:enforce] }, change: func(*configuration) {}},
-		"a deleted configuration, with what an administrator had changed": {created: true, change: func(c *configuration) {
-			c.Webhooks[enforce].TimeoutSeconds = new(int32(10))
-			c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
-		}},
-		"the caBundle of a webhook that somebody else has widened": {
-			before: secrets, change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") },
-		},
-		"a webhook of another, which stays": {
-			before: func(c *configuration) { url(c); c.Webhooks[enforce].Name = "other.example.org" }, change: func(*configuration) {},
-		},
-		"a selector of AKS": {change: func(c *configuration) {
-			s := c.Webhooks[enforce].NamespaceSelector
-			s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: "control-plane", Operator: "DoesNotExist"})
-		}},
-
-		"a creation with another resource": {created: true, change: secrets, denied: wider},
-		"a creation with a URL":            {created: true, change: url, denied: notShipped},
-
-		"another resource":        {change: secrets, denied: wider},
-		"another group":           {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.APIGroups = []string{"", "*"} }), denied: wider},
-		"every version":           {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.APIVersions = []string{"*"} }), denied: wider},
-		"every scope":             {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Scope = new(admissionregistrationv1.AllScopes) }), denied: wider},
-		"every subresource":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Resources = []string{"pods/*"} }), denied: wider},
-		"another operation":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Operations = append(r.Operations, "CONNECT") }), denied: wider},
-		"an operation less":       {change: rule(func(r *admissionregistrationv1.RuleWithOperations) { r.Operations = r.Operations[:1] }), denied: wider},
-		"rules that are narrower": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.Rules = w.Rules[:1] }), denied: wider},
-		"no rules":                {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.Rules = nil }), denied: wider},
-		"a URL":                   {change: url, denied: notShipped},
-		"another Service":         {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Name = "other" }), denied: notShipped},
-		"another namespace":       {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Namespace = "default" }), denied: notShipped},
-		"another path":            {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Path = new("/report-pods") }), denied: notShipped},
-		"another port":            {change: service(func(s *admissionregistrationv1.ServiceReference) { s.Port = new(int32(8443)) }), denied: notShipped},
-		"a webhook less":          {change: func(c *configuration) { c.Webhooks = c.Webhooks[1:] }, denied: removed},
-		"no webhooks":             {change: func(c *configuration) { c.Webhooks = nil }, denied: removed},
-		"a new webhook": {change: func(c *configuration) {
-			added := *c.Webhooks[enforce].DeepCopy()
-			added.Name, added.FailurePolicy = "new.shmkeeper.dev", &ignore
-			c.Webhooks = append(c.Webhooks, added)
-		}, denied: notShipped},
-		"no selector": {change: func(c *configuration) { c.Webhooks[enforce].NamespaceSelector = nil }, denied: everywhere},
-		"kube-system": {change: func(c *configuration) {
-			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[1].Values = []string{"shmkeeper-system"}
-		}, denied: everywhere},
-		"namespaces without the label": {change: func(c *configuration) {
-			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0].Operator = "NotIn"
-		}, denied: everywhere},
-		"namespaces in another mode": {change: func(c *configuration) {
-			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0].Values = []string{"enforce", "audit"}
-		}, denied: everywhere},
-		"namespaces in any mode": {change: func(c *configuration) {
-			c.Webhooks[enforce].NamespaceSelector.MatchExpressions[0] = metav1.LabelSelectorRequirement{Key: "shmkeeper.dev/mode", Operator: "Exists"}
-		}, denied: everywhere},
-		"a report that fails closed": {change: func(c *configuration) { c.Webhooks[enforce+1].FailurePolicy = &fail }, denied: closed},
-
-		"matchPolicy":             {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchPolicy = new(admissionregistrationv1.Exact) }), denied: otherwise},
-		"admissionReviewVersions": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.AdmissionReviewVersions = []string{"v1beta1"} }), denied: otherwise},
-		"timeoutSeconds":          {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.TimeoutSeconds = new(int32(30)) }), denied: otherwise},
-		"sideEffects": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
-			w.SideEffects = new(admissionregistrationv1.SideEffectClassNoneOnDryRun)
-		}), denied: otherwise},
-		"objectSelector": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
-			w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-		}), denied: otherwise},
-
-		"no match conditions":     {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = nil }), denied: condition},
-		"another match condition": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions[0].Expression = "true" }), denied: condition},
-		"an added match condition": {change: set(func(w *admissionregistrationv1.ValidatingWebhook) {
-			w.MatchConditions = append(w.MatchConditions, theirs)
-		}), denied: another},
-		"a creation that leaves out": {created: true, change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = nil }), denied: condition},
-		"a match condition of somebody else": {
-			before: func(c *configuration) {
-				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
-			},
-			change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions = w.MatchConditions[:2] }), denied: another,
-		},
-		"a match condition of somebody else, changed": {
-			before: func(c *configuration) {
-				c.Webhooks[enforce].MatchConditions = append(c.Webhooks[enforce].MatchConditions, theirs)
-			},
-			change: set(func(w *admissionregistrationv1.ValidatingWebhook) { w.MatchConditions[2].Expression = "true" }), denied: another,
-		},
-	}
-}
-
-// The webhook that changes objects gets new Pods alone.
+// The webhook that changes objects is held to what ships too: it gets new Pods alone.
 func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
+	type webhook = admissionregistrationv1.MutatingWebhook
 	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "webhook-guard/configurations.yaml")
 	ships := object[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhooks/mutating.yaml")
 	for v, compatibility := range versions() {
 		validator := newValidator(t, &guard, compatibility)
-		write := func(change func(*admissionregistrationv1.MutatingWebhook)) string {
-			now := ships.DeepCopy()
-			change(&now.Webhooks[0])
-			return denial(t, validator, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", serverAccount, now, &ships)
+		write := func(before, now func(*webhook)) string {
+			c := ships.DeepCopy()
+			now(&c.Webhooks[0])
+			var old runtime.Object
+			if before != nil {
+				o := ships.DeepCopy()
+				before(&o.Webhooks[0])
+				old = o
+			}
+			return denial(t, validator, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", serverAccount, c, old)
 		}
-		if got := write(func(w *admissionregistrationv1.MutatingWebhook) { w.ClientConfig.CABundle = []byte("new") }); got != "" {
-			t.Errorf("%s: the caBundle: %s", v, got)
-		}
-		for what, change := range map[string]func(*admissionregistrationv1.MutatingWebhook){
-			"policies":  func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "policies.shmkeeper.dev" },
-			"workloads": func(w *admissionregistrationv1.MutatingWebhook) { w.Name = "templates.shmkeeper.dev" },
-			"resizes":   func(w *admissionregistrationv1.MutatingWebhook) { w.Rules[0].Resources = []string{"pods/resize"} },
-			"updates": func(w *admissionregistrationv1.MutatingWebhook) {
-				w.Rules[0].Operations = append(w.Rules[0].Operations, "UPDATE")
+		asItShips := func(*webhook) {}
+		never := func(w *webhook) { w.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy) }
+		for what, passes := range map[string]struct{ before, now func(*webhook) }{
+			"the caBundle": {asItShips, func(w *webhook) { w.ClientConfig.CABundle = []byte("new") }},
+			"what ships":   {nil, asItShips},
+			"all that others changed is restored": {func(w *webhook) {
+				w.ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: new("https://example.org")}
+				w.Rules, w.NamespaceSelector, w.MatchConditions = nil, nil, nil
+				w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+				w.FailurePolicy, w.MatchPolicy = new(admissionregistrationv1.Fail), new(admissionregistrationv1.Exact)
+				w.TimeoutSeconds = new(int32(30))
+				never(w)
+			}, asItShips},
+			"a rule is restored, and another round that is not wanted stays so": {
+				func(w *webhook) { w.Rules = nil; never(w) }, never,
 			},
-			"one round": func(w *admissionregistrationv1.MutatingWebhook) {
-				w.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy)
-			},
+			"a deleted one, without another round": {nil, never},
 		} {
-			if got := write(change); !strings.HasPrefix(got, guardWords) {
+			if got := write(passes.before, passes.now); got != "" {
+				t.Errorf("%s: %s: %s", v, what, got)
+			}
+		}
+		for what, denied := range map[string]struct {
+			change func(*webhook)
+			words  string
+		}{
+			"policies":  {func(w *webhook) { w.Name = "policies.shmkeeper.dev" }, notShipped},
+			"workloads": {func(w *webhook) { w.Name = "templates.shmkeeper.dev" }, notShipped},
+			"resizes":   {func(w *webhook) { w.Rules[0].Resources = []string{"pods/resize"} }, wider},
+			"updates":   {func(w *webhook) { w.Rules[0].Operations = append(w.Rules[0].Operations, "UPDATE") }, wider},
+			"one round": {never, otherwise},
+			"a path":    {func(w *webhook) { w.ClientConfig.Service.Path = new("/report-pods") }, notShipped},
+			"a timeout": {func(w *webhook) { w.TimeoutSeconds = new(int32(6)) }, otherwise},
+			"mirrors":   {func(w *webhook) { w.MatchConditions[0].Expression = "true" }, condition},
+		} {
+			if got := write(asItShips, denied.change); !strings.HasPrefix(got, guardWords+denied.words) {
 				t.Errorf("%s: %s: %q", v, what, got)
 			}
 		}

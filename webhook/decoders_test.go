@@ -125,8 +125,8 @@ func pairs(set policy.Set) []pair {
 // numeral is a text in which nothing but its length or its exponent may keep it from being a quantity.
 var numeral = regexp.MustCompile(`^[-+]?[0-9.]+([eE][-+]?[0-9]+|[a-zA-Z]*)$`)
 
-// hasExcessiveNumeral reports whether a review has a text that must not be parsed as a quantity. An API server
-// sends none where quantities are: it writes each as a number of bytes that fits 64 bits.
+// hasExcessiveNumeral reports whether a review has a text that must not be parsed as a quantity. The full
+// decoder alone would parse it, which can take hours.
 func hasExcessiveNumeral(body []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()

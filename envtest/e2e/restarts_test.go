@@ -134,13 +134,10 @@ func shippedFlags(t *testing.T) []string {
 
 // rollOut replaces one of two replicas after the other, as a Deployment and a Service do: the new one
 // is ready and served before the old one gets SIGTERM, and the old one is sent requests until the
-// Service has seen that it is not ready. The first flag is how long it is still to answer them.
+// Service has seen that it is not ready. The flags say how long it must still answer them.
 func rollOut(t *testing.T, restarts int, flags []string) {
 	t.Helper()
-	delay, err := time.ParseDuration(strings.TrimPrefix(flags[0], "--shutdown-delay="))
-	if err != nil {
-		t.Fatal(err)
-	}
+	delay := shutdownDelay(t, flags)
 	old := shared.startReplica(t, "rolling-0", flags)
 	install.ServeReplicas(shared.cp, shared.replica, old)
 	for n := range restarts {
@@ -162,8 +159,24 @@ func (s *suite) startReplica(t *testing.T, name string, flags []string) *install
 	return r
 }
 
+// shutdownDelay returns the last one of some flags, which is the one that counts.
+func shutdownDelay(t *testing.T, flags []string) (delay time.Duration) {
+	t.Helper()
+	for _, flag := range flags {
+		text, found := strings.CutPrefix(flag, "--shutdown-delay=")
+		if !found {
+			continue
+		}
+		var err error
+		if delay, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return delay
+}
+
 // stopServed stops a replica that the Service drops, in favor of others, only when it says that it is
-// draining. It must answer for the delay all the same.
+// draining. It must run on for the delay: TestRestarts_NoPodRejected sends it requests meanwhile.
 func stopServed(t *testing.T, r *install.Replica, delay time.Duration, others ...*install.Replica) {
 	t.Helper()
 	begun := time.Now()
@@ -187,7 +200,7 @@ func stopServed(t *testing.T, r *install.Replica, delay time.Duration, others ..
 		t.Errorf("a replica did not drain: %v", err)
 	}
 	if took := time.Since(begun); took < delay {
-		t.Errorf("a replica answered for %s after SIGTERM, not for %s", took, delay)
+		t.Errorf("a replica ended %s after SIGTERM, not after %s or more", took, delay)
 	}
 }
 

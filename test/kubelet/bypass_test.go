@@ -20,7 +20,7 @@ import (
 const (
 	requiredShm     = 256 * sizing.MiB
 	requiredReserve = 32 * sizing.MiB
-	// allocatable is the memory of the node, more than there is: a volume of as much is one without bound.
+	// allocatable is the memory of the node, more than any has: a volume of as much counts as unbounded.
 	allocatable = 1 << 50
 )
 
@@ -315,13 +315,13 @@ func TestEnforce_NoPodGetsRoundIt(t *testing.T) {
 type script []byte
 
 func (s *script) Uint64() uint64 {
-	const half = 1 << 55 // IntN asks again, here for ever, if what it takes for nothing is just that
+	const half = 1 << 55 // with only zeros below the choice IntN would reject it and draw again, for ever at the end
 	if len(*s) == 0 {
 		return half
 	}
 	choice := uint64((*s)[0])
 	*s = (*s)[1:]
-	return choice<<56 | half | choice // IntN takes the lower bits for a power of two, and the upper ones else
+	return choice<<56 | half | choice // IntN takes the lower bits for a power of two, and the upper ones otherwise
 }
 
 // A script that ends early goes on with the first of every list, however long that is.
