@@ -65,6 +65,7 @@ func guardCases(ships admissionregistrationv1.ValidatingWebhookConfiguration, en
 		c.Webhooks[enforce].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &elsewhere}
 	}
 	foreign := func(c *configuration) { url(c); c.Webhooks[enforce].Name = "other.example.org" }
+	old := set(func(w *webhook) { w.Name = "old.shmkeeper.dev" })
 	bundle := set(func(w *webhook) { w.ClientConfig.CABundle = []byte("new") })
 	finalizer := func(c *configuration) { c.Finalizers = []string{"example.org/stay"} }
 	aks := set(func(w *webhook) {
@@ -113,6 +114,7 @@ func guardCases(ships admissionregistrationv1.ValidatingWebhookConfiguration, en
 		"the caBundle of a webhook that somebody else has widened": {
 			before: secrets, change: func(c *configuration) { c.Webhooks[enforce].ClientConfig.CABundle = []byte("new") },
 		},
+		"the caBundle of another's webhook that calls our Service": {before: old, change: bundle},
 		"a webhook of another, which stays": {before: foreign, change: func(c *configuration) {
 			c.Webhooks[enforce+1].ClientConfig.CABundle = []byte("new")
 		}},
@@ -213,6 +215,7 @@ func guardCases(ships admissionregistrationv1.ValidatingWebhookConfiguration, en
 		"a creation with finalizer": {created: true, change: finalizer, denied: metadata},
 		"an annotation":             {change: func(c *configuration) { c.Annotations["cert-manager.io/inject-ca-from"] = "a/b" }, denied: metadata},
 		"a label":                   {change: func(c *configuration) { c.Labels = nil }, denied: metadata},
+		"the match conditions of another's webhook that calls our Service": {before: old, change: set(func(w *webhook) { w.MatchConditions = nil }), denied: notShipped},
 		"the caBundle of another's webhook": {before: foreign, change: func(c *configuration) {
 			c.Webhooks[enforce].ClientConfig.CABundle = []byte("new")
 		}, denied: notShipped},
