@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -98,10 +99,11 @@ func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
 		t.Errorf("the binding is of %q, not of %q", binding.Spec.PolicyName, guard.Name)
 	}
 	ships := object[admissionregistrationv1.ValidatingWebhookConfiguration](t, "webhooks/validating.yaml")
-	const enforce = 0
+	cases := permitted(ships)
+	maps.Copy(cases, denied())
 	for v, compatibility := range versions() {
 		validator := newValidator(t, &guard, compatibility)
-		for name, c := range guardCases(ships, enforce) {
+		for name, c := range cases {
 			t.Run(v+" "+name, func(t *testing.T) {
 				old, now := ships.DeepCopy(), ships.DeepCopy()
 				if c.before != nil {
@@ -136,28 +138,28 @@ func TestWebhookGuard_ServerOwnsOnlyItsFields(t *testing.T) {
 
 // The webhook that changes objects is held to what ships too: it gets new Pods alone.
 func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
-	type webhook = admissionregistrationv1.MutatingWebhook
+	type mutating = admissionregistrationv1.MutatingWebhook
 	guard := object[admissionregistrationv1.ValidatingAdmissionPolicy](t, "webhook-guard/configurations.yaml")
 	ships := object[admissionregistrationv1.MutatingWebhookConfiguration](t, "webhooks/mutating.yaml")
 	for v, compatibility := range versions() {
 		validator := newValidator(t, &guard, compatibility)
-		write := func(before, now func(*webhook)) string {
-			c := ships.DeepCopy()
-			now(&c.Webhooks[0])
+		write := func(before, now func(*mutating)) string {
+			written := ships.DeepCopy()
+			now(&written.Webhooks[0])
 			var old runtime.Object
 			if before != nil {
 				o := ships.DeepCopy()
 				before(&o.Webhooks[0])
 				old = o
 			}
-			return denial(t, validator, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", serverAccount, c, old)
+			return denial(t, validator, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", serverAccount, written, old)
 		}
-		asItShips := func(*webhook) {}
-		never := func(w *webhook) { w.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy) }
-		for what, passes := range map[string]struct{ before, now func(*webhook) }{
-			"the caBundle": {asItShips, func(w *webhook) { w.ClientConfig.CABundle = []byte("new") }},
+		asItShips := func(*mutating) {}
+		never := func(w *mutating) { w.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy) }
+		for what, c := range map[string]struct{ before, now func(*mutating) }{
+			"the caBundle": {asItShips, func(w *mutating) { w.ClientConfig.CABundle = []byte("new") }},
 			"what ships":   {nil, asItShips},
-			"all that others changed is restored": {func(w *webhook) {
+			"all that others changed is restored": {func(w *mutating) {
 				w.ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: new("https://example.org")}
 				w.Rules, w.NamespaceSelector, w.MatchConditions = nil, nil, nil
 				w.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
@@ -166,28 +168,28 @@ func TestWebhookGuard_MutatesPodsOnly(t *testing.T) {
 				never(w)
 			}, asItShips},
 			"a rule is restored, and another round that is not wanted stays so": {
-				func(w *webhook) { w.Rules = nil; never(w) }, never,
+				func(w *mutating) { w.Rules = nil; never(w) }, never,
 			},
 			"a deleted one, without another round": {nil, never},
 		} {
-			if got := write(passes.before, passes.now); got != "" {
+			if got := write(c.before, c.now); got != "" {
 				t.Errorf("%s: %s: %s", v, what, got)
 			}
 		}
-		for what, denied := range map[string]struct {
-			change func(*webhook)
+		for what, c := range map[string]struct {
+			change func(*mutating)
 			words  string
 		}{
-			"policies":  {func(w *webhook) { w.Name = "policies.shmkeeper.dev" }, notShipped},
-			"workloads": {func(w *webhook) { w.Name = "templates.shmkeeper.dev" }, notShipped},
-			"resizes":   {func(w *webhook) { w.Rules[0].Resources = []string{"pods/resize"} }, wider},
-			"updates":   {func(w *webhook) { w.Rules[0].Operations = append(w.Rules[0].Operations, "UPDATE") }, wider},
+			"policies":  {func(w *mutating) { w.Name = "policies.shmkeeper.dev" }, notShipped},
+			"workloads": {func(w *mutating) { w.Name = "templates.shmkeeper.dev" }, notShipped},
+			"resizes":   {func(w *mutating) { w.Rules[0].Resources = []string{"pods/resize"} }, wider},
+			"updates":   {func(w *mutating) { w.Rules[0].Operations = append(w.Rules[0].Operations, "UPDATE") }, wider},
 			"one round": {never, otherwise},
-			"a path":    {func(w *webhook) { w.ClientConfig.Service.Path = new("/report-pods") }, notShipped},
-			"a timeout": {func(w *webhook) { w.TimeoutSeconds = new(int32(6)) }, otherwise},
-			"mirrors":   {func(w *webhook) { w.MatchConditions[0].Expression = "true" }, condition},
+			"a path":    {func(w *mutating) { w.ClientConfig.Service.Path = new("/report-pods") }, notShipped},
+			"a timeout": {func(w *mutating) { w.TimeoutSeconds = new(int32(6)) }, otherwise},
+			"mirrors":   {func(w *mutating) { w.MatchConditions[0].Expression = "true" }, condition},
 		} {
-			if got := write(asItShips, denied.change); !strings.HasPrefix(got, guardWords+denied.words) {
+			if got := write(asItShips, c.change); !strings.HasPrefix(got, guardWords+c.words) {
 				t.Errorf("%s: %s: %q", v, what, got)
 			}
 		}
