@@ -28,7 +28,7 @@ type (
 
 const enforce = 0
 
-// set, setRule and setService make a change of the configuration of one of the webhook.
+// set, setRule and setService make a change of a configuration from one of its webhook.
 func set(change func(*webhook)) func(*configuration) {
 	return func(c *configuration) { change(&c.Webhooks[enforce]) }
 }
