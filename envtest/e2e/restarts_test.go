@@ -39,7 +39,7 @@ func TestRestarts_NoPodRejected(t *testing.T) {
 	var admitted atomic.Int64
 	var clients sync.WaitGroup
 	defer func() { cancel(); clients.Wait() }()
-	count, restarts, flags := 16, 3, []string{"--shutdown-delay=2s"}
+	count, restarts, flags := 16, 3, []string{"--shutdown-delay=5s"}
 	if longRestarts() {
 		count, restarts, flags = 40, 20, shippedFlags(t)
 	}
