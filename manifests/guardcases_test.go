@@ -9,11 +9,11 @@ import (
 const (
 	notShipped = "add or change only the webhooks that ship"
 	wider      = "give a webhook no rules but those that ship"
-	everywhere = "not have webhooks called for namespaces"
+	everywhere = "select only the namespaces that ship"
 	closed     = "let only the webhooks fail closed"
-	removed    = "not take out a webhook"
+	removed    = "not remove a webhook"
 	otherwise  = "change matchPolicy, objectSelector, sideEffects, reinvocationPolicy, admissionReviewVersions and timeoutSeconds"
-	condition  = "change a match condition that ships"
+	condition  = "restore a match condition that ships, and not change it otherwise"
 	another    = "not add, change or remove a match condition that others added"
 	metadata   = "not change labels and annotations or add a finalizer"
 )
@@ -28,7 +28,8 @@ type (
 
 const enforce = 0
 
-// set, setRule and setService make a change of a configuration from one of its webhook.
+// set, setRule and setService turn a change of the webhook, of its first rule or of its Service into one of
+// the configuration.
 func set(change func(*webhook)) func(*configuration) {
 	return func(c *configuration) { change(&c.Webhooks[enforce]) }
 }
