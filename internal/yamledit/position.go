@@ -112,7 +112,7 @@ func (b *builder) fields(n *Node, y *yaml.Node, depth int) error {
 		}
 		// The parser may say that a value without text stands anywhere before the next one.
 		if value.Plain && value.Source == "" && !value.alias {
-			end := b.mark(value.mark)
+			end := b.behindPropertiesInLine(value.mark)
 			value.from, value.start, value.to = value.mark, end, end
 		}
 		at = value.to
@@ -220,12 +220,17 @@ func (c *cursor) lineEnd(at int) int {
 	return len(c.text)
 }
 
-var marked = regexp.MustCompile(`^(?:[ \t]+[!&][^\s,\[\]{}]*)+`)
+const property = `[!&][^\s,\[\]{}]*`
 
-// mark returns the offset behind the tag and anchor that stand in the line of a colon, before nothing.
-func (c *cursor) mark(at int) int { return at + len(marked.Find(c.text[at:])) }
+var (
+	properties       = regexp.MustCompile(`^` + property)
+	propertiesInLine = regexp.MustCompile(`^(?:[ \t]+` + property + `)+`)
+)
 
-var properties = regexp.MustCompile(`^[!&][^\s,\[\]{}]*`)
+// behindPropertiesInLine returns the offset behind the tag and anchor that follow a colon in its line.
+func (c *cursor) behindPropertiesInLine(at int) int {
+	return at + len(propertiesInLine.Find(c.text[at:]))
+}
 
 func (c *cursor) behindProperties(at int) int {
 	for {
