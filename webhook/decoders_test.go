@@ -122,11 +122,11 @@ func pairs(set policy.Set) []pair {
 	return out
 }
 
-// numeral is a text in which nothing but its length or its exponent may keep it from being a quantity.
+// numeral matches what could be parsed as a quantity.
 var numeral = regexp.MustCompile(`^[-+]?[0-9.]+([eE][-+]?[0-9]+|[a-zA-Z]*)$`)
 
-// hasExcessiveNumeral reports whether a review has a text that must not be parsed as a quantity. The full
-// decoder alone would parse it, which can take hours.
+// hasExcessiveNumeral reports whether a review has a text that must not be parsed as a quantity. In this test
+// nothing stands before the full decoder, which would parse it. That can take hours.
 func hasExcessiveNumeral(body []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()

@@ -108,6 +108,23 @@ func TestReconcile_RestoresWhatWasChanged(t *testing.T) {
 	}
 }
 
+// recreate returns what becomes of a configuration that was deleted. seen is how it was; nil if nobody knows.
+func recreate(t *testing.T, manifest, seen *unstructured.Unstructured, ignoreFailurePolicy bool) *unstructured.Unstructured {
+	t.Helper()
+	r := newTestReconciler(t, installed()...)
+	r.CABundle = func() []byte { return []byte("ca") }
+	r.kind, r.manifest, r.IgnoreFailurePolicy = manifest.GetKind(), manifest, ignoreFailurePolicy
+	if seen != nil {
+		r.LastSeen.remember(seen)
+	}
+	r.once(t)
+	live, err := read(t.Context(), r.client, r.kind, "shmkeeper")
+	if err != nil || live == nil {
+		t.Fatalf("the configuration is not restored: %v", err)
+	}
+	return live
+}
+
 // AKS adds requirements to the selectors of a configuration without its annotation, so one that is restored has it, along with
 // what an operator has added. What kubectl noted of its last apply is left out: that configuration is gone.
 func TestReconcile_RestoresLabelsAndAnnotations(t *testing.T) {
@@ -134,17 +151,7 @@ func TestReconcile_RestoresLabelsAndAnnotations(t *testing.T) {
 			},
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
-				r := newTestReconciler(t, installed()...)
-				r.CABundle = func() []byte { return []byte("ca") }
-				r.kind, r.manifest = kind, manifest
-				if c.seen != nil {
-					r.LastSeen.remember(c.seen)
-				}
-				r.once(t)
-				live, err := read(t.Context(), r.client, kind, "shmkeeper")
-				if err != nil || live == nil {
-					t.Fatalf("the configuration is not restored: %v", err)
-				}
+				live := recreate(t, manifest, c.seen, false)
 				if diff := cmp.Diff(c.labels, live.GetLabels()); diff != "" {
 					t.Errorf("labels (-want +got):\n%s", diff)
 				}
@@ -181,19 +188,8 @@ func TestReconcile_RecreatesToFailOpenBelowEnforce(t *testing.T) {
 		"as it was seen":                {seen, false, "enforce: Fail, report: Ignore, templates: Ignore, modes: Ignore, policies: Fail"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newTestReconciler(t, installed()...)
-			r.CABundle = func() []byte { return []byte("ca") }
-			r.kind, r.manifest, r.IgnoreFailurePolicy = Validating, manifest, c.ignore
-			if c.seen != nil {
-				r.LastSeen.remember(c.seen)
-			}
-			r.once(t)
-			live, err := read(t.Context(), r.client, Validating, "shmkeeper")
-			if err != nil {
-				t.Fatal(err)
-			}
 			var got []string
-			for _, w := range webhooksOf(live) {
+			for _, w := range webhooksOf(recreate(t, manifest, c.seen, c.ignore)) {
 				short, _, _ := strings.Cut(w.name(), ".")
 				got = append(got, fmt.Sprintf("%s: %s", short, w[failurePolicy]))
 			}

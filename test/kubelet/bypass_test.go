@@ -315,7 +315,7 @@ func TestEnforce_NoPodGetsRoundIt(t *testing.T) {
 type script []byte
 
 func (s *script) Uint64() uint64 {
-	const half = 1 << 55 // with only zeros below the choice IntN would reject it and draw again, for ever at the end
+	const half = 1 << 55 // or IntN would reject a choice with only zeros below it, and draw again forever at the end
 	if len(*s) == 0 {
 		return half
 	}
