@@ -108,7 +108,7 @@ func TestReconcile_RestoresWhatWasChanged(t *testing.T) {
 	}
 }
 
-// recreate returns what becomes of a configuration that was deleted. seen is how it was; nil if nobody knows.
+// recreate returns what the reconciler restores in place of a deleted configuration that was last seen so; nil for never.
 func recreate(t *testing.T, manifest, seen *unstructured.Unstructured, ignoreFailurePolicy bool) *unstructured.Unstructured {
 	t.Helper()
 	r := newTestReconciler(t, installed()...)
